@@ -34,6 +34,7 @@ let package = Package(
   targets: [
     .target(name: "CSwiftletKernels", path: "Sources/Kernels", publicHeadersPath: "include"),
     module("JSON"),
+    module("Tensors", dependencies: ["CSwiftletKernels"]),
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     tests("JSON"),
