@@ -35,6 +35,7 @@ let package = Package(
     .target(name: "CSwiftletKernels", path: "Sources/Kernels", publicHeadersPath: "include"),
     module("JSON"),
     module("Tensors", dependencies: ["CSwiftletKernels"]),
+    module("Checkpoints", dependencies: ["SwiftletTensors", "SwiftletJSON"]),
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     tests("JSON"),
