@@ -36,6 +36,7 @@ let package = Package(
     module("JSON"),
     module("Tensors", dependencies: ["CSwiftletKernels"]),
     module("Checkpoints", dependencies: ["SwiftletTensors", "SwiftletJSON"]),
+    module("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     tests("JSON"),

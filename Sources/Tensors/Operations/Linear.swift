@@ -42,20 +42,23 @@ extension Compute {
     return result
   }
 
-  /// One product per head: head h of each row against entry h of the weight.
+  /// One product per head: head h of each row against matrix h.
   /// - Parameters:
-  ///   - x: `[rows, heads * in]`, of which each head's first `in` of `headStride` values are used.
-  ///   - weight: `[heads, out, in]`
-  /// - Returns: `[rows, heads * out]`
-  public func headwiseLinear(_ x: Tensor, headStride: Int, _ weight: Tensor, role: PositionRole) -> Tensor {
-    let heads = weight.shape[0], outputs = weight.shape[1], rows = x.shape.rows
-    precondition(x.shape.columns == heads * headStride && weight.shape[2] <= headStride, "headwiseLinear: \(x.shape), \(weight.shape)")
-    let result = make(Shape(rows, heads * outputs))
+  ///   - x: `[rows, heads * headStride]`; each head's first `in` values are used.
+  ///   - weights: for each head `[out, in]`.
+  ///   - outputHeadStride: values from one head of the result to the next, at least `out`; the rest is not written.
+  /// - Returns: `[rows, heads * outputHeadStride]`
+  public func headwiseLinear(
+    _ x: Tensor, headStride: Int, _ weights: [Tensor], outputHeadStride: Int, role: PositionRole
+  ) -> Tensor {
+    let heads = weights.count, rows = x.shape.rows
+    precondition(x.shape.columns == heads * headStride, "headwiseLinear: \(x.shape) of \(heads) heads")
+    let result = make(Shape(rows, heads * outputHeadStride))
     run(
-      groups: (0..<heads).map { head in
+      groups: weights.indices.map { head in
         ProductGroup(
-          weight: weight.entry(head), input: x.floats + head * headStride, inputStride: heads * headStride, rowCount: rows,
-          output: result.floats + head * outputs, outputStride: heads * outputs)
+          weight: weights[head], input: x.floats + head * headStride, inputStride: heads * headStride, rowCount: rows,
+          output: result.floats + head * outputHeadStride, outputStride: heads * outputHeadStride)
       }, role: role)
     return result
   }
@@ -176,7 +179,7 @@ extension Compute {
     var activations = swiftlet_int8_rows(
       values: bytes, scales: scales.floats, scaled_sums: sums.floats, half_sums: halfSums, length: inputs)
     // Pieces of about 64 kB of weights: large enough to amortise the hand-out, small enough to stay cached for many rows.
-    let rowBytes = first(groups).rowBytes
+    let rowBytes = groups[0].weight.rowBytes
     let pieceRows = max(4, min((outputs + pool.threadCount - 1) / pool.threadCount, 65_536 / rowBytes) / 4 * 4)
     let pieces = (outputs + pieceRows - 1) / pieceRows
     withUnsafePointer(to: &activations) { activations in
@@ -188,6 +191,4 @@ extension Compute {
       }
     }
   }
-
-  private func first(_ groups: [ProductGroup]) -> Tensor { groups[0].weight }
 }
