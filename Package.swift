@@ -40,5 +40,6 @@ let package = Package(
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     tests("JSON"),
+    tests("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
   ]
 )

@@ -9,8 +9,26 @@ public struct SafetensorsFile: Sendable {
   public let path: String
   /// Tensors in the header's order, over the mapped file.
   public let tensors: [(name: String, tensor: Tensor)]
+  /// Tensors of types no model computes with; integer buffers are common. Weights of such a type are refused by name.
+  public let otherTensors: [OtherTensor]
   /// The header's `__metadata__`.
   public let metadata: [(key: String, value: String)]
+  private let file: MappedFile
+
+  /// A tensor whose type is not computed with.
+  public struct OtherTensor: Sendable {
+    public let name: String
+    /// As the header writes it: `I32`, `F8_E4M3`.
+    public let type: String
+    public let shape: Shape
+    let bytes: Range<Int>
+  }
+
+  /// Bytes of one value of the format's types.
+  private static let valueBytes = [
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2, "U32": 4, "I32": 4,
+    "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+  ]
 
   /// Maps and validates the file.
   /// - Throws: `CheckpointError` naming the tensor or header field, what was found and what was expected.
@@ -22,6 +40,7 @@ public struct SafetensorsFile: Sendable {
       throw CheckpointError(file: path, field: "header", reason: "found a JSON \(header.typeName), expected an object")
     }
     var tensors: [(name: String, tensor: Tensor)] = []
+    var otherTensors: [OtherTensor] = []
     var metadata: [(key: String, value: String)] = []
     var names = Set<[UInt8]>()
     for member in members {
@@ -31,10 +50,18 @@ public struct SafetensorsFile: Sendable {
       if member.key == "__metadata__" {
         metadata = (member.value.members ?? []).map { ($0.key, $0.value.string ?? "") }
       } else {
-        tensors.append((member.key, try Self.tensor(member, file, dataStart: start)))
+        let entry = try Self.entry(member, path: path, dataStart: start, fileBytes: file.byteCount)
+        if let type = Self.elementTypes[entry.type] {
+          tensors.append(
+            (entry.name, Tensor(storage: file.storage, byteOffset: entry.bytes.lowerBound, shape: entry.shape, type: type)))
+        } else {
+          otherTensors.append(entry)
+        }
       }
     }
+    self.file = file
     self.tensors = tensors
+    self.otherTensors = otherTensors
     self.metadata = metadata
   }
 
@@ -52,32 +79,52 @@ public struct SafetensorsFile: Sendable {
     }
   }
 
-  private static func tensor(_ member: JSONMember, _ file: MappedFile, dataStart: Int) throws(CheckpointError) -> Tensor {
-    let name = member.key
-    func failure(_ reason: String) -> CheckpointError { CheckpointError(file: file.path, field: name, reason: reason) }
-    let types: [String: ElementType] = ["F32": .float32, "F16": .float16, "BF16": .bfloat16]
-    guard let typeName = member.value["dtype"]?.string else { throw failure("dtype is missing") }
-    guard let type = types[typeName] else { throw failure("found dtype \(typeName), expected F32, F16 or BF16") }
+  private static let elementTypes: [String: ElementType] = ["F32": .float32, "F16": .float16, "BF16": .bfloat16]
+
+  private static func entry(
+    _ member: JSONMember, path: String, dataStart: Int, fileBytes: Int
+  ) throws(CheckpointError) -> OtherTensor {
+    func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: member.key, reason: reason) }
+    guard let type = member.value["dtype"]?.string else { throw failure("dtype is missing or no string") }
+    guard let valueBytes = valueBytes[type] else { throw failure("found dtype \(type.prefix(20)), expected one of the format's types") }
     guard let extents = member.value["shape"]?.elements?.map(\.integer), extents.count <= Shape.maximumRank else {
       throw failure("shape is missing or has more than \(Shape.maximumRank) dimensions")
     }
     var shape: [Int] = []
-    var elements = 1
+    var bytes = valueBytes
     for extent in extents {
-      guard let extent, extent >= 0, !elements.multipliedReportingOverflow(by: extent).overflow else {
-        throw failure("found a shape that is no list of integers from 0 whose product fits 63 bits")
+      guard let extent, extent >= 0, !bytes.multipliedReportingOverflow(by: extent).overflow else {
+        throw failure("found a shape that is no list of integers from 0 whose size fits 63 bits")
       }
-      elements *= extent
+      bytes *= extent
       shape.append(extent)
     }
     guard let offsets = member.value["data_offsets"]?.elements?.map(\.integer), offsets.count == 2,
-      let begin = offsets[0], let end = offsets[1], begin >= 0, begin <= end, end <= file.byteCount - dataStart
+      let begin = offsets[0], let end = offsets[1], begin >= 0, begin <= end, end <= fileBytes - dataStart
     else {
-      throw failure("data_offsets are missing or pass the end of the file at \(file.byteCount); it is truncated")
+      throw failure("data_offsets are missing or pass the end of the file at byte \(fileBytes); it is truncated")
     }
-    guard let size = type.byteCount(of: elements), size == end - begin else {
-      throw failure("found \(end - begin) bytes, expected \(type.byteCount(of: elements) ?? 0) for \(Shape(shape)) of \(typeName)")
+    guard bytes == end - begin else {
+      throw failure("found \(end - begin) bytes, expected \(bytes) for \(Shape(shape)) of \(type)")
     }
-    return Tensor(storage: file.storage, byteOffset: dataStart + begin, shape: Shape(shape), type: type)
+    return OtherTensor(name: member.key, type: type, shape: Shape(shape), bytes: dataStart + begin..<dataStart + end)
+  }
+
+  /// The values of a tensor of 32- or 64-bit integers; nil when there is none of that name.
+  public func integers(named name: String) -> [Int]? {
+    guard let tensor = otherTensors.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) else { return nil }
+    return file.withBytes { bytes in
+      switch tensor.type {
+      case "I32":
+        (0..<tensor.shape.count).map {
+          Int(Int32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: tensor.bytes.lowerBound + 4 * $0, as: Int32.self)))
+        }
+      case "I64":
+        (0..<tensor.shape.count).map {
+          Int(Int64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: tensor.bytes.lowerBound + 8 * $0, as: Int64.self)))
+        }
+      default: nil
+      }
+    }
   }
 }

@@ -35,7 +35,8 @@ public struct SafetensorsFolder: Sendable {
       }
       files.append(file)
     }
-    for (tensor, file) in promised where index[Array(tensor.utf8)] == nil {
+    let others = Set(files.flatMap(\.otherTensors).map { Array($0.name.utf8) })
+    for (tensor, file) in promised where index[Array(tensor.utf8)] == nil && !others.contains(Array(tensor.utf8)) {
       throw CheckpointError(file: indexPath, field: tensor, reason: "the index places it in \(file), which lacks it")
     }
     self.files = files
@@ -44,6 +45,11 @@ public struct SafetensorsFolder: Sendable {
 
   /// All tensors, shard by shard.
   public var tensors: [(name: String, tensor: Tensor)] { files.flatMap(\.tensors) }
+
+  /// The type of a tensor that is there but not computed with, as its header writes it.
+  public func unsupportedType(ofTensorNamed name: String) -> String? {
+    files.lazy.flatMap(\.otherTensors).first { $0.name.utf8.elementsEqual(name.utf8) }?.type
+  }
 
   public func tensor(named name: String) -> Tensor? { index[Array(name.utf8)] }
 

@@ -3,10 +3,12 @@ public import SwiftletTensors
 /// A decoder-only language model: embedding, layers of attention and feed-forward, norm, head.
 ///
 /// Weights are immutable after loading. A pass is run by one thread at a time, the engine's, which owns `Compute` and the caches.
-public struct Decoder {
+public struct Decoder: Sendable {
   public let configuration: ModelConfiguration
   /// The type keys and values are cached in: F32 for models of F32 weights, else BF16.
   public let cacheType: ElementType
+  /// Whether any weight is quantised in blocks, so that a position's values depend on its `PositionRole`.
+  public let distinguishesRoles: Bool
   /// How latent attention is computed.
   public var attentionForm: AttentionForm = .absorbed
   private let embedding: Tensor
@@ -48,6 +50,7 @@ public struct Decoder {
       layers.append(try Self.layer(configuration, index, loader))
     }
     self.layers = layers
+    distinguishesRoles = source.tensors.contains { $0.tensor.type.isQuantized }
     cacheType = embedding.type == .float32 ? .float32 : .bfloat16
   }
 

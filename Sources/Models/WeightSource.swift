@@ -93,8 +93,11 @@ struct WeightLoader {
   }
 
   func required(_ name: String, _ shape: Shape) throws(ModelError) -> Tensor {
-    guard let tensor = try optional(name, shape) else { throw failure(name, "the tensor is missing, expected one of shape \(shape)") }
-    return tensor
+    if let tensor = try optional(name, shape) { return tensor }
+    if case .safetensors(let folder) = source, let type = folder.unsupportedType(ofTensorNamed: name) {
+      throw failure(name, "found type \(type), expected F32, F16 or BF16")
+    }
+    throw failure(name, "the tensor is missing, expected one of shape \(shape)")
   }
 
   func required(_ weight: WeightName, _ shape: Shape) throws(ModelError) -> Tensor { try required(name(weight), shape) }

@@ -32,4 +32,9 @@ public struct Kernels: @unchecked Sendable {
   public func argmax(_ values: UnsafeBufferPointer<Float>) -> Int {
     values.baseAddress.map { table.pointee.argmax($0, values.count) } ?? 0
   }
+
+  /// In place: `exp(x - max) / sum`.
+  public func softmax(_ values: UnsafeMutableBufferPointer<Float>) {
+    if let base = values.baseAddress, !values.isEmpty { table.pointee.softmax(base, values.count) }
+  }
 }

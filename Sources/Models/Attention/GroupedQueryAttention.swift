@@ -1,7 +1,7 @@
 internal import SwiftletTensors
 
 /// Grouped-query attention with rotary embedding (Llama, Qwen2).
-struct GroupedQueryAttention {
+struct GroupedQueryAttention: Sendable {
   let query: Projection
   let key: Projection
   let value: Projection

@@ -2,7 +2,7 @@ internal import SwiftletTensors
 
 /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): keys and values of all heads come from one latent vector a
 /// position, and one rotated key is shared by all heads.
-struct LatentAttention {
+struct LatentAttention: Sendable {
   /// The norms of the latents use this epsilon whatever the configuration says, as the published code does.
   private static let latentNormEpsilon: Float = 1e-6
 

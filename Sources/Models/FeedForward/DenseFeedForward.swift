@@ -1,7 +1,7 @@
 internal import SwiftletTensors
 
 /// `down(silu(gate(x)) * up(x))`
-struct DenseFeedForward {
+struct DenseFeedForward: Sendable {
   let gate: Projection
   let up: Projection
   let down: Projection

@@ -1,7 +1,7 @@
 internal import SwiftletTensors
 
 /// Routed experts, each position's `expertsPerToken` of them, beside shared experts that see every position. No token is dropped.
-struct MixtureOfExperts {
+struct MixtureOfExperts: Sendable {
   let router: Router
   /// For each expert `[expert size, hidden]`.
   let gate: [Tensor]

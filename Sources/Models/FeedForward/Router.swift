@@ -2,7 +2,7 @@ internal import Foundation
 internal import SwiftletTensors
 
 /// Chooses the experts of each position and their weights.
-struct Router {
+struct Router: Sendable {
   /// `[experts, hidden]`, F32: small errors here change which experts run.
   let weight: Tensor
   /// Added to the scores for the choice only; empty without.
