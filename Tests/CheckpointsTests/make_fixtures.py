@@ -2,8 +2,8 @@
 """Small GGUF and safetensors files, and what the reference packages read from them.
 
 Fixtures/ holds
-  types.gguf                 one tensor of 6 x 512 a type (named by the type), random blocks with edge scales: zeros of both signs,
-                             subnormal, largest, negative, and blocks of all-zero and all-one bits
+  types.gguf                 one tensor of 6 x 512 a type, named by the type: random blocks, some with edge scales (zeros of
+                             both signs, subnormal, largest, negative), one of all-zero and one of all-one bits
   types.expected.safetensors the same tensors as F32, dequantised by the `gguf` package
   metadata.gguf, .json       every value type, arrays, nested and empty arrays, a long string, alignment 64, a 3-D tensor
   version2.gguf, .json       the format's second version
