@@ -41,5 +41,6 @@ let package = Package(
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     tests("JSON"),
     tests("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
+    tests("Tokenization"),
   ]
 )
