@@ -59,14 +59,13 @@ struct HubTransport: Sendable {
       request.headers.add(name: "Accept-Encoding", value: "identity")
       if origin == home, let token = configuration.token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
       let response = try await execute(request, host: origin.host)
+      if origin == home, response.headers.contains(name: "X-Repo-Commit") { hubHeaders = response.headers }
       let status = Int(response.status.code)
       guard [301, 302, 303, 307, 308].contains(status) else {
         return Response(
-          status: status, headers: response.headers,
-          hubHeaders: origin == home ? response.headers : hubHeaders ?? response.headers, body: response.body,
+          status: status, headers: response.headers, hubHeaders: hubHeaders ?? response.headers, body: response.body,
           url: target.absoluteString, isRedirected: origin != home)
       }
-      if origin == home { hubHeaders = response.headers }
       guard let location = response.headers.first(name: "Location"), let next = URL(string: location, relativeTo: target) else {
         throw HubError.malformedResponse(url: url, reason: "a redirect without a Location")
       }

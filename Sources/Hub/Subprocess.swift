@@ -54,6 +54,12 @@ enum Subprocess {
       state.withLock { state in
         if state.isCancelled { return continuation.resume(throwing: CancellationError()) }
         state.process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+        // A worker thread blocks most signals and a child inherits that: it could not be told to stop, not even by the keyboard.
+        var none = sigset_t()
+        var blocked = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &blocked)
+        defer { pthread_sigmask(SIG_SETMASK, &blocked, nil) }
         do {
           try state.process.run()
         } catch {
