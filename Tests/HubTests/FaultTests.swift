@@ -117,7 +117,9 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     #expect(
       await hubError { try await scene.hub().pull(reference) }
         == .wrongSize(file: "model-Q4_K_M.gguf", expected: content.count, found: content.count + 1))
-    scene.server.fail("/resolve/", .status(302, headers: [("X-Linked-Size", "5"), ("Location", "/storage/\(FakeHub.sha256(content))")]))
+    let commit = String(repeating: "c0ffee12", count: 5)
+    let headers = [("X-Repo-Commit", commit), ("X-Linked-Size", "5"), ("Location", "/storage/\(FakeHub.sha256(content))")]
+    scene.server.fail("/resolve/", .status(302, headers: headers))
     #expect(
       await hubError { try await scene.hub().pull(reference) }
         == .wrongSize(file: "model-Q4_K_M.gguf", expected: content.count, found: 5))
