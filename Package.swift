@@ -37,5 +37,6 @@ let package = Package(
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     tests("JSON"),
+    tests("ChatTemplates", dependencies: ["SwiftletJSON"]),
   ]
 )
