@@ -62,6 +62,8 @@ extension Renderer {
         unsupported = Methods.unsupportedOfList
       }
     case .namespace(let namespace): return namespace.attribute(name)
+    case .integer, .double, .bool: (methods, unsupported) = ([], Methods.unsupportedOfNumber)
+    case .callable(.macro(let macro)): return name == "name" ? .string(macro.definition.name) : nil
     case .loop(let loop):
       if let attribute = try loop.attribute(name, self) { return attribute }
       methods = Methods.ofLoop
@@ -72,7 +74,7 @@ extension Renderer {
       return .undefined("'\(name)' would change the \(value.typeName), which chat templates may not do")
     }
     if unsupported.contains(name) {
-      throw .unsupported(line: line, construct: "the method '\(name)' of a \(value.typeName)")
+      throw .unsupported(line: line, construct: "'\(name)' of a \(value.typeName)")
     }
     return nil
   }

@@ -67,7 +67,7 @@ extension Renderer {
   }
 
   private func power(_ base: Int, _ exponent: Int) throws(TemplateError) -> TemplateValue {
-    guard exponent >= 0 else { throw failure("'**' with a negative exponent is not supported") }
+    guard exponent >= 0 else { throw .unsupported(line: line, construct: "'**' with a negative exponent") }
     var result = 1
     // Beyond 64 only 0, 1 and -1 have powers that fit.
     let count = base.magnitude <= 1 ? min(exponent, 2 + exponent % 2) : exponent
@@ -90,7 +90,7 @@ extension Renderer {
       var remainder = left.truncatingRemainder(dividingBy: right)
       if remainder != 0, (remainder < 0) != (right < 0) { remainder += right }
       return .double(sign == .remainder ? remainder : ((left - remainder) / right).rounded())
-    case .power: throw failure("'**' of fractions is not supported")
+    case .power: throw .unsupported(line: line, construct: "'**' of fractions")
     }
   }
 

@@ -60,7 +60,7 @@ extension Renderer {
 
   private func call(_ macro: MacroValue, _ arguments: Arguments) throws(TemplateError) -> TemplateValue {
     let definition = macro.definition
-    let scope = Scope(parent: macro.scope)
+    let scope = newScope(for: definition.body.frame, in: macro.scope)
     var named = arguments.named
     func take(_ name: String) -> TemplateValue? {
       named.firstIndex { $0.name == name }.map { named.remove(at: $0).value }
@@ -94,7 +94,7 @@ extension Renderer {
       if let expression = parameter.defaultValue { scope.assign(try evaluate(expression, scope), to: parameter.symbol) }
     }
     let callLine = line
-    let text = try capture(definition.body, scope).text
+    let text = try capture(definition.body.statements, scope).text
     line = callLine
     return .string(text)
   }

@@ -7,8 +7,9 @@ public import SwiftletJSON
 public struct ChatTemplate: Sendable {
   /// The text of the template.
   public let source: String
-  private let body: [Statement]
+  private let body: Block
   private let names: [String]
+  private let hiddenNames: [[Int]]
 
   /// - Throws: `TemplateError.unsupported` with the construct and its line for a template that needs more of Jinja, and
   ///   `.syntax` or `.limit` for one that is not well-formed or too large.
@@ -16,6 +17,7 @@ public struct ChatTemplate: Sendable {
     var parser = try Parser(source: source)
     body = try parser.template()
     names = parser.names
+    hiddenNames = NameAnalysis.hiddenNames(of: body, frameCount: parser.frameCount)
     self.source = source
   }
 
@@ -52,7 +54,7 @@ public struct ChatTemplate: Sendable {
   }
 
   func render(variables: [JSONMember], time: TemplateTime) throws(TemplateError) -> String {
-    try Renderer(names: names, variables: variables, time: time).render(body)
+    try Renderer(names: names, hiddenNames: hiddenNames, variables: variables, time: time).render(body)
   }
 
   /// Gives the message's reasoning the two names that templates read it by.

@@ -5,6 +5,8 @@ struct Parser {
   private var depth = 0
   private var symbols: [String: Int] = [:]
   private(set) var names: [String] = []
+  /// How many blocks were read.
+  private(set) var frameCount = 0
   /// One for each macro or call block around the place being read.
   private var macros: [SpecialNames] = []
   /// Whether `break` would leave a loop here; a macro inside a loop starts anew.
@@ -14,10 +16,14 @@ struct Parser {
     tokens = try Lexer.tokens(of: source)
   }
 
-  mutating func template() throws(TemplateError) -> [Statement] {
-    let (body, end) = try statements(until: [])
-    guard end == nil else { throw unexpected("the end of the template") }
-    return body
+  mutating func template() throws(TemplateError) -> Block {
+    let frame = newFrame()
+    return Block(frame: frame, statements: try statements(until: []).body)
+  }
+
+  private mutating func newFrame() -> Int {
+    frameCount += 1
+    return frameCount - 1
   }
 
   // MARK: Tokens
@@ -137,6 +143,11 @@ struct Parser {
     return try statements(until: ends)
   }
 
+  private mutating func block(until end: String) throws(TemplateError) -> Block {
+    let frame = newFrame()
+    return Block(frame: frame, statements: try body(until: [end]).body)
+  }
+
   private mutating func statement() throws(TemplateError) -> Statement {
     let line = line
     let word = try expectName()
@@ -148,7 +159,7 @@ struct Parser {
     case "call": return try callBlock(line)
     case "filter":
       let filters = try filterChain(startsWithName: true)
-      return .filter(filters, body: try body(until: ["endfilter"]).body, line: line)
+      return .filter(filters, body: try block(until: "endfilter"), line: line)
     case "with": return try with(line)
     case "generation":
       // jinja2 makes a macro of it, so `break` does not reach through.
@@ -183,20 +194,21 @@ struct Parser {
     if isWord("recursive") { throw .unsupported(line: self.line, construct: "a recursive loop") }
     let wasInLoop = isInLoop
     isInLoop = true
+    let (frame, testFrame) = (newFrame(), newFrame())
     let (body, end) = try body(until: ["endfor", "else"])
     isInLoop = wasInLoop
-    let otherwise = end == "else" ? try self.body(until: ["endfor"]).body : []
+    let otherwise = end == "else" ? try block(until: "endfor") : Block(frame: newFrame(), statements: [])
     return .loop(
       LoopStatement(
-        loopSymbol: symbol("loop"), target: target, iterable: iterable, test: test, body: body, otherwise: otherwise,
-        line: line))
+        loopSymbol: symbol("loop"), target: target, iterable: iterable, test: test, testFrame: testFrame,
+        body: Block(frame: frame, statements: body), otherwise: otherwise, line: line))
   }
 
   private mutating func assignment(_ line: Int) throws(TemplateError) -> Statement {
     let target = try assignmentTarget(allowsAttribute: true)
     if skip(sign: "=") { return .assign(target, try tuple(), line: line) }
     let filters = try filterChain(startsWithName: false)
-    return .assignBlock(target, filters: filters, body: try body(until: ["endset"]).body, line: line)
+    return .assignBlock(target, filters: filters, body: try block(until: "endset"), line: line)
   }
 
   private mutating func with(_ line: Int) throws(TemplateError) -> Statement {
@@ -207,7 +219,7 @@ struct Parser {
       try expect(sign: "=")
       assignments.append((target, try expression()))
     }
-    return .with(assignments, body: try body(until: ["endwith"]).body, line: line)
+    return .with(assignments, body: try block(until: "endwith"), line: line)
   }
 
   // MARK: Macros
@@ -232,11 +244,11 @@ struct Parser {
 
   private mutating func macroBody(
     until end: String
-  ) throws(TemplateError) -> (body: [Statement], special: SpecialNames) {
+  ) throws(TemplateError) -> (body: Block, special: SpecialNames) {
     let wasInLoop = isInLoop
     isInLoop = false
     macros.append(SpecialNames())
-    let body = try body(until: [end]).body
+    let body = try block(until: end)
     isInLoop = wasInLoop
     return (body, macros.popLast() ?? SpecialNames())
   }
@@ -248,6 +260,9 @@ struct Parser {
       if !parameters.isEmpty { try expect(sign: ",") }
       let name = try expectName()
       let defaultValue = skip(sign: "=") ? try expression() : nil
+      guard name != "caller" || defaultValue != nil else {
+        throw .syntax(line: line, reason: "the parameter 'caller' needs a default")
+      }
       guard defaultValue != nil || parameters.last?.defaultValue == nil else {
         throw .syntax(line: line, reason: "the parameter '\(name)' without a default follows one with a default")
       }
@@ -266,7 +281,7 @@ struct Parser {
     var isTuple = false
     while true {
       if !targets.isEmpty { try expect(sign: ",") }
-      if isTuple, isSign(")") || isSign("=") || current.kind == .blockEnd || end.map({ isWord($0) }) == true { break }
+      if isTuple, isSign(")") || current.kind == .blockEnd || end.map({ isWord($0) }) == true { break }
       targets.append(try singleTarget(allowsAttribute))
       guard isSign(",") else { break }
       isTuple = true

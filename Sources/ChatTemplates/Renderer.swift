@@ -16,8 +16,12 @@ final class Renderer {
   private var capturedScopes: [Scope] = []
   private var namespaces: [ValueNamespace] = []
 
-  init(names: [String], variables: [JSONMember], time: TemplateTime) throws(TemplateError) {
+  /// For every block of the template the names that it assigns before it reads them.
+  private let hiddenNames: [[Int]]
+
+  init(names: [String], hiddenNames: [[Int]], variables: [JSONMember], time: TemplateTime) throws(TemplateError) {
     self.names = names
+    self.hiddenNames = hiddenNames
     self.time = time
     context = Array(repeating: nil, count: names.count)
     for (symbol, name) in names.enumerated() {
@@ -29,13 +33,13 @@ final class Renderer {
     }
   }
 
-  func render(_ body: [Statement]) throws(TemplateError) -> String {
+  func render(_ template: Block) throws(TemplateError) -> String {
     // Macros know their scope, which knows them, and namespaces may hold each other.
     defer {
       for scope in capturedScopes { scope.clear() }
       for namespace in namespaces { namespace.attributes.removeAll() }
     }
-    _ = try execute(body, Scope(parent: nil))
+    _ = try execute(template.statements, newScope(for: template.frame, in: nil))
     return output
   }
 
@@ -136,8 +140,10 @@ final class Renderer {
     if case .undefined(let reason) = value { throw failure(reason) }
   }
 
+  func newScope(for frame: Int, in parent: Scope?) -> Scope { Scope(parent: parent, hiddenNames: hiddenNames[frame]) }
+
   func value(of symbol: Int, _ scope: Scope) -> TemplateValue {
-    scope.value(of: symbol) ?? context[symbol] ?? .undefined("'\(names[symbol])' is undefined")
+    scope.value(of: symbol) ?? (scope.hides(symbol) ? nil : context[symbol]) ?? .undefined("'\(names[symbol])' is undefined")
   }
 
   // MARK: Output

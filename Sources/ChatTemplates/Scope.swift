@@ -3,7 +3,23 @@ final class Scope {
   private let parent: Scope?
   private var slots: [(symbol: Int, value: TemplateValue)] = []
 
-  init(parent: Scope?) { self.parent = parent }
+  /// Names that this place assigns before it reads them: unless assigned yet, they are undefined here and inside.
+  private let hiddenNames: [Int]
+
+  init(parent: Scope?, hiddenNames: [Int]) {
+    self.parent = parent
+    self.hiddenNames = hiddenNames
+  }
+
+  /// Whether the template's variable of this name is hidden by an assignment to come.
+  func hides(_ symbol: Int) -> Bool {
+    var scope: Scope? = self
+    while let current = scope {
+      if current.hiddenNames.contains(symbol) { return true }
+      scope = current.parent
+    }
+    return false
+  }
 
   /// The value from here or the nearest scope around.
   func value(of symbol: Int) -> TemplateValue? {

@@ -15,6 +15,11 @@ extension Renderer {
     }
   }
 
+  /// Executes a block with names of its own.
+  func execute(_ block: Block, in scope: Scope) throws(TemplateError) -> Flow {
+    try execute(block.statements, newScope(for: block.frame, in: scope))
+  }
+
   private func execute(_ statement: Statement, _ scope: Scope) throws(TemplateError) -> Flow {
     switch statement {
     case .text(let text):
@@ -46,7 +51,7 @@ extension Renderer {
       if flow == .normal { try emit(try string(text)) }
       return flow
     case .with(let assignments, let body, let line): return try execute(assignments, body, line, scope)
-    case .generation(let body): return try execute(body, Scope(parent: scope))
+    case .generation(let body): return try execute(body, in: scope)
     case .breakLoop: return .breakLoop
     case .continueLoop: return .continueLoop
     }
@@ -63,22 +68,22 @@ extension Renderer {
   }
 
   private func execute(
-    _ assignments: [(target: AssignmentTarget, value: Expression)], _ body: [Statement], _ line: Int, _ scope: Scope
+    _ assignments: [(target: AssignmentTarget, value: Expression)], _ body: Block, _ line: Int, _ scope: Scope
   ) throws(TemplateError) -> Flow {
     self.line = line
-    let inner = Scope(parent: scope)
+    let inner = newScope(for: body.frame, in: scope)
     // The values do not see each other's names.
     var values: [TemplateValue] = []
     for assignment in assignments { values.append(try evaluate(assignment.value, scope)) }
     for (assignment, value) in zip(assignments, values) { try assign(value, to: assignment.target, inner) }
-    return try execute(body, inner)
+    return try execute(body.statements, inner)
   }
 
   private func captureFiltered(
-    _ body: [Statement], _ filters: [Postfix], _ line: Int, _ scope: Scope
+    _ body: Block, _ filters: [Postfix], _ line: Int, _ scope: Scope
   ) throws(TemplateError) -> (TemplateValue, Flow) {
-    let inner = Scope(parent: scope)
-    let (text, flow) = try capture(body, inner)
+    let inner = newScope(for: body.frame, in: scope)
+    let (text, flow) = try capture(body.statements, inner)
     guard flow == .normal else { return (.none, flow) }
     self.line = line
     return (try apply(filters, to: .string(text), inner), flow)
@@ -90,7 +95,7 @@ extension Renderer {
     let loop = LoopState(source)
     if let test = statement.test {
       loop.filter = { (renderer, element) throws(TemplateError) in
-        let inner = Scope(parent: scope)
+        let inner = renderer.newScope(for: statement.testFrame, in: scope)
         try renderer.assign(element, to: statement.target, inner)
         return try renderer.evaluate(test, inner).isTrue
       }
@@ -98,16 +103,18 @@ extension Renderer {
     // The filter knows the scope around, so it must not outlive the loop.
     defer { loop.filter = nil }
     try checkDepth(loop.depth)
-    var isEmpty = true
+    // jinja2 takes the 'else' branch unless some turn came to its end.
+    var isFinished = false
     while let element = try loop.advance(self) {
-      isEmpty = false
       try spend(1)
-      let inner = Scope(parent: scope)
+      let inner = newScope(for: statement.body.frame, in: scope)
       inner.assign(.loop(loop), to: statement.loopSymbol)
       try assign(element, to: statement.target, inner)
-      if try execute(statement.body, inner) == .breakLoop { return .normal }
+      let flow = try execute(statement.body.statements, inner)
+      if flow == .breakLoop { break }
+      if flow == .normal { isFinished = true }
     }
-    return isEmpty ? try execute(statement.otherwise, Scope(parent: scope)) : .normal
+    return isFinished ? .normal : try execute(statement.otherwise, in: scope)
   }
 
   func assign(_ value: TemplateValue, to target: AssignmentTarget, _ scope: Scope) throws(TemplateError) {

@@ -29,6 +29,7 @@ extension Renderer {
       if let first = values.first, case .none = first {} else if !values.isEmpty { characters = try string(0) }
       return .string(try counted(text.stripped(characters, start: name != "rstrip", end: name != "lstrip")))
     case "startswith", "endswith":
+      if (2...3).contains(values.count) { throw .unsupported(line: line, construct: "'\(name)' with a range") }
       try require(1...1)
       var parts = [values[0]]
       if case .sequence(let sequence) = values[0], sequence.kind == .tuple { parts = sequence.elements }

@@ -77,8 +77,9 @@ enum Methods {
   ]
   static let unsupportedOfObject: Set<String> = ["copy", "fromkeys"]
   static let unsupportedOfList: Set<String> = ["copy"]
-  private static let unsupportedOfNumber: Set<String> = [
-    "as_integer_ratio", "bit_count", "bit_length", "conjugate", "from_bytes", "fromhex", "hex", "is_integer", "to_bytes",
+  static let unsupportedOfNumber: Set<String> = [
+    "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes", "fromhex", "hex", "imag",
+    "is_integer", "numerator", "real", "to_bytes",
   ]
 
   static func isUnsupported(_ name: String) -> Bool {

@@ -88,6 +88,13 @@ struct NamedArgument: Sendable {
   let value: Expression
 }
 
+/// Statements that have names of their own: what is assigned inside is gone after them.
+struct Block: Sendable {
+  /// Tells the blocks of a template apart; 0 is the template itself.
+  let frame: Int
+  let statements: [Statement]
+}
+
 /// A statement, or text.
 indirect enum Statement: Sendable {
   case text(String)
@@ -96,14 +103,14 @@ indirect enum Statement: Sendable {
   case loop(LoopStatement)
   case assign(AssignmentTarget, Expression, line: Int)
   /// `{% set x %}…{% endset %}`
-  case assignBlock(AssignmentTarget, filters: [Postfix], body: [Statement], line: Int)
+  case assignBlock(AssignmentTarget, filters: [Postfix], body: Block, line: Int)
   case macro(symbol: Int, MacroDefinition)
   /// `{% call macro() %}…{% endcall %}`: the body becomes the macro's `caller`.
   case call(Expression, caller: MacroDefinition, line: Int)
-  case filter([Postfix], body: [Statement], line: Int)
-  case with([(target: AssignmentTarget, value: Expression)], body: [Statement], line: Int)
+  case filter([Postfix], body: Block, line: Int)
+  case with([(target: AssignmentTarget, value: Expression)], body: Block, line: Int)
   /// `{% generation %}…{% endgeneration %}`, which marks what the assistant wrote.
-  case generation([Statement])
+  case generation(Block)
   case breakLoop
   case continueLoop
 }
@@ -120,8 +127,10 @@ struct LoopStatement: Sendable {
   let target: AssignmentTarget
   let iterable: Expression
   let test: Expression?
-  let body: [Statement]
-  let otherwise: [Statement]
+  /// The names of the test, like `Block.frame`.
+  let testFrame: Int
+  let body: Block
+  let otherwise: Block
   let line: Int
 }
 
@@ -136,11 +145,11 @@ indirect enum AssignmentTarget: Sendable {
 final class MacroDefinition: Sendable {
   let name: String
   let parameters: [MacroParameter]
-  let body: [Statement]
+  let body: Block
   /// Names that mean something special when the body uses them.
   let special: SpecialNames
 
-  init(name: String, parameters: [MacroParameter], body: [Statement], special: SpecialNames) {
+  init(name: String, parameters: [MacroParameter], body: Block, special: SpecialNames) {
     self.name = name
     self.parameters = parameters
     self.body = body

@@ -109,6 +109,7 @@ extension Renderer {
       return text.firstRange(ofUTF8: part) != nil
     case .object(let object):
       switch item {
+      case .sequence(let sequence) where sequence.kind == .tuple: return false
       case .sequence, .object: throw failure("a value of type \(item.typeName) cannot be a key")
       default: return object[item.text.map { .string($0) } ?? item] != nil
       }
