@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 let swiftSettings: [SwiftSetting] = [
@@ -14,11 +15,10 @@ func module(_ folder: String, dependencies: [Target.Dependency] = []) -> Target 
 
 /// The tests of one module, with the oracle fixtures beside the scripts that made them.
 func tests(_ folder: String, dependencies: [Target.Dependency] = []) -> Target {
-  .testTarget(
-    name: "Swiftlet\(folder)Tests",
-    dependencies: [.init(stringLiteral: "Swiftlet\(folder)")] + dependencies,
-    path: "Tests/\(folder)Tests",
-    exclude: ["Fixtures"],
+  let path = "Tests/\(folder)Tests"
+  let entries = (try? FileManager.default.contentsOfDirectory(atPath: Context.packageDirectory + "/" + path)) ?? []
+  return .testTarget(
+    name: "Swiftlet\(folder)Tests", dependencies: dependencies, path: path, exclude: entries.filter { !$0.hasSuffix(".swift") },
     swiftSettings: swiftSettings)
 }
 
@@ -26,17 +26,49 @@ let package = Package(
   name: "swiftlet",
   platforms: [.macOS(.v15)],
   products: [
+    .library(name: "Swiftlet", targets: ["Swiftlet"]),
+    .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
     .target(name: "CSwiftletKernels", path: "Sources/Kernels", publicHeadersPath: "include"),
     module("JSON"),
+    module("Tensors", dependencies: ["CSwiftletKernels"]),
+    module("Checkpoints", dependencies: ["SwiftletTensors", "SwiftletJSON"]),
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
-    tests("JSON"),
-    tests("ChatTemplates", dependencies: ["SwiftletJSON"]),
+    module("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
+    module("Generation", dependencies: ["SwiftletModels", "SwiftletTokenization", "SwiftletChatTemplates"]),
+    .target(name: "Swiftlet", dependencies: ["SwiftletGeneration"], path: "Sources/Swiftlet", swiftSettings: swiftSettings),
+    module(
+      "Hub",
+      dependencies: [
+        "SwiftletJSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
+    .executableTarget(
+      name: "SwiftletCommand",
+      dependencies: [
+        "Swiftlet", "SwiftletHub", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Command", swiftSettings: swiftSettings),
+
+    tests("JSON", dependencies: ["SwiftletJSON"]),
+    tests("Tokenization", dependencies: ["SwiftletTokenization", "SwiftletJSON"]),
+    tests("ChatTemplates", dependencies: ["SwiftletChatTemplates", "SwiftletJSON"]),
+    tests("Models", dependencies: ["SwiftletModels"]),
+    tests("Generation", dependencies: ["SwiftletGeneration"]),
+    tests(
+      "Hub",
+      dependencies: [
+        "SwiftletHub", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
   ]
 )

@@ -1,1 +1,105 @@
-#pragma once
+// The arithmetic of Swiftlet: plain C over raw memory, one table of functions a variant (instruction set).
+//
+// Every function is single-threaded and touches only what it is given; the callers split work over output rows, never over
+// a sum, so results do not depend on the number of threads. Within one variant each output value is computed by one fixed
+// order of operations, whatever the number of rows computed beside it.
+#ifndef CSWIFTLET_KERNELS_H
+#define CSWIFTLET_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Element types, numbered as GGUF numbers them.
+enum {
+  SWIFTLET_F32 = 0,
+  SWIFTLET_F16 = 1,
+  SWIFTLET_Q4_0 = 2,
+  SWIFTLET_Q4_1 = 3,
+  SWIFTLET_Q5_0 = 6,
+  SWIFTLET_Q8_0 = 8,
+  SWIFTLET_Q4_K = 12,
+  SWIFTLET_Q6_K = 14,
+  SWIFTLET_BF16 = 30,
+};
+
+// Row lengths of the float product are padded with zeros to a multiple of this many values.
+#define SWIFTLET_PADDING 16
+
+// Activation rows quantised to int8 in blocks of 32. Row r starts at values + r * length, scales + r * (length / 32), and so on.
+struct swiftlet_int8_rows {
+  const int8_t *values;       // [rows, length], each in -127...127
+  const float *scales;        // [rows, length / 32]: value = scale * int8
+  const float *scaled_sums;   // [rows, length / 32]: scale * sum of the block's int8 values
+  const int16_t *half_sums;   // [rows, length / 16]: sums of the int8 values of each half block
+  size_t length;              // a multiple of 32
+};
+
+struct swiftlet_kernels {
+  const char *name;
+
+  // Expands `count` values (a multiple of the type's block) to F32, exactly as the format defines them.
+  void (*expand)(int type, const void *source, size_t count, float *destination);
+
+  // destination[i] = source[i] rounded to the nearest BF16 (ties to even), still as F32. May be in place.
+  void (*round_to_bf16)(const float *source, size_t count, float *destination);
+
+  // destination[i] = source[i] as BF16 bits.
+  void (*store_bf16)(const float *source, size_t count, uint16_t *destination);
+
+  // result[m, n] = sum over k of rows[m, k] * panel[n, k]; strides in floats; length a multiple of SWIFTLET_PADDING.
+  void (*product)(const float *rows, size_t row_stride, size_t row_count, const float *panel, size_t panel_stride,
+                  size_t panel_count, size_t length, float *result, size_t result_stride);
+
+  // result[m, d] += sum over p, ascending, of weights[m, p] * values[p, d]; strides in floats.
+  void (*accumulate)(const float *weights, size_t weight_stride, size_t row_count, const float *values, size_t value_stride,
+                     size_t value_count, size_t dimension, float *result, size_t result_stride);
+
+  // Quantises one row of `length` values (a multiple of 32) to int8; the outputs are as in swiftlet_int8_rows.
+  void (*quantize_int8)(const float *source, size_t length, int8_t *values, float *scales, float *scaled_sums, int16_t *half_sums);
+
+  // result[m, n] = activation row m times weight row n, for block-quantised weights. Inside a block the sum is exact
+  // in int32; across blocks F32, in ascending order. weight_stride in bytes, result_stride in floats.
+  void (*product_int8)(int type, const void *weights, size_t weight_stride, size_t weight_count,
+                       const struct swiftlet_int8_rows *rows, size_t first_row, size_t row_count, float *result,
+                       size_t result_stride);
+
+  // result = x / sqrt(mean(x^2) + epsilon) * weight
+  void (*rms_norm)(const float *x, const float *weight, float epsilon, size_t count, float *result);
+
+  // In place: scores[i] = exp(scores[i] - max) / sum. count >= 1.
+  void (*softmax)(float *scores, size_t count);
+
+  // result = gate / (1 + exp(-gate)) * up
+  void (*swiglu)(const float *gate, const float *up, size_t count, float *result);
+
+  // result += scale * x
+  void (*add_scaled)(const float *x, float scale, size_t count, float *result);
+
+  // Rotates `dimension` values in place. cosines and sines: [dimension / 2]. Pair i is (2i, 2i + 1) when interleaved,
+  // else (i, i + dimension / 2).
+  void (*rotate)(float *x, const float *cosines, const float *sines, size_t dimension, int interleaved);
+
+  // The largest value's index; the first of equal ones; NaN never wins.
+  size_t (*argmax)(const float *x, size_t count);
+};
+
+// Bytes of one block and values in it; 0 for a type that is not known.
+size_t swiftlet_block_bytes(int type);
+size_t swiftlet_block_length(int type);
+
+// The variants compiled in, the most capable first; `index` from 0; NULL past the last.
+const struct swiftlet_kernels *swiftlet_kernels_variant(size_t index);
+
+// Whether this CPU can run the variant.
+int swiftlet_kernels_supported(const struct swiftlet_kernels *kernels);
+
+// A hint to the CPU that a thread spins.
+static inline void swiftlet_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#endif

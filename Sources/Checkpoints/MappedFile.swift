@@ -1,0 +1,39 @@
+internal import Foundation
+public import SwiftletTensors
+
+/// A regular file mapped read-only into memory.
+public struct MappedFile: Sendable {
+  public let path: String
+  /// The whole file.
+  public let storage: Storage
+
+  public var byteCount: Int { storage.byteCount }
+
+  /// - Throws: `CheckpointError` when the path is missing, unreadable, empty or no regular file.
+  public init(path: String) throws(CheckpointError) {
+    func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: "file", reason: reason) }
+    // O_NONBLOCK: opening a FIFO without a writer must not hang.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw failure("cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw failure("cannot be examined: \(String(cString: strerror(errno)))") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw failure(status.st_mode & S_IFMT == S_IFDIR ? "is a folder, expected a file" : "is no regular file")
+    }
+    guard status.st_size > 0 else { throw failure("is empty") }
+    let size = Int(status.st_size)
+    guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
+      throw failure("cannot be mapped into memory: \(String(cString: strerror(errno)))")
+    }
+    self.path = path
+    storage = Storage(address: address, byteCount: size) { address, size in munmap(address, size) }
+  }
+
+  /// The file's bytes, valid inside `body`.
+  public func withBytes<Result, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result) throws(Failure) -> Result {
+    try body(UnsafeRawBufferPointer(start: storage.address, count: storage.byteCount).bytes)
+  }
+}

@@ -1,0 +1,96 @@
+internal import SwiftletModels
+internal import SwiftletTensors
+internal import SwiftletTokenization
+
+/// One request on its way through the engine.
+final class ActiveSequence {
+  let request: GenerationRequest
+  let events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+  let cache: KeyValueCache
+  /// Prompt and answer; the cache holds all but the last of them once decoding has begun.
+  private(set) var tokens: [Int32]
+  /// Prompt tokens found in a cache.
+  let cachedTokens: Int
+  private var sampler: Sampler
+  private var decoder: StreamingDecoder?
+  private var stops: StopDetector
+  private var reasoning: ReasoningParser
+  private let ends: Set<Int32>
+  private var startTime: ContinuousClock.Instant?
+  private var firstTokenTime: ContinuousClock.Instant?
+  private(set) var isFinished = false
+
+  init(
+    _ request: GenerationRequest, cache: KeyValueCache, tokenizer: Tokenizer?, ends: Set<Int32>,
+    events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+  ) {
+    self.request = request
+    self.cache = cache
+    self.events = events
+    tokens = request.prompt
+    cachedTokens = cache.count
+    sampler = Sampler(request.options, prompt: request.prompt)
+    decoder = tokenizer.map { StreamingDecoder($0, skippingSpecialTokens: true) }
+    stops = StopDetector(request.options.stop)
+    reasoning = ReasoningParser(promptOpensThought: request.promptOpensThought)
+    self.ends = request.options.ignoresEnd ? [] : ends
+  }
+
+  /// Prompt tokens that are not computed yet.
+  var pendingPrompt: ArraySlice<Int32> { request.prompt[min(cache.count, request.prompt.count)...] }
+
+  func noteStart() { if startTime == nil { startTime = .now } }
+
+  /// Chooses the next token from the logits of the last, and ends the answer when it is time.
+  func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
+    guard let token = sampler.sample(logits, position: tokens.count, kernels: kernels) else {
+      isFinished = true
+      events.finish(throwing: GenerationError.notANumber(position: tokens.count))
+      return
+    }
+    if firstTokenTime == nil {
+      firstTokenTime = .now
+      events.yield(.promptDone(tokens: request.prompt.count, cached: cachedTokens, seconds: seconds(from: startTime)))
+    }
+    tokens.append(token)
+    sampler.accept(token)
+    if ends.contains(token) {
+      events.yield(.token(id: token, parts: []))
+      return finish(.stop)
+    }
+    events.yield(.token(id: token, parts: parts(of: stops.append(decoder?.append(token) ?? ""))))
+    let generated = tokens.count - request.prompt.count
+    if stops.isStopped {
+      finish(.stop)
+    } else if generated == request.options.maximumResponseTokens || tokens.count > cache.capacity {
+      // The last token of a full context is shown, but there is no place to compute what follows it.
+      finish(.length)
+    }
+  }
+
+  private func parts(of text: String) -> [AnswerPart] {
+    if text.isEmpty { return [] }
+    return request.splitsReasoning ? reasoning.append(text) : [.content(text)]
+  }
+
+  private func finish(_ reason: FinishReason) {
+    isFinished = true
+    let rest = stops.isStopped ? "" : stops.append(decoder?.finish() ?? "") + stops.finish()
+    let last = parts(of: rest) + reasoning.finish()
+    let summary = GenerationSummary(
+      finishReason: reason, parts: last, promptTokens: request.prompt.count, cachedTokens: cachedTokens,
+      completionTokens: tokens.count - request.prompt.count, prefillSeconds: seconds(from: startTime, to: firstTokenTime),
+      decodeSeconds: seconds(from: firstTokenTime))
+    events.yield(.finished(summary))
+    events.finish()
+  }
+
+  private func seconds(from start: ContinuousClock.Instant?, to end: ContinuousClock.Instant? = nil) -> Double {
+    guard let start else { return 0 }
+    return (end ?? .now).secondsSince(start)
+  }
+}
+
+extension ContinuousClock.Instant {
+  func secondsSince(_ start: ContinuousClock.Instant) -> Double { start.duration(to: self) / .seconds(1) }
+}

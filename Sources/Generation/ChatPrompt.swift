@@ -1,0 +1,42 @@
+internal import Foundation
+public import SwiftletChatTemplates
+public import SwiftletJSON
+public import SwiftletTokenization
+
+/// Turns conversations into prompts: a chat template with the special tokens it names.
+public struct ChatPrompt: Sendable {
+  public let template: ChatTemplate
+  private let variables: [JSONMember]
+
+  /// - Parameter source: the template's text.
+  /// - Throws: `TemplateError` for a template that is broken or needs more of Jinja than is supported.
+  public init(source: String, tokenizer: Tokenizer) throws(TemplateError) {
+    template = try ChatTemplate(source: source)
+    func text(_ id: Int32?) -> JSONValue { .string(id.map { tokenizer.decode([$0]) } ?? "") }
+    variables = [
+      JSONMember(key: "bos_token", value: text(tokenizer.beginningOfSequence)),
+      JSONMember(key: "eos_token", value: text(tokenizer.endOfSequence)),
+    ]
+  }
+
+  /// The prompt that lets the model answer next.
+  /// - Parameters:
+  ///   - messages: an array of objects with `role` and `content`.
+  ///   - tools: an array of function schemas.
+  ///   - extra: what else the template reads, such as `enable_thinking`.
+  public func render(
+    _ messages: JSONValue, tools: JSONValue? = nil, addGenerationPrompt: Bool = true, extra: [JSONMember] = []
+  ) throws(TemplateError) -> String {
+    try template.render(
+      messages: messages, tools: tools, addGenerationPrompt: addGenerationPrompt, variables: variables + extra,
+      time: TemplateTime(secondsSince1970: Int(Date.now.timeIntervalSince1970), secondsFromGMT: TimeZone.current.secondsFromGMT()))
+  }
+}
+
+extension GenerationRequest {
+  /// A request for the answer to a rendered prompt.
+  public init(renderedPrompt: String, tokenizer: Tokenizer, options: GenerationOptions) {
+    self.init(
+      prompt: tokenizer.encode(renderedPrompt), options: options, promptOpensThought: ReasoningParser.opensThought(renderedPrompt))
+  }
+}

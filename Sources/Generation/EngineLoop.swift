@@ -1,0 +1,105 @@
+internal import SwiftletModels
+internal import SwiftletTensors
+internal import SwiftletTokenization
+internal import Synchronization
+
+/// The engine's thread: admits requests, computes prompts in chunks and answers in batches, until it is stopped.
+final class EngineLoop {
+  /// Prompt tokens computed between two tokens of the answers in progress.
+  private static let promptChunk = 512
+  /// Finished sequences whose caches are kept for requests that begin alike.
+  private static let keptCaches = 4
+
+  private let decoder: Decoder
+  private let tokenizer: Tokenizer?
+  private let endTokens: Set<Int32>
+  private let contextLength: Int
+  private let maximumSequences: Int
+  private let compute: Compute
+  private let inbox: Inbox
+  private var waiting: [Submission] = []
+  private var active: [(submission: Submission, sequence: ActiveSequence)] = []
+  /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again.
+  private var kept: [(tokens: [Int32], cache: KeyValueCache)] = []
+
+  init(
+    decoder: Decoder, tokenizer: Tokenizer?, endTokens: Set<Int32>, contextLength: Int, maximumSequences: Int, compute: Compute,
+    inbox: Inbox
+  ) {
+    self.decoder = decoder
+    self.tokenizer = tokenizer
+    self.endTokens = endTokens
+    self.contextLength = contextLength
+    self.maximumSequences = maximumSequences
+    self.compute = compute
+    self.inbox = inbox
+  }
+
+  func run() {
+    while let submissions = inbox.take(sleeping: active.isEmpty && waiting.isEmpty) {
+      waiting += submissions
+      active.removeAll { $0.submission.isCancelled.load(ordering: .relaxed) }
+      while active.count < maximumSequences, !waiting.isEmpty { admit(waiting.removeFirst()) }
+      if let next = active.first(where: { !$0.sequence.pendingPrompt.isEmpty }) { computePrompt(next.sequence) }
+      decodeStep()
+      retire()
+    }
+    for submission in waiting + active.map(\.submission) { submission.events.finish(throwing: GenerationError.engineStopped) }
+  }
+
+  private func admit(_ submission: Submission) {
+    guard !submission.isCancelled.load(ordering: .relaxed) else { return }
+    let cache = takeCache(for: submission.request.prompt)
+    let sequence = ActiveSequence(
+      submission.request, cache: cache, tokenizer: tokenizer, ends: endTokens, events: submission.events)
+    active.append((submission, sequence))
+  }
+
+  /// A kept cache cut back to where the prompt departs from it, or a new one. The last prompt token is always computed, since
+  /// its logits are needed.
+  private func takeCache(for prompt: [Int32]) -> KeyValueCache {
+    func common(_ tokens: [Int32]) -> Int { min(zip(tokens, prompt).prefix { $0 == $1 }.count, prompt.count - 1) }
+    guard let best = kept.indices.max(by: { common(kept[$0].tokens) < common(kept[$1].tokens) }), common(kept[best].tokens) > 0
+    else { return decoder.makeCache(capacity: contextLength) }
+    let (tokens, cache) = kept.remove(at: best)
+    cache.truncate(to: common(tokens))
+    return cache
+  }
+
+  private func computePrompt(_ sequence: ActiveSequence) {
+    sequence.noteStart()
+    let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
+    let isLast = chunk.count == pending.count
+    let logits = decoder.forward(
+      [.init(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)], role: .prompt, compute: compute)
+    if isLast { sequence.advance(logits: row(0, of: logits), kernels: compute.kernels) }
+  }
+
+  /// One token for every answer in progress.
+  private func decodeStep() {
+    let decoding = active.map(\.sequence).filter { !$0.isFinished && $0.pendingPrompt.isEmpty }
+    if decoding.isEmpty { return }
+    let inputs = decoding.compactMap { sequence in
+      sequence.tokens.last.map { Decoder.Input(tokens: [Int($0)], cache: sequence.cache, output: .last) }
+    }
+    let logits = decoder.forward(inputs, role: .generated, compute: compute)
+    for (index, sequence) in decoding.enumerated() { sequence.advance(logits: row(index, of: logits), kernels: compute.kernels) }
+  }
+
+  private func row(_ index: Int, of logits: Tensor) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: logits.floats + index * logits.shape.columns, count: logits.shape.columns)
+  }
+
+  /// Takes finished sequences out and keeps their caches. Where the arithmetic of a position depends on its role, only the prompt's
+  /// positions may serve another prompt.
+  private func retire() {
+    for (_, sequence) in active where sequence.isFinished {
+      let reusable = decoder.distinguishesRoles ? sequence.request.prompt.count : sequence.cache.count
+      let count = min(reusable, sequence.cache.count)
+      sequence.cache.truncate(to: count)
+      kept.append((Array(sequence.tokens.prefix(count)), sequence.cache))
+    }
+    if kept.count > Self.keptCaches { kept.removeFirst(kept.count - Self.keptCaches) }
+    active.removeAll { $0.sequence.isFinished }
+  }
+}

@@ -1,0 +1,109 @@
+/// How an answer is sampled and when it ends.
+public struct GenerationOptions: Sendable, Equatable {
+  /// 0 takes the most likely token every time. Above: logits are divided by it before everything else.
+  public var temperature: Double
+  /// Only the k most likely tokens; 0 for all.
+  public var topK: Int
+  /// Only the most likely tokens that together have this probability; 1 for all.
+  public var topP: Double
+  /// Only tokens at least this likely relative to the most likely one; 0 for all.
+  public var minP: Double
+  /// Divides positive and multiplies negative logits of tokens seen in prompt or answer (Keskar et al. 2019); 1 changes nothing.
+  public var repetitionPenalty: Double
+  /// Subtracted from a token's logit for each time it stands in the answer.
+  public var frequencyPenalty: Double
+  /// Subtracted from the logit of tokens that stand in the answer.
+  public var presencePenalty: Double
+  /// Added to the logits of these tokens.
+  public var logitBias: [Int32: Double]
+  /// The same request with the same seed gives the same tokens.
+  public var seed: UInt64
+  /// Which of several samples of one seed this is.
+  public var sampleIndex: Int
+  /// The answer ends before the first of these texts.
+  public var stop: [String]
+  /// The most tokens to generate; nil: as many as the context holds.
+  public var maximumResponseTokens: Int?
+  /// Whether tokens that end a text are ignored (for measuring).
+  public var ignoresEnd: Bool
+
+  /// Temperature 0.6 and top-p 0.95 are what DeepSeek advises for R1.
+  public init(
+    temperature: Double = 0.6, topK: Int = 0, topP: Double = 0.95, minP: Double = 0, repetitionPenalty: Double = 1,
+    frequencyPenalty: Double = 0, presencePenalty: Double = 0, logitBias: [Int32: Double] = [:], seed: UInt64 = 0,
+    sampleIndex: Int = 0, stop: [String] = [], maximumResponseTokens: Int? = nil, ignoresEnd: Bool = false
+  ) {
+    self.temperature = temperature
+    self.topK = topK
+    self.topP = topP
+    self.minP = minP
+    self.repetitionPenalty = repetitionPenalty
+    self.frequencyPenalty = frequencyPenalty
+    self.presencePenalty = presencePenalty
+    self.logitBias = logitBias
+    self.seed = seed
+    self.sampleIndex = sampleIndex
+    self.stop = stop
+    self.maximumResponseTokens = maximumResponseTokens
+    self.ignoresEnd = ignoresEnd
+  }
+
+  /// Always the most likely token.
+  public static var greedy: GenerationOptions { GenerationOptions(temperature: 0) }
+
+  /// - Throws: `GenerationError.invalidOption` naming the first option out of its range.
+  public func validate(vocabularySize: Int) throws(GenerationError) {
+    func check(_ name: String, _ value: Double, _ range: ClosedRange<Double>) throws(GenerationError) {
+      guard range.contains(value) else {
+        let upper = range.upperBound == .greatestFiniteMagnitude ? "" : " to \(range.upperBound)"
+        throw .invalidOption(name: name, reason: "found \(value), expected a number from \(range.lowerBound)\(upper)")
+      }
+    }
+    try check("temperature", temperature, 0...100)
+    try check("top_k", Double(topK), 0...Double(Int32.max))
+    try check("top_p", topP, 0...1)
+    try check("min_p", minP, 0...1)
+    guard repetitionPenalty > 0, repetitionPenalty <= 100 else {
+      throw .invalidOption(name: "repetition_penalty", reason: "found \(repetitionPenalty), expected a number above 0, up to 100")
+    }
+    try check("frequency_penalty", frequencyPenalty, -100...100)
+    try check("presence_penalty", presencePenalty, -100...100)
+    if let maximumResponseTokens, maximumResponseTokens < 1 {
+      throw .invalidOption(name: "max_tokens", reason: "found \(maximumResponseTokens), expected at least 1")
+    }
+    for (id, bias) in logitBias {
+      guard (0..<vocabularySize).contains(Int(id)) else {
+        throw .invalidOption(name: "logit_bias", reason: "found token \(id), expected ids below \(vocabularySize)")
+      }
+      guard !bias.isNaN else { throw .invalidOption(name: "logit_bias", reason: "found NaN for token \(id)") }
+    }
+    guard !stop.contains("") else { throw .invalidOption(name: "stop", reason: "found an empty text") }
+  }
+}
+
+/// Why nothing, or nothing more, can be generated.
+public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible {
+  case invalidOption(name: String, reason: String)
+  /// The prompt leaves no room for an answer.
+  case promptTooLong(tokens: Int, contextLength: Int)
+  case emptyPrompt
+  /// A token id that the model has no embedding for.
+  case tokenOutOfRange(id: Int, vocabularySize: Int)
+  /// The model's logits are not numbers: its weights are broken.
+  case notANumber(position: Int)
+  /// The engine was stopped while the answer was being made.
+  case engineStopped
+
+  public var description: String {
+    switch self {
+    case .invalidOption(let name, let reason): "\(name): \(reason)"
+    case .promptTooLong(let tokens, let contextLength):
+      "the prompt has \(tokens) tokens, but the context holds \(contextLength); shorten the prompt or choose a larger context"
+    case .emptyPrompt: "the prompt is empty; give at least one token"
+    case .tokenOutOfRange(let id, let size): "found token \(id), but the model's vocabulary has \(size)"
+    case .notANumber(let position):
+      "the model computed no valid number for any token at position \(position); its weights are broken"
+    case .engineStopped: "the engine was stopped"
+    }
+  }
+}

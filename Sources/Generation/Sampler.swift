@@ -1,0 +1,146 @@
+internal import Foundation
+internal import SwiftletTensors
+
+/// Chooses the next token from logits. What it chooses depends on logits, options, the tokens so far and the position alone.
+struct Sampler {
+  let options: GenerationOptions
+  /// How often each token stands in the answer.
+  private var answerCounts: [Int32: Int] = [:]
+  private var seen: Set<Int32>
+
+  /// - Parameter prompt: counted by the repetition penalty only.
+  init(_ options: GenerationOptions, prompt: [Int32]) {
+    self.options = options
+    seen = options.repetitionPenalty == 1 ? [] : Set(prompt)
+  }
+
+  /// Notes a token of the answer.
+  mutating func accept(_ token: Int32) {
+    answerCounts[token, default: 0] += 1
+    if options.repetitionPenalty != 1 { seen.insert(token) }
+  }
+
+  /// The next token.
+  /// - Parameters:
+  ///   - logits: of every token; changed in place.
+  ///   - position: of the token that is chosen, from the start of the sequence.
+  /// - Returns: nil when no logit is a number.
+  func sample(_ logits: UnsafeMutableBufferPointer<Float>, position: Int, kernels: Kernels) -> Int32? {
+    penalize(logits)
+    let best = kernels.argmax(UnsafeBufferPointer(logits))
+    guard logits.indices.contains(best), logits[best].isFinite else { return nil }
+    if options.temperature == 0 { return Int32(best) }
+
+    let largest = logits[best], inverse = Float(1 / options.temperature)
+    for index in logits.indices {
+      let scaled = (logits[index] - largest) * inverse
+      logits[index] = scaled.isNaN ? -.infinity : scaled
+    }
+    kernels.softmax(logits)
+    let draw = RandomNumbers.uniform(seed: options.seed, sample: options.sampleIndex, position: position)
+    let narrows = options.topK > 0 && options.topK < logits.count || options.topP < 1 || options.minP > 0
+    return narrows ? drawNarrowed(logits, draw) : drawFromAll(logits, draw)
+  }
+
+  private func penalize(_ logits: UnsafeMutableBufferPointer<Float>) {
+    if options.repetitionPenalty != 1 {
+      let penalty = Float(options.repetitionPenalty)
+      for token in seen where logits.indices.contains(Int(token)) {
+        logits[Int(token)] *= logits[Int(token)] > 0 ? 1 / penalty : penalty
+      }
+    }
+    if options.frequencyPenalty != 0 || options.presencePenalty != 0 {
+      for (token, count) in answerCounts {
+        logits[Int(token)] -= Float(options.frequencyPenalty * Double(count) + options.presencePenalty)
+      }
+    }
+    for (token, bias) in options.logitBias { logits[Int(token)] += Float(bias) }
+  }
+
+  /// Inverts the distribution function, tokens in the order of their ids.
+  private func drawFromAll(_ probabilities: UnsafeMutableBufferPointer<Float>, _ draw: Double) -> Int32 {
+    let total = probabilities.reduce(0.0) { $0 + Double($1) }
+    var left = draw * total, last = 0
+    for (token, probability) in probabilities.enumerated() where probability > 0 {
+      last = token
+      left -= Double(probability)
+      if left < 0 { break }
+    }
+    return Int32(last)
+  }
+
+  /// Top-k, then top-p, then min-p, then a draw from what is left, most likely token first.
+  private func drawNarrowed(_ probabilities: UnsafeMutableBufferPointer<Float>, _ draw: Double) -> Int32 {
+    let limit = options.topK > 0 ? min(options.topK, probabilities.count) : probabilities.count
+    let total = options.topP < 1 && limit == probabilities.count ? probabilities.reduce(0.0) { $0 + Double($1) } : nil
+    // Few tokens carry nearly everything: look at the best 256, then at four times as many, until they suffice.
+    var count = min(limit, 256)
+    while true {
+      let candidates = Self.largest(count, of: probabilities)
+      let mass = candidates.reduce(0.0) { $0 + Double(probabilities[Int($1)]) }
+      let isEnough = count == limit || total.map { mass >= options.topP * $0 } ?? false
+        || candidates.last.map { options.minP > 0 && Double(probabilities[Int($0)]) < options.minP * Double(probabilities[Int(candidates[0])]) } ?? true
+      if isEnough { return draw(from: candidates, probabilities, mass: total ?? mass, draw) }
+      count = min(limit, count * 4)
+    }
+  }
+
+  private func draw(
+    from candidates: [Int32], _ probabilities: UnsafeMutableBufferPointer<Float>, mass: Double, _ draw: Double
+  ) -> Int32 {
+    var kept = 0, keptMass = 0.0
+    let floor = options.minP * Double(probabilities[Int(candidates[0])])
+    for token in candidates {
+      let probability = Double(probabilities[Int(token)])
+      if kept > 0, keptMass >= options.topP * mass || probability < floor { break }
+      kept += 1
+      keptMass += probability
+    }
+    var left = draw * keptMass
+    for token in candidates[..<kept] {
+      left -= Double(probabilities[Int(token)])
+      if left < 0 { return token }
+    }
+    return candidates[kept - 1]
+  }
+
+  /// The tokens of the `count` largest values, largest first, the lower id first among equals.
+  static func largest(_ count: Int, of values: UnsafeMutableBufferPointer<Float>) -> [Int32] {
+    func precedes(_ first: Int32, _ second: Int32) -> Bool {
+      let a = values[Int(first)], b = values[Int(second)]
+      return a > b || (a == b && first < second)
+    }
+    if count >= values.count { return values.indices.map { Int32($0) }.sorted(by: precedes) }
+    // The `count` best so far, kept sorted in bunches: a value below the worst of them is dropped at once.
+    var best: [Int32] = []
+    best.reserveCapacity(2 * count)
+    var threshold = -Float.infinity
+    for index in values.indices where values[index] > threshold {
+      best.append(Int32(index))
+      if best.count == 2 * count {
+        best.sort(by: precedes)
+        best.removeSubrange(count...)
+        threshold = values[Int(best[count - 1])]
+      }
+    }
+    best.sort(by: precedes)
+    return Array(best.prefix(count))
+  }
+}
+
+/// Random numbers that are a function of where they are used, so that they do not depend on what else runs.
+enum RandomNumbers {
+  /// A number in 0..<1 for a position of a sample of a seed.
+  static func uniform(seed: UInt64, sample: Int, position: Int) -> Double {
+    let mixed = mix(mix(mix(seed) &+ UInt64(bitPattern: Int64(sample))) &+ UInt64(bitPattern: Int64(position)))
+    return Double(mixed >> 11) * 0x1p-53
+  }
+
+  /// SplitMix64 (Steele, Lea and Flood 2014).
+  private static func mix(_ value: UInt64) -> UInt64 {
+    var z = value &+ 0x9E37_79B9_7F4A_7C15
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}

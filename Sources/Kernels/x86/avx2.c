@@ -1,0 +1,18 @@
+// x86-64 with AVX2, FMA and F16C (Haswell, Zen and later).
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "../generic/blocks.h"
+#include "CSwiftletKernels.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi,bmi2"))), apply_to = function)
+#define VARIANT_NAME "avx2"
+#define VARIANT_TABLE swiftlet_kernels_avx2
+#define LANES 8
+#define TILE_ROWS 4
+#define TILE_COLUMNS 2
+#include "int8_avx2.inc"
+
+#include "../generic/variant.inc"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,18 @@
+// x86-64 with AVX-512 F, BW, DQ and VL (Skylake server, Zen 4 and later).
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "../generic/blocks.h"
+#include "CSwiftletKernels.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+#define VARIANT_NAME "avx512"
+#define VARIANT_TABLE swiftlet_kernels_avx512
+#define LANES 16
+#define TILE_ROWS 5
+#define TILE_COLUMNS 4
+#include "int8_avx2.inc"
+
+#include "../generic/variant.inc"
+#pragma clang attribute pop
+#endif

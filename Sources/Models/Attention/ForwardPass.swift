@@ -1,0 +1,24 @@
+internal import SwiftletTensors
+
+/// What every layer of one pass shares: the rows being computed and where they belong.
+struct ForwardPass {
+  let compute: Compute
+  let role: PositionRole
+  /// Each sequence's rows of the pass, consecutive and in order.
+  let sequences: [(rows: Range<Int>, cache: KeyValueCache)]
+  let angles: RotaryAngles
+  let attentionForm: AttentionForm
+
+  /// The attention sequences of one layer, over the cache's own blocks.
+  func attentionSequences(layer: Int) -> [AttentionSequence] {
+    sequences.map { AttentionSequence(rows: $0.rows, startPosition: $0.cache.count, blocks: $0.cache.layer(layer)) }
+  }
+}
+
+/// How latent attention is computed. Both give the same results up to rounding.
+public enum AttentionForm: Sendable {
+  /// Queries are brought into the latent space; the cache is read as it is.
+  case absorbed
+  /// Keys and values of every position are expanded from the cache: the definition, for reference.
+  case expanded
+}

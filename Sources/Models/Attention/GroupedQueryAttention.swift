@@ -1,0 +1,53 @@
+internal import SwiftletTensors
+
+/// Grouped-query attention with rotary embedding (Llama, Qwen2).
+struct GroupedQueryAttention: Sendable {
+  let query: Projection
+  let key: Projection
+  let value: Projection
+  let output: Projection
+  let headCount: Int
+  let keyValueHeadCount: Int
+  let headDimension: Int
+  let isInterleaved: Bool
+  let scale: Float
+
+  init(
+    _ configuration: ModelConfiguration, keyValueHeadCount: Int, headDimension: Int, loader: WeightLoader
+  ) throws(ModelError) {
+    let hidden = configuration.hiddenSize
+    headCount = configuration.headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.headDimension = headDimension
+    isInterleaved = configuration.rotary.isInterleaved
+    scale = configuration.attentionScale
+    query = try loader.projection(.query, out: headCount * headDimension, in: hidden)
+    key = try loader.projection(.key, out: keyValueHeadCount * headDimension, in: hidden)
+    value = try loader.projection(.value, out: keyValueHeadCount * headDimension, in: hidden)
+    output = try loader.projection(.attentionOutput, out: hidden, in: headCount * headDimension)
+  }
+
+  /// - Parameter x: `[rows, hidden]`, normed.
+  /// - Returns: `[rows, hidden]`
+  func callAsFunction(_ x: Tensor, layer: Int, pass: ForwardPass) -> Tensor {
+    let compute = pass.compute
+    let queries = compute.linear(x, query, role: pass.role)
+    let keys = compute.linear(x, key, role: pass.role)
+    let values = compute.linear(x, value, role: pass.role)
+    for heads in [queries, keys] {
+      compute.rotate(
+        heads, headStride: headDimension, offset: 0, dimension: headDimension, angles: pass.angles, interleaved: isInterleaved)
+    }
+    let sequences = pass.attentionSequences(layer: layer)
+    for sequence in sequences {
+      let blocks = sequence.blocks
+      for (source, target) in [(keys, blocks.keys), (values, blocks.values)] {
+        compute.store(
+          source, rows: sequence.rows, heads: keyValueHeadCount, into: target, type: blocks.type,
+          startPosition: sequence.startPosition, offset: 0, stride: headDimension)
+      }
+    }
+    let attended = compute.attention(queries, heads: headCount, sequences: sequences, scale: scale)
+    return compute.linear(attended, output, role: pass.role)
+  }
+}

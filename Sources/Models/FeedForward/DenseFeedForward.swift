@@ -1,0 +1,23 @@
+internal import SwiftletTensors
+
+/// `down(silu(gate(x)) * up(x))`
+struct DenseFeedForward: Sendable {
+  let gate: Projection
+  let up: Projection
+  let down: Projection
+
+  init(
+    hidden: Int, size: Int, loader: WeightLoader, gate: WeightName = .gate, up: WeightName = .up, down: WeightName = .down
+  ) throws(ModelError) {
+    self.gate = try loader.projection(gate, out: size, in: hidden)
+    self.up = try loader.projection(up, out: size, in: hidden)
+    self.down = try loader.projection(down, out: hidden, in: size)
+  }
+
+  /// `[rows, hidden]` to `[rows, hidden]`.
+  func callAsFunction(_ x: Tensor, pass: ForwardPass) -> Tensor {
+    let compute = pass.compute
+    let inner = compute.swiGLU(gate: compute.linear(x, gate, role: pass.role), up: compute.linear(x, up, role: pass.role))
+    return compute.linear(inner, down, role: pass.role)
+  }
+}

@@ -1,0 +1,72 @@
+internal import SwiftletTensors
+
+/// What a sequence's attention remembers, in blocks of 64 positions that hold every layer.
+///
+/// Latent attention keeps the normed latent and the rotated shared key of a position (V3: 576 values a layer); grouped-query
+/// attention keeps keys and values.
+public final class KeyValueCache {
+  /// Positions stored so far.
+  public private(set) var count = 0
+  /// The most positions this cache may hold.
+  public let capacity: Int
+  private let layout: Layout
+  private var blocks: [Storage] = []
+
+  struct Layout {
+    let type: ElementType
+    let layerCount: Int
+    let headCount: Int
+    let keyDimension: Int
+    let valueDimension: Int
+    /// Values are the leading part of keys, and not stored again.
+    let isLatent: Bool
+
+    init(_ configuration: ModelConfiguration, type: ElementType) {
+      self.type = type
+      layerCount = configuration.layerCount
+      switch configuration.attention {
+      case .groupedQuery(let heads, let dimension):
+        (headCount, keyDimension, valueDimension, isLatent) = (heads, dimension, dimension, false)
+      case .latent(let latent):
+        (headCount, keyDimension, valueDimension) = (1, latent.keyValueRank + latent.rotaryDimension, latent.keyValueRank)
+        isLatent = true
+      }
+    }
+
+    var keyBytes: Int { headCount * KeyValueBlocks.blockLength * keyDimension * type.blockBytes }
+    var valueBytes: Int { isLatent ? 0 : headCount * KeyValueBlocks.blockLength * valueDimension * type.blockBytes }
+    var blockBytes: Int { layerCount * (keyBytes + valueBytes) }
+  }
+
+  init(layout: Layout, capacity: Int) {
+    self.layout = layout
+    self.capacity = capacity
+  }
+
+  /// Sets memory aside for `added` further positions.
+  func reserve(_ added: Int) {
+    let length = KeyValueBlocks.blockLength
+    while blocks.count * length < count + added { blocks.append(Storage(byteCount: layout.blockBytes)) }
+  }
+
+  /// Marks positions as stored, once every layer has stored them.
+  func advance(_ added: Int) { count += added }
+
+  /// Forgets all positions from `count` on.
+  public func truncate(to count: Int) {
+    guard count < self.count else { return }
+    self.count = max(0, count)
+    let length = KeyValueBlocks.blockLength
+    blocks.removeSubrange((self.count + length - 1) / length..<blocks.count)
+  }
+
+  /// The blocks of one layer.
+  func layer(_ index: Int) -> KeyValueBlocks {
+    let start = index * (layout.keyBytes + layout.valueBytes)
+    let keys = blocks.map { $0.address + start }
+    return KeyValueBlocks(
+      keys: keys, values: layout.isLatent ? keys : keys.map { $0 + layout.keyBytes }, type: layout.type, headCount: layout.headCount,
+      keyDimension: layout.keyDimension, valueDimension: layout.valueDimension,
+      valueStride: layout.isLatent ? layout.keyDimension : layout.valueDimension)
+  }
+}

@@ -1,0 +1,49 @@
+internal import Foundation
+public import SwiftletGeneration
+
+/// A model ready to answer: weights mapped into memory and an engine of its own.
+///
+///     let model = try LanguageModel(path: "model.gguf")
+///     let session = LanguageModelSession(model: model, instructions: "Answer in one sentence.")
+///     print(try await session.respond(to: "Why is the sky blue?").content)
+public final class LanguageModel: Sendable {
+  /// The files, read and checked.
+  public let loaded: LoadedModel
+  public let engine: Engine
+  /// nil for models without a chat template, which continue texts only.
+  public let chatPrompt: ChatPrompt?
+
+  /// Opens a GGUF file or a folder with config.json and safetensors.
+  /// - Parameters:
+  ///   - threadCount: nil for as many as the machine has cores.
+  ///   - contextLength: the most positions of a conversation; nil for the model's own.
+  /// - Throws: an error that names the file, the field, what was found and what was expected.
+  public init(path: String, threadCount: Int? = nil, contextLength: Int? = nil) throws {
+    loaded = try LoadedModel(path: path)
+    if let tokenizer = loaded.tokenizer, let source = loaded.templateSource {
+      chatPrompt = try ChatPrompt(source: source, tokenizer: tokenizer)
+    } else {
+      chatPrompt = nil
+    }
+    engine = Engine(
+      decoder: loaded.decoder, tokenizer: loaded.tokenizer, endTokens: loaded.endTokens,
+      threadCount: threadCount ?? ProcessInfo.processInfo.activeProcessorCount, contextLength: contextLength)
+  }
+}
+
+/// What a session cannot do with its model.
+public enum LanguageModelError: Error, Sendable, Equatable, CustomStringConvertible {
+  case noTokenizer(path: String)
+  case noChatTemplate(path: String)
+  /// A session answers one prompt at a time.
+  case sessionIsResponding
+
+  public var description: String {
+    switch self {
+    case .noTokenizer(let path): "\(path) has no tokenizer; put tokenizer.json beside the weights"
+    case .noChatTemplate(let path):
+      "\(path) has no chat template, so it continues texts but does not chat; complete a text instead, or choose an instruct model"
+    case .sessionIsResponding: "the session is still answering; wait for the answer or cancel it first"
+    }
+  }
+}

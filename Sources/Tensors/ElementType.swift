@@ -1,0 +1,45 @@
+internal import CSwiftletKernels
+
+/// How a tensor's values are stored. Raw values are GGUF's numbers.
+public enum ElementType: Int32, Sendable, CaseIterable {
+  case float32 = 0
+  case float16 = 1
+  case bfloat16 = 30
+  case q4_0 = 2
+  case q4_1 = 3
+  case q5_0 = 6
+  case q8_0 = 8
+  case q4_K = 12
+  case q6_K = 14
+
+  /// Values in one block; 1 for the types without blocks. A row's length is a multiple of it.
+  public var blockLength: Int { swiftlet_block_length(rawValue) }
+
+  /// Bytes of one block.
+  public var blockBytes: Int { swiftlet_block_bytes(rawValue) }
+
+  /// Whether values come in blocks that share a scale.
+  public var isQuantized: Bool { blockLength > 1 }
+
+  /// Bytes of `count` consecutive values; nil when count is no multiple of the block or the size overflows.
+  public func byteCount(of count: Int) -> Int? {
+    guard count >= 0, count % blockLength == 0 else { return nil }
+    let (bytes, overflow) = (count / blockLength).multipliedReportingOverflow(by: blockBytes)
+    return overflow ? nil : bytes
+  }
+
+  /// The name as GGUF tools and papers write it.
+  public var name: String {
+    switch self {
+    case .float32: "F32"
+    case .float16: "F16"
+    case .bfloat16: "BF16"
+    case .q4_0: "Q4_0"
+    case .q4_1: "Q4_1"
+    case .q5_0: "Q5_0"
+    case .q8_0: "Q8_0"
+    case .q4_K: "Q4_K"
+    case .q6_K: "Q6_K"
+    }
+  }
+}

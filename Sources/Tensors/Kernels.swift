@@ -1,0 +1,40 @@
+internal import CSwiftletKernels
+internal import Foundation
+
+/// The table of kernels for one instruction set.
+///
+/// `@unchecked Sendable`: it points to an immutable C constant.
+public struct Kernels: @unchecked Sendable {
+  let table: UnsafePointer<swiftlet_kernels>
+
+  /// Every variant compiled in, the most capable first, whether this CPU can run it or not.
+  static let compiled: [Kernels] = (0...).lazy.map { swiftlet_kernels_variant($0) }.prefix { $0 != nil }
+    .compactMap { $0.map { Kernels(table: $0) } }
+
+  /// The variants this CPU can run, the most capable first.
+  public static let available: [Kernels] = compiled.filter { swiftlet_kernels_supported($0.table) != 0 }
+
+  /// The variant named by `SWIFTLET_KERNELS` when it can run here, else the most capable.
+  public static let best: Kernels = {
+    let wanted = ProcessInfo.processInfo.environment["SWIFTLET_KERNELS"]
+    return available.first { $0.name == wanted } ?? available[0]
+  }()
+
+  /// `generic`, `avx2`, `avx512`.
+  public var name: String { String(cString: table.pointee.name) }
+
+  /// Expands every value of a tensor to F32.
+  public func expand(_ tensor: Tensor, into destination: UnsafeMutablePointer<Float>) {
+    table.pointee.expand(tensor.type.rawValue, tensor.address, tensor.shape.count, destination)
+  }
+
+  /// The index of the largest value, the first among equals; NaN never wins.
+  public func argmax(_ values: UnsafeBufferPointer<Float>) -> Int {
+    values.baseAddress.map { table.pointee.argmax($0, values.count) } ?? 0
+  }
+
+  /// In place: `exp(x - max) / sum`.
+  public func softmax(_ values: UnsafeMutableBufferPointer<Float>) {
+    if let base = values.baseAddress, !values.isEmpty { table.pointee.softmax(base, values.count) }
+  }
+}

@@ -1,0 +1,95 @@
+internal import CSwiftletKernels
+
+extension Compute {
+  /// `x / sqrt(mean(x²) + epsilon) * weight`, row by row (Zhang & Sennrich 2019).
+  /// - Parameters:
+  ///   - x: `[rows, size]`; only the first `weight.count` values of each row of a wider tensor are used.
+  ///   - weight: `[size]`, F32.
+  /// - Returns: `[rows, size]`
+  public func rmsNorm(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> Tensor {
+    let size = weight.shape.count, stride = x.shape.columns, result = make(Shape(x.shape.rows, size))
+    precondition(size <= stride, "rmsNorm: \(x.shape), weight \(weight.shape)")
+    forRows(x.shape.rows, costPerRow: size) { rows in
+      for row in rows {
+        kernels.table.pointee.rms_norm(x.floats + row * stride, weight.floats, epsilon, size, result.floats + row * size)
+      }
+    }
+    return result
+  }
+
+  /// `silu(gate) * up`, element by element (Shazeer 2020). Both `[rows, size]`.
+  public func swiGLU(gate: Tensor, up: Tensor) -> Tensor {
+    precondition(gate.shape == up.shape, "swiGLU: \(gate.shape), \(up.shape)")
+    let size = gate.shape.columns, result = make(gate.shape)
+    forRows(gate.shape.rows, costPerRow: size) { rows in
+      let start = rows.lowerBound * size
+      kernels.table.pointee.swiglu(gate.floats + start, up.floats + start, rows.count * size, result.floats + start)
+    }
+    return result
+  }
+
+  /// `left + right` of equal shape.
+  public func add(_ left: Tensor, _ right: Tensor) -> Tensor {
+    precondition(left.shape == right.shape, "add: \(left.shape), \(right.shape)")
+    let size = left.shape.columns, result = make(left.shape)
+    forRows(left.shape.rows, costPerRow: size) { rows in
+      let start = rows.lowerBound * size, count = rows.count * size
+      (result.floats + start).update(from: left.floats + start, count: count)
+      kernels.table.pointee.add_scaled(right.floats + start, 1, count, result.floats + start)
+    }
+    return result
+  }
+
+  /// Adds a bias `[size]` to every row of `x`, in place.
+  func add(bias: Tensor, to x: Tensor) {
+    let size = x.shape.columns
+    precondition(bias.shape.count == size, "bias \(bias.shape) for \(x.shape)")
+    forRows(x.shape.rows, costPerRow: size) { rows in
+      for row in rows { kernels.table.pointee.add_scaled(bias.floats, 1, size, x.floats + row * size) }
+    }
+  }
+
+  /// The rows of a matrix at these indices, as F32.
+  /// - Parameters:
+  ///   - matrix: `[vocabulary, size]` of any type.
+  ///   - indices: each below `vocabulary`.
+  /// - Returns: `[indices, size]`
+  public func embedding(_ matrix: Tensor, _ indices: [Int]) -> Tensor {
+    let size = matrix.shape.columns, result = make(Shape(indices.count, size))
+    forRows(indices.count, costPerRow: size) { rows in
+      for row in rows {
+        precondition(matrix.shape.rows > indices[row] && indices[row] >= 0, "embedding: index \(indices[row])")
+        kernels.table.pointee.expand(matrix.type.rawValue, matrix.rowAddress(indices[row]), size, result.floats + row * size)
+      }
+    }
+    return result
+  }
+
+  /// Row `indices[i]` of `x` as row i. `x`: `[rows, size]`.
+  public func gather(_ x: Tensor, _ indices: [Int]) -> Tensor {
+    let size = x.shape.columns, result = make(Shape(indices.count, size))
+    forRows(indices.count, costPerRow: size) { rows in
+      for row in rows { (result.floats + row * size).update(from: x.floats + indices[row] * size, count: size) }
+    }
+    return result
+  }
+
+  /// For every row r of the result: the sum over j, in order, of `weights[r][j]` times row `sources[r][j]` of `x`.
+  /// - Parameters:
+  ///   - x: `[any, size]`
+  ///   - sources, weights: flat, `perRow` entries a result row.
+  /// - Returns: `[rows, size]`
+  public func weightedSum(_ x: Tensor, sources: [Int], weights: [Float], perRow: Int) -> Tensor {
+    let size = x.shape.columns, count = sources.count / perRow, result = make(Shape(count, size))
+    forRows(count, costPerRow: size * perRow) { rows in
+      for row in rows {
+        let target = result.floats + row * size
+        target.update(repeating: 0, count: size)
+        for entry in row * perRow..<(row + 1) * perRow {
+          kernels.table.pointee.add_scaled(x.floats + sources[entry] * size, weights[entry], size, target)
+        }
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,40 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#else
+internal import Darwin
+#endif
+
+/// A run of memory that tensors point into: allocated here, or a mapped file kept alive by its owner.
+///
+/// `@unchecked Sendable`: the class only hands out the address and frees the memory when the last reference goes. Mapped
+/// memory is read-only. Allocated memory is written by whoever owns the tensor in it, and the engine that runs the operations
+/// owns its activations alone; weights are not written after loading.
+public final class Storage: @unchecked Sendable {
+  public let address: UnsafeMutableRawPointer
+  public let byteCount: Int
+  private let release: (@Sendable (UnsafeMutableRawPointer, Int) -> Void)?
+
+  /// Allocates zeroed memory aligned to 64 bytes, a cache line and the widest vector.
+  public init(byteCount: Int) {
+    let size = max(64, (byteCount + 63) / 64 * 64)
+    address = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    memset(address, 0, size)
+    self.byteCount = byteCount
+    release = nil
+  }
+
+  /// Wraps memory owned by somebody else; `release` is called with it when the last reference goes.
+  public init(
+    address: UnsafeMutableRawPointer, byteCount: Int, release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
+  ) {
+    self.address = address
+    self.byteCount = byteCount
+    self.release = release
+  }
+
+  deinit {
+    if let release { release(address, byteCount) } else { address.deallocate() }
+  }
+}

