@@ -61,6 +61,7 @@ let package = Package(
 
     tests("JSON", dependencies: ["SwiftletJSON"]),
     tests("Tokenization", dependencies: ["SwiftletTokenization", "SwiftletJSON"]),
+    tests("ChatTemplates", dependencies: ["SwiftletChatTemplates", "SwiftletJSON"]),
     tests("Models", dependencies: ["SwiftletModels"]),
     tests("Generation", dependencies: ["SwiftletGeneration"]),
     tests(
