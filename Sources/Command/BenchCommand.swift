@@ -48,9 +48,7 @@ struct BenchCommand: AsyncParsableCommand {
     let compute = try Compute(threadCount: engine.threadCount)
     let result = try Benchmark(
       loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: batches, repetitions: repetitions, compute: compute)
-    var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
-    let peak = Int(usage.ru_maxrss) * Self.residentUnit
+    let peak = Self.peakResidentBytes()
     if json {
       Output.line([
         "load_seconds": .number(seconds), "prefill_tokens_per_second": .number(result.prefillTokensPerSecond),
@@ -74,10 +72,15 @@ struct BenchCommand: AsyncParsableCommand {
     Output.write(Output.table(rows, leftAligned: 2))
   }
 
-  /// The unit of `ru_maxrss`.
-  #if canImport(Darwin)
-  private static let residentUnit = 1
-  #else
-  private static let residentUnit = 1024
-  #endif
+  /// The most memory of the process that was resident at once.
+  private static func peakResidentBytes() -> Int {
+    var usage = rusage()
+    #if canImport(Darwin)
+    getrusage(RUSAGE_SELF, &usage)
+    return Int(usage.ru_maxrss)
+    #else
+    getrusage(.init(RUSAGE_SELF.rawValue), &usage)
+    return Int(usage.ru_maxrss) * 1024
+    #endif
+  }
 }
