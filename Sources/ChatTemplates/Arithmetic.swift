@@ -59,7 +59,8 @@ extension Renderer {
       // Python rounds down, Swift towards zero.
       let roundsDown = remainder != 0 && (remainder < 0) != (right < 0)
       result =
-        sign == .remainder ? (roundsDown ? remainder + right : remainder, false) : (roundsDown ? quotient - 1 : quotient, overflow)
+        sign == .remainder
+        ? (roundsDown ? remainder + right : remainder, false) : (roundsDown ? quotient - 1 : quotient, overflow)
     case .power: return try power(left, right)
     }
     guard !result.overflow else { throw failure("\(left) \(sign.rawValue) \(right) does not fit 64 bits") }

@@ -139,6 +139,7 @@ extension Renderer {
       throw failure("a namespace cannot have '\(name)': names with an underscore first are private")
     }
     try spend(namespace.attributes.count)
+    try allocate(64)
     namespace.set(name, value)
   }
 }

@@ -55,7 +55,7 @@ SNIPPETS = [
          "'b' in d.keys()", "1 in d.values()", "2 in range(3)", "1 in (1, 2)", "[1] in [[1]]", "1.0 in xs", "true in [1]", "'e' in 'é'", "'\\u0301' in u", "xs is in [[3, 1, 2]]", "2 is in xs", "(1, 2) in d", "[1] in d"),
     # Access
     *out("s[0]", "s[-1]", "s[99]", "s[1:4]", "s[::-1]", "s[::2]", "s[-3:]", "s[:-3]", "s[5:2]", "s[-100:100]", "s[4:1:-1]", "s[::0]", "u[8:11]", "u[-1]", "u|length", "xs[0]", "xs[-1]", "xs[5]", "xs[1:]", "xs[::-1]", "xs[:100:2]",
-         "xs.0", "xs.0.real", "mixed.5.1.k", "d.b", "d['b']", "d.a.x[1]", "d['a']['x'].0", "d.zzz", "d['zzz']", "d.zzz.y", "d['zzz']['y']", "d['items']", "d[1]", "d[1:2]", "none.x", "none['x']", "none[1:]",
+         "xs.0", "xs.0.real", "mixed.5.1.k", "d.b", "d['b']", "d.a.x[1]", "d['a']['x'].0", "d.zzz", "d['zzz']", "d.zzz.y", "d['zzz']['y']", "d['items']", "d[1]", "d[1:2]", "none.x", "none['x']", 
          "missing.x", "missing['x']", "missing[0]", "missing[1:]", "n.x", "n[0]", "xs['a']", "xs.a", "xs['0']", "s['upper']()", "s.x", "s['x']", "(1, 2)[1]", "[1, 2, 3][1:]", "xs[true]", "xs[1.0]", "xs[none]", "xs['a':]",
          "people[0].name", "people[0]['tags'].a", "people[2].age", "people[2].age.x", "range(5)[2]", "range(5)[1:3]|list", "d.keys()[0]", "''.__class__", "''.__class__.__mro__", "d._x", "xs.append", "xs.append(1)", "d.pop('b')", "d.update({})",
          "xs[9223372036854775807]", "xs[-9223372036854775807:9223372036854775807:9223372036854775807]", "s[:-9223372036854775807:-9223372036854775807]", "d.none", "d[none]", "{1: 'x'}[1.0]", "{1: 'x'}[true]", "d[[1]]"),
