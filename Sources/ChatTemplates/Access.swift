@@ -14,6 +14,8 @@ extension Renderer {
     case (.object(let object), .string), (.object(let object), .integer), (.object(let object), .bool),
       (.object(let object), .double), (.object(let object), .none):
       if let element = object[item] { return element }
+    case (.object(let object), .sequence(let sequence)) where sequence.kind == .tuple:
+      if let element = object[item] { return element }
     case (.sequence(let sequence), _) where !sequence.isView:
       if let place = item.integer {
         guard let place = Self.place(place, count: sequence.elements.count) else {

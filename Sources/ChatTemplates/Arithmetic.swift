@@ -40,6 +40,7 @@ extension Renderer {
     }
     try requireDefined(left)
     try requireDefined(right)
+    if case .markup = left { throw .unsupported(line: line, construct: "'\(sign.rawValue)' on the result of 'safe'") }
     throw failure("cannot calculate \(left.typeName) \(sign.rawValue) \(right.typeName)")
   }
 

@@ -89,6 +89,7 @@ final class Renderer {
 
   func append(_ piece: String, to text: inout String) throws(TemplateError) {
     try checkLength(text.utf8.count + piece.utf8.count)
+    try spend(1)
     try allocate(piece.utf8.count)
     text += piece
   }

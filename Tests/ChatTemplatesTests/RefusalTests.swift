@@ -39,7 +39,7 @@ struct RefusalTests {
 
   @Test(arguments: [
     ("{{ 1 }}\n{% if x %}", 2), ("{% for x in\n\n %}{% endfor %}", 3), ("a\nb {{ 'x }}", 2), ("{# a\n\n b", 1),
-    ("{% raw %}\n", 1), ("{{ a\n b }}", 2), ("{%- set x = 1 -%}\n\n\n{{ ) }}", 4), ("{% raw %}\n\n{% endraw %}\n{{ ] }}", 4),
+    ("{% raw %}\nx", 1), ("{{ a\n b }}", 2), ("{%- set x = 1 -%}\n\n\n{{ ) }}", 4), ("{% raw %}\n\n{% endraw %}\n{{ ] }}", 4),
   ])
   func syntaxErrorsTellTheLine(source: String, line: Int) throws {
     do throws(TemplateError) {
