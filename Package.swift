@@ -55,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "SwiftletCommand",
       dependencies: [
-        "Swiftlet", "SwiftletHub", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Swiftlet", "SwiftletGeneration", "SwiftletHub", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command", swiftSettings: swiftSettings),
 

@@ -1,7 +1,6 @@
 internal import Foundation
-public import SwiftletChatTemplates
 public import SwiftletCheckpoints
-public import SwiftletJSON
+internal import SwiftletJSON
 public import SwiftletModels
 public import SwiftletTokenization
 

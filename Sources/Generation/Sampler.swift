@@ -37,9 +37,9 @@ struct Sampler {
       logits[index] = scaled.isNaN ? -.infinity : scaled
     }
     kernels.softmax(logits)
-    let draw = RandomNumbers.uniform(seed: options.seed, sample: options.sampleIndex, position: position)
+    let uniform = RandomNumbers.uniform(seed: options.seed, sample: options.sampleIndex, position: position)
     let narrows = options.topK > 0 && options.topK < logits.count || options.topP < 1 || options.minP > 0
-    return narrows ? drawNarrowed(logits, draw) : drawFromAll(logits, draw)
+    return narrows ? drawNarrowed(logits, at: uniform) : drawFromAll(logits, at: uniform)
   }
 
   private func penalize(_ logits: UnsafeMutableBufferPointer<Float>) {
@@ -58,9 +58,9 @@ struct Sampler {
   }
 
   /// Inverts the distribution function, tokens in the order of their ids.
-  private func drawFromAll(_ probabilities: UnsafeMutableBufferPointer<Float>, _ draw: Double) -> Int32 {
+  private func drawFromAll(_ probabilities: UnsafeMutableBufferPointer<Float>, at uniform: Double) -> Int32 {
     let total = probabilities.reduce(0.0) { $0 + Double($1) }
-    var left = draw * total, last = 0
+    var left = uniform * total, last = 0
     for (token, probability) in probabilities.enumerated() where probability > 0 {
       last = token
       left -= Double(probability)
@@ -70,7 +70,7 @@ struct Sampler {
   }
 
   /// Top-k, then top-p, then min-p, then a draw from what is left, most likely token first.
-  private func drawNarrowed(_ probabilities: UnsafeMutableBufferPointer<Float>, _ draw: Double) -> Int32 {
+  private func drawNarrowed(_ probabilities: UnsafeMutableBufferPointer<Float>, at uniform: Double) -> Int32 {
     let limit = options.topK > 0 ? min(options.topK, probabilities.count) : probabilities.count
     let total = options.topP < 1 && limit == probabilities.count ? probabilities.reduce(0.0) { $0 + Double($1) } : nil
     // Few tokens carry nearly everything: look at the best 256, then at four times as many, until they suffice.
@@ -78,15 +78,18 @@ struct Sampler {
     while true {
       let candidates = Self.largest(count, of: probabilities)
       let mass = candidates.reduce(0.0) { $0 + Double(probabilities[Int($1)]) }
-      let isEnough = count == limit || total.map { mass >= options.topP * $0 } ?? false
-        || candidates.last.map { options.minP > 0 && Double(probabilities[Int($0)]) < options.minP * Double(probabilities[Int(candidates[0])]) } ?? true
-      if isEnough { return draw(from: candidates, probabilities, mass: total ?? mass, draw) }
+      let floor = options.minP * Double(candidates.first.map { probabilities[Int($0)] } ?? 0)
+      let isBelowFloor = candidates.last.map { Double(probabilities[Int($0)]) < floor } ?? true
+      let hasTopP = total.map { mass >= options.topP * $0 } ?? false
+      if count == limit || hasTopP || isBelowFloor {
+        return draw(from: candidates, probabilities, mass: total ?? mass, at: uniform)
+      }
       count = min(limit, count * 4)
     }
   }
 
   private func draw(
-    from candidates: [Int32], _ probabilities: UnsafeMutableBufferPointer<Float>, mass: Double, _ draw: Double
+    from candidates: [Int32], _ probabilities: UnsafeMutableBufferPointer<Float>, mass: Double, at uniform: Double
   ) -> Int32 {
     var kept = 0, keptMass = 0.0
     let floor = options.minP * Double(probabilities[Int(candidates[0])])
@@ -96,7 +99,7 @@ struct Sampler {
       kept += 1
       keptMass += probability
     }
-    var left = draw * keptMass
+    var left = uniform * keptMass
     for token in candidates[..<kept] {
       left -= Double(probabilities[Int(token)])
       if left < 0 { return token }

@@ -14,14 +14,18 @@ extension ModelHub {
   /// Whether the hub answers for a repository soon.
   func isReachable(_ repository: RepositoryReference) async -> Bool {
     guard !configuration.isOffline else { return false }
-    let url = configuration.endpoint + "/api/models/" + repository.repository + "/revision/main"
+    // A connection under way is waited for even when the request is given up.
+    var configuration = configuration
+    configuration.connectTimeout = configuration.probeTimeout
+    let prepared = configuration
+    let url = prepared.endpoint + "/api/models/" + repository.repository + "/revision/main"
     return await withTaskGroup(of: Bool.self) { group in
       group.addTask {
-        let status = try? await HubTransport.with(configuration) { try await $0.get(url).status }
+        let status = try? await HubTransport.with(prepared) { try await $0.get(url).status }
         return status == 200
       }
       group.addTask {
-        try? await Task.sleep(for: configuration.probeTimeout)
+        try? await Task.sleep(for: prepared.probeTimeout)
         return false
       }
       let first = await group.next() ?? false

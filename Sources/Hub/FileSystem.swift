@@ -24,8 +24,8 @@ enum FileSystem {
   }
 
   /// Replaces what is at `destination` in one step: a reader sees the old file or the new one.
-  static func rename(_ source: String, to destination: String) throws(HubError) {
-    guard Foundation.rename(source, destination) == 0 else {
+  static func move(_ source: String, to destination: String) throws(HubError) {
+    guard rename(source, destination) == 0 else {
       throw .fileSystem(operation: "move \(source) to", path: destination, reason: reason(ofErrno: errno))
     }
   }
@@ -73,9 +73,9 @@ enum FileSystem {
     guard (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
     let kind = status.st_mode & S_IFMT
     #if canImport(Darwin)
-      let time = status.st_mtimespec
+    let time = status.st_mtimespec
     #else
-      let time = status.st_mtim
+    let time = status.st_mtim
     #endif
     return Entry(
       isFolder: kind == S_IFDIR, isLink: kind == S_IFLNK, byteCount: Int(status.st_size),

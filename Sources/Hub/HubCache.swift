@@ -42,7 +42,8 @@ struct HubCache: Sendable {
     try FileSystem.makeFolder(root)
     let tag = root + "/CACHEDIR.TAG"
     guard FileSystem.entry(tag) == nil else { return }
-    try FileSystem.write("Signature: 8a477f597d28d172789f06886806bc55\n# A cache of downloaded models: https://bford.info/cachedir/\n", to: tag)
+    try FileSystem.write(
+      "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of downloaded models: https://bford.info/cachedir/\n", to: tag)
   }
 
   /// The commits of which something is here: the one that `revision` means first, then the newest.
@@ -62,7 +63,8 @@ struct HubCache: Sendable {
   func repositories() -> [String] {
     FileSystem.names(in: root).compactMap { name in
       guard name.hasPrefix("models--") else { return nil }
-      let repository = name.dropFirst("models--".count).split(separator: "--", omittingEmptySubsequences: false).joined(separator: "/")
+      let repository = name.dropFirst("models--".count).split(separator: "--", omittingEmptySubsequences: false).joined(
+        separator: "/")
       return RepositoryReference.isValid(repository: repository) ? repository : nil
     }
   }

@@ -101,11 +101,12 @@ struct HubDownload {
       throw HubError.wrongChecksum(file: file.path, expected: file.checksum.hexadecimal, found: found)
     }
     try partial.synchronize()
-    try FileSystem.rename(partialPath(file), to: blobPath(file))
+    try FileSystem.move(partialPath(file), to: blobPath(file))
   }
 
   /// One request for the rest of the file; returns when its body has ended.
-  private mutating func receive(_ file: RepositoryFile, _ partial: inout PartialFile, _ digest: inout ChecksumDigest) async throws {
+  private mutating func receive(_ file: RepositoryFile, _ partial: inout PartialFile, _ digest: inout ChecksumDigest) async throws
+  {
     let configuration = transport.configuration
     let url = "\(configuration.endpoint)/\(repository)/resolve/\(commit)/\(HubTransport.encoded(file.path, keepingSlashes: true))"
     var headers = HTTPHeaders()
@@ -165,7 +166,8 @@ struct HubDownload {
       meter.received(buffer.readableBytes)
     }
     guard partial.byteCount == file.byteCount else {
-      throw PassingFailure(kind: .cut(host: host, reason: "the answer ended after \(partial.byteCount) of \(file.byteCount) bytes"))
+      throw PassingFailure(
+        kind: .cut(host: host, reason: "the answer ended after \(partial.byteCount) of \(file.byteCount) bytes"))
     }
   }
 
@@ -189,7 +191,8 @@ struct HubDownload {
     let text = headers.first(name: "Content-Range") ?? ""
     let fields = text.split { $0 == " " || $0 == "-" || $0 == "/" }
     guard fields.count == 4, fields[0] == "bytes", let start = Int(fields[1]) else {
-      throw .malformedResponse(url: url, reason: "a part of the file without a Content-Range that can be read: '\(text.prefix(100))'")
+      throw .malformedResponse(
+        url: url, reason: "a part of the file without a Content-Range that can be read: '\(text.prefix(100))'")
     }
     if let total = Int(fields[3]), total != file.byteCount {
       throw .wrongSize(file: file.path, expected: file.byteCount, found: total)

@@ -59,7 +59,8 @@ extension HubError: CustomStringConvertible {
     case .repositoryNotFound(let repository, let hasToken):
       "The hub has no model '\(repository)'"
         + (hasToken
-          ? ", or the token may not read it. Check the name." : ". Check the name; if it is private, set HF_TOKEN to a token that may read it.")
+          ? ", or the token may not read it. Check the name."
+          : ". Check the name; if it is private, set HF_TOKEN to a token that may read it.")
     case .revisionNotFound(let revision, let repository):
       "\(repository) has no revision '\(revision)'. Leave it out for the newest, or name a branch, tag or commit of the repository."
     case .fileNotFound(let file, let repository):
@@ -76,7 +77,8 @@ extension HubError: CustomStringConvertible {
         + (hasToken ? "The token needs the right to read it." : "Set HF_TOKEN to a token that may read it.")
     case .rateLimited(let host, let attempts, let seconds):
       "\(host) limits requests (status 429, \(attempts) attempts). "
-        + (seconds.map { "It asks to wait \($0) seconds. " } ?? "Wait a few minutes. ") + "What came is kept; a token in HF_TOKEN raises the limit."
+        + (seconds.map { "It asks to wait \($0) seconds. " } ?? "Wait a few minutes. ")
+        + "What came is kept; a token in HF_TOKEN raises the limit."
     case .serverFailed(let status, let url, let attempts):
       "\(url) failed with status \(status) in \(attempts) attempts. Try again later; what came is kept."
     case .unexpectedStatus(let status, let url):

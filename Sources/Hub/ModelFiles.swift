@@ -133,7 +133,9 @@ struct SplitName {
     guard fields.count >= 4, fields[fields.count - 2] == "of" else { return nil }
     let number = fields[fields.count - 3]
     let total = fields[fields.count - 1]
-    func isNumber(_ text: Substring) -> Bool { (5...6).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+    func isNumber(_ text: Substring) -> Bool {
+      (5...6).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
     guard isNumber(number), isNumber(total), let index = Int(number), let count = Int(total), index >= 1, index <= count,
       // No model has more; a hostile name should not make a list of a million missing files.
       count <= 10_000

@@ -32,7 +32,9 @@ public struct ModelHub: Sendable {
       for commit in cache.snapshots(of: repository.repository, revision: repository.revision) {
         let folder = cache.snapshot(commit, of: repository.repository)
         let paths = FileSystem.files(below: folder)
-        guard let model = try? ModelFiles.select(from: paths, quantization: repository.quantization, place: folder) else { continue }
+        guard let model = try? ModelFiles.select(from: paths, quantization: repository.quantization, place: folder) else {
+          continue
+        }
         return LocalModel(model, in: folder, name: repository.description)
       }
       throw .notInstalled(repository.description)

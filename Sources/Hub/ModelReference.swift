@@ -92,7 +92,9 @@ public struct RepositoryReference: Sendable, Equatable, CustomStringConvertible 
   }
 
   private static func isValid(name: Substring) -> Bool {
-    guard let first = name.utf8.first, name.utf8.count <= 96, first != UInt8(ascii: "."), first != UInt8(ascii: "-") else { return false }
+    guard let first = name.utf8.first, name.utf8.count <= 96, first != UInt8(ascii: "."), first != UInt8(ascii: "-") else {
+      return false
+    }
     return !name.contains("..")
       && name.utf8.allSatisfy { byte in
         switch byte {

@@ -63,7 +63,9 @@ extension ModelHub {
     let snapshots = cache.folder(of: repository) + "/snapshots"
     let referenced = Set(
       FileSystem.files(below: snapshots).compactMap { path in
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: snapshots + "/" + path)).map { ($0 as NSString).lastPathComponent }
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: snapshots + "/" + path)).map {
+          ($0 as NSString).lastPathComponent
+        }
       })
     var freed = 0
     let blobs = cache.blobs(of: repository)

@@ -35,7 +35,9 @@ extension HubTransport {
     for _ in 0..<Self.mostPages {
       guard let page = next else { return RepositoryListing(commit: commit, files: files) }
       let (entries, headers) = try await json(page, reference)
-      guard let entries = entries.elements else { throw HubError.malformedResponse(url: page, reason: "expected a list of files") }
+      guard let entries = entries.elements else {
+        throw HubError.malformedResponse(url: page, reason: "expected a list of files")
+      }
       for entry in entries where entry["type"]?.string == "file" {
         files.append(try Self.file(entry, repository: reference.repository, page: page))
       }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import NIOHTTP1
+import NIOPosix
 
 /// A failure that may go away by itself.
 struct PassingFailure: Error {
@@ -26,7 +27,11 @@ struct PassingFailure: Error {
   }
 
   private static func reason(_ error: any Error) -> String {
-    switch error as? HTTPClientError {
+    if let error = error as? NIOConnectionError {
+      if let failed = error.connectionErrors.first { return String(describing: failed.error) }
+      if error.dnsAError != nil || error.dnsAAAAError != nil { return "its name cannot be resolved" }
+    }
+    return switch error as? HTTPClientError {
     case .remoteConnectionClosed?: "the connection was closed"
     case .readTimeout?: "nothing came for too long"
     case .connectTimeout?: "it did not accept a connection in time"

@@ -17,7 +17,8 @@ enum Subprocess {
   static func run(
     _ command: String, _ arguments: [String], environment: [String: String], errorFile: String
   ) async throws -> Int32 {
-    guard FileManager.default.createFile(atPath: errorFile, contents: nil), let errors = FileHandle(forWritingAtPath: errorFile) else {
+    guard FileManager.default.createFile(atPath: errorFile, contents: nil), let errors = FileHandle(forWritingAtPath: errorFile)
+    else {
       throw HubError.fileSystem(operation: "create", path: errorFile, reason: FileSystem.reason(ofErrno: errno))
     }
     let process = Process()

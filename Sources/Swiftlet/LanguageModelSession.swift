@@ -1,6 +1,5 @@
 internal import Synchronization
 public import SwiftletGeneration
-internal import SwiftletJSON
 
 /// A conversation with a model. Its shape follows the session of Apple's Foundation Models framework.
 public final class LanguageModelSession: Sendable {
@@ -31,8 +30,8 @@ public final class LanguageModelSession: Sendable {
 
   /// Answers a prompt.
   /// - Throws: `LanguageModelError`, `GenerationError` or `TemplateError`; the transcript then is as before.
-  public func respond(to prompt: String, options: GenerationOptions = GenerationOptions()) async throws -> Response {
-    var response: Response?
+  public func respond(to prompt: String, options: GenerationOptions = GenerationOptions()) async throws -> Completion {
+    var response: Completion?
     for try await snapshot in streamResponse(to: prompt, options: options) { response = snapshot }
     guard let response else { throw CancellationError() }
     return response
@@ -43,8 +42,8 @@ public final class LanguageModelSession: Sendable {
   /// Ending the iteration ends the answer at the next token, and what came stays in the transcript.
   public func streamResponse(
     to prompt: String, options: GenerationOptions = GenerationOptions()
-  ) -> AsyncThrowingStream<Response, any Error> {
-    let (stream, continuation) = AsyncThrowingStream.makeStream(of: Response.self)
+  ) -> AsyncThrowingStream<Completion, any Error> {
+    let (stream, continuation) = AsyncThrowingStream.makeStream(of: Completion.self)
     let task = Task {
       do {
         try await answer(prompt, options) { continuation.yield($0) }
@@ -57,7 +56,7 @@ public final class LanguageModelSession: Sendable {
     return stream
   }
 
-  private func answer(_ prompt: String, _ options: GenerationOptions, _ yield: (Response) -> Void) async throws {
+  private func answer(_ prompt: String, _ options: GenerationOptions, _ yield: (Completion) -> Void) async throws {
     guard let tokenizer = model.loaded.tokenizer else { throw LanguageModelError.noTokenizer(path: model.loaded.path) }
     guard let chatPrompt = model.chatPrompt else { throw LanguageModelError.noChatTemplate(path: model.loaded.path) }
     var transcript = try state.withLock { state in
@@ -68,40 +67,13 @@ public final class LanguageModelSession: Sendable {
     defer { state.withLock { $0.isResponding = false } }
     transcript.entries.append(.prompt(prompt))
     let rendered = try chatPrompt.render(transcript.messages)
-    var response = Response()
+    var response = Completion()
     let request = GenerationRequest(renderedPrompt: rendered, tokenizer: tokenizer, options: options)
     for try await event in try model.engine.generate(request) {
-      switch event {
-      case .promptDone: continue
-      case .token(let id, let parts):
-        response.tokens.append(id)
-        response.add(parts)
-      case .finished(let summary):
-        response.add(summary.parts)
-        response.summary = summary
-      }
+      response.add(event)
       yield(response)
     }
     transcript.entries.append(.response(content: response.content, reasoning: response.reasoning))
     state.withLock { [transcript] in $0.transcript = transcript }
-  }
-
-  /// An answer, or as much of it as there is.
-  public struct Response: Sendable {
-    public var content = ""
-    /// What a reasoning model thought before it answered.
-    public var reasoning = ""
-    public var tokens: [Int32] = []
-    /// Counts, speeds and why the answer ended; nil until it has.
-    public var summary: GenerationSummary?
-
-    mutating func add(_ parts: [AnswerPart]) {
-      for part in parts {
-        switch part {
-        case .content(let text): content += text
-        case .reasoning(let text): reasoning += text
-        }
-      }
-    }
   }
 }

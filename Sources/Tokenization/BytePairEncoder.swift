@@ -19,18 +19,23 @@ final class BytePairEncoder: @unchecked Sendable {
   private static let cacheBits: UInt64 = 14
 
   private let cache: UnsafeMutablePointer<CacheSlot>
-  private var symbols: [UInt32] = []
-  private var pairs: [UInt64] = []
-  private var previous: [Int32] = []
-  private var next: [Int32] = []
-  private var heap: [UInt64] = []
+  private var symbols: UnsafeMutableBufferPointer<UInt32>
+  private var pairs: UnsafeMutableBufferPointer<UInt64>
+  private var links: [(previous: Int32, next: Int32)] = []
+  private var heap = PairHeap()
 
   init() {
     cache = .allocate(capacity: 1 << Int(Self.cacheBits))
     cache.initialize(repeating: CacheSlot(), count: 1 << Int(Self.cacheBits))
+    symbols = .allocate(capacity: 256)
+    pairs = .allocate(capacity: 256)
   }
 
-  deinit { cache.deallocate() }
+  deinit {
+    cache.deallocate()
+    symbols.deallocate()
+    pairs.deallocate()
+  }
 
   /// Appends the tokens of a piece.
   @inline(__always)
@@ -85,23 +90,22 @@ final class BytePairEncoder: @unchecked Sendable {
       ids.append(Int32(truncatingIfNeeded: id))
       return
     }
-    if symbols.count < piece.count {
-      let capacity = max(256, piece.count + piece.count / 2)
-      symbols = [UInt32](repeating: 0, count: capacity)
-      pairs = [UInt64](repeating: 0, count: capacity)
+    if symbols.count < piece.count { grow(piece.count + piece.count / 2) }
+    guard let symbols = symbols.baseAddress, let pairs = pairs.baseAddress else { return }
+    var count = model.symbols(piece, symbols)
+    if count <= Self.shortPiece {
+      count = Self.mergeShort(symbols, pairs, count, model.merges)
+    } else {
+      count = Self.mergeLong(symbols, pairs, &links, &heap, count, model.merges)
     }
-    symbols.withUnsafeMutableBufferPointer { symbols in
-      pairs.withUnsafeMutableBufferPointer { pairs in
-        guard let symbols = symbols.baseAddress, let pairs = pairs.baseAddress else { return }
-        var count = model.symbols(piece, symbols)
-        if count <= Self.shortPiece {
-          count = Self.mergeShort(symbols, pairs, count, model.merges)
-        } else {
-          count = mergeLong(symbols, pairs, count, model.merges)
-        }
-        for index in 0..<count { ids.append(Int32(truncatingIfNeeded: symbols[index])) }
-      }
-    }
+    for index in 0..<count { ids.append(Int32(truncatingIfNeeded: symbols[index])) }
+  }
+
+  private func grow(_ capacity: Int) {
+    symbols.deallocate()
+    pairs.deallocate()
+    symbols = .allocate(capacity: capacity)
+    pairs = .allocate(capacity: capacity)
   }
 
   /// Merges in place, the lowest rank first and among equals the leftmost; returns how many symbols are left.
@@ -133,36 +137,36 @@ final class BytePairEncoder: @unchecked Sendable {
   }
 
   /// The same with a linked list and a heap of pairs: n log n for pieces of any length.
-  private func mergeLong(
-    _ symbols: UnsafeMutablePointer<UInt32>, _ pairs: UnsafeMutablePointer<UInt64>, _ count: Int, _ merges: MergeTable.View
+  private static func mergeLong(
+    _ symbols: UnsafeMutablePointer<UInt32>, _ pairs: UnsafeMutablePointer<UInt64>,
+    _ links: inout [(previous: Int32, next: Int32)], _ heap: inout PairHeap, _ count: Int, _ merges: MergeTable.View
   ) -> Int {
-    previous.removeAll(keepingCapacity: true)
-    next.removeAll(keepingCapacity: true)
-    heap.removeAll(keepingCapacity: true)
+    links.removeAll(keepingCapacity: true)
+    heap.removeAll()
     for index in 0..<count {
-      previous.append(Int32(truncatingIfNeeded: index - 1))
-      next.append(index + 1 < count ? Int32(truncatingIfNeeded: index + 1) : -1)
-      pairs[index] = index + 1 < count ? merges.lookUp(symbols[index], symbols[index + 1]) : MergeTable.none
-      push(pairs[index], index)
+      let isLast = index + 1 == count
+      links.append((Int32(truncatingIfNeeded: index - 1), isLast ? -1 : Int32(truncatingIfNeeded: index + 1)))
+      pairs[index] = isLast ? MergeTable.none : merges.lookUp(symbols[index], symbols[index + 1])
+      heap.push(pairs[index], index)
     }
-    while let (rank, position) = pop() {
+    while let (rank, position) = heap.pop() {
       // A pair whose tokens have merged with others since is stale.
       guard pairs[position] >> 32 == rank, pairs[position] != MergeTable.none else { continue }
-      let right = Int(next[position])
+      let right = Int(links[position].next)
       symbols[position] = UInt32(truncatingIfNeeded: pairs[position])
       pairs[right] = MergeTable.none
-      let following = next[right]
-      next[position] = following
+      let following = Int(links[right].next)
+      links[position].next = links[right].next
       pairs[position] = MergeTable.none
       if following >= 0 {
-        previous[Int(following)] = Int32(truncatingIfNeeded: position)
-        pairs[position] = merges.lookUp(symbols[position], symbols[Int(following)])
-        push(pairs[position], position)
+        links[following].previous = Int32(truncatingIfNeeded: position)
+        pairs[position] = merges.lookUp(symbols[position], symbols[following])
+        heap.push(pairs[position], position)
       }
-      let before = Int(previous[position])
+      let before = Int(links[position].previous)
       if before >= 0 {
         pairs[before] = merges.lookUp(symbols[before], symbols[position])
-        push(pairs[before], before)
+        heap.push(pairs[before], before)
       }
     }
     var left = 0
@@ -170,41 +174,52 @@ final class BytePairEncoder: @unchecked Sendable {
     while position >= 0 {
       symbols[left] = symbols[position]
       left += 1
-      position = Int(next[position])
+      position = Int(links[position].next)
     }
     return left
   }
+}
 
-  /// The heap's keys: the rank above, the position below, so that the least is the next to merge.
+/// The pairs that may merge, the lowest rank first and among equals the leftmost.
+private struct PairHeap {
+  /// The rank in the upper half, the position in the lower.
+  private var keys: [UInt64] = []
+
+  mutating func removeAll() { keys.removeAll(keepingCapacity: true) }
+
   @inline(__always)
-  private func push(_ pair: UInt64, _ position: Int) {
+  mutating func push(_ pair: UInt64, _ position: Int) {
     guard pair != MergeTable.none else { return }
     let key = pair & 0xFFFF_FFFF_0000_0000 | UInt64(position)
-    heap.append(key)
-    var child = heap.count - 1
-    while child > 0 {
-      let parent = (child - 1) / 2
-      guard heap[parent] > key else { break }
-      heap[child] = heap[parent]
-      child = parent
+    keys.append(key)
+    keys.withUnsafeMutableBufferPointer { keys in
+      var child = keys.count - 1
+      while child > 0 {
+        let parent = (child - 1) / 2
+        guard keys[parent] > key else { break }
+        keys[child] = keys[parent]
+        child = parent
+      }
+      keys[child] = key
     }
-    heap[child] = key
   }
 
   @inline(__always)
-  private func pop() -> (rank: UInt64, position: Int)? {
-    guard let top = heap.first, let key = heap.popLast() else { return nil }
-    if !heap.isEmpty {
-      var parent = 0
-      while true {
-        var child = 2 * parent + 1
-        guard child < heap.count else { break }
-        if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
-        guard heap[child] < key else { break }
-        heap[parent] = heap[child]
-        parent = child
+  mutating func pop() -> (rank: UInt64, position: Int)? {
+    guard let top = keys.first, let key = keys.popLast() else { return nil }
+    if !keys.isEmpty {
+      keys.withUnsafeMutableBufferPointer { keys in
+        var parent = 0
+        while true {
+          var child = 2 * parent + 1
+          guard child < keys.count else { break }
+          if child + 1 < keys.count, keys[child + 1] < keys[child] { child += 1 }
+          guard keys[child] < key else { break }
+          keys[parent] = keys[child]
+          parent = child
+        }
+        keys[parent] = key
       }
-      heap[parent] = key
     }
     return (top >> 32, Int(top & 0xFFFF_FFFF))
   }

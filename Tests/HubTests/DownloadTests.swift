@@ -14,8 +14,11 @@ private let reference = ModelReference.repository(RepositoryReference(repository
 
     let commit = String(repeating: "c0ffee12", count: 5)
     let file = scene.path("hub/models--org--model/snapshots/\(commit)/model-Q4_K_M.gguf")
-    #expect(model == LocalModel(ModelFiles(format: .gguf, paths: [file.components(separatedBy: "/").last!]),
-        in: (file as NSString).deletingLastPathComponent, name: "org/model"))
+    #expect(
+      model
+        == LocalModel(
+          ModelFiles(format: .gguf, paths: [file.components(separatedBy: "/").last!]),
+          in: (file as NSString).deletingLastPathComponent, name: "org/model"))
     #expect(scene.bytes(file) == content)
     let digest = FakeHub.sha256(content)
     #expect(try FileManager.default.destinationOfSymbolicLink(atPath: file) == "../../blobs/" + digest)

@@ -39,6 +39,11 @@ final class FakeHub: Sendable {
   struct Request: Sendable {
     var path: String
     var headers: HTTPHeaders
+
+    /// The first byte that `Range: bytes=100-` asks for.
+    var rangeStart: Int? {
+      headers.first(name: "Range").flatMap { $0.hasPrefix("bytes=") ? Int($0.dropFirst(6).prefix { $0 != "-" }) : nil }
+    }
   }
 
   private struct State {
@@ -122,8 +127,9 @@ final class FakeHub: Sendable {
   }
 
   func answer(_ head: HTTPRequestHead) -> Answer {
+    let request = Request(path: head.uri, headers: head.headers)
     let (fault, repositories, ignoresRanges, storage) = state.withLock { state in
-      state.requests.append(Request(path: head.uri, headers: head.headers))
+      state.requests.append(request)
       var fault: Fault?
       if let index = state.faults.firstIndex(where: { head.uri.contains($0.path) && $0.count > 0 }) {
         state.faults[index].count -= 1
@@ -139,9 +145,7 @@ final class FakeHub: Sendable {
     }
     var answer = plainAnswer(head, repositories, storage: storage)
     if case .content(let content)? = fault { answer.body = content }
-    if !ignoresRanges, answer.status == 200, let range = head.headers.first(name: "Range"), range.hasPrefix("bytes="),
-      let start = Int(range.dropFirst(6).prefix { $0 != "-" })
-    {
+    if !ignoresRanges, answer.status == 200, let start = request.rangeStart {
       let total = answer.body.count
       if start >= total { return Answer(416, headers: [("Content-Range", "bytes */\(total)")]) }
       answer.status = 206
@@ -216,7 +220,9 @@ final class FakeHub: Sendable {
       return Answer(404, headers: [("X-Error-Code", "EntryNotFound")])
     }
     var headers = [("X-Repo-Commit", repository.commit)]
-    guard file.isLarge else { return Answer(200, headers: headers + [("ETag", "\"\(Self.gitBlob(file.content))\"")], body: file.content) }
+    guard file.isLarge else {
+      return Answer(200, headers: headers + [("ETag", "\"\(Self.gitBlob(file.content))\"")], body: file.content)
+    }
     let digest = Self.sha256(file.content)
     headers += [("X-Linked-Size", "\(file.content.count)"), ("X-Linked-Etag", "\"\(digest)\"")]
     return Answer(302, headers: headers + [("Location", "\(storage ?? "")/storage/\(digest)?signature=secret")])
@@ -257,7 +263,7 @@ final class FakeHub: Sendable {
       context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: sent))))).whenComplete { _ in
         // What was sent should arrive before the end does.
         guard answer.cut != nil else { return }
-        loopBound.eventLoop.scheduleTask(in: .milliseconds(50)) { loopBound.value.close(promise: nil) }
+        loopBound.eventLoop.scheduleTask(in: .milliseconds(200)) { loopBound.value.close(promise: nil) }
       }
       if answer.cut == nil { context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
     }

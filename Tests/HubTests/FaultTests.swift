@@ -13,8 +13,9 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     let model = try await scene.hub().pull(reference)
     guard case .gguf(let files) = model.files else { return #expect(Bool(false)) }
     #expect(scene.bytes(files[0]) == content)
-    let ranges = scene.server.requests("/storage/").map { $0.headers.first(name: "Range") }
-    #expect(ranges == [nil, "bytes=100000-"])
+    // A slow machine may lose the last of what was under way when the connection closed.
+    let starts = scene.server.requests("/storage/").map(\.rangeStart)
+    #expect(starts.count == 2 && starts[0] == nil && (1...100_000).contains(starts[1] ?? 0))
   }
 
   @Test func goesOnAfterAShortAnswer() async throws {
@@ -24,7 +25,7 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     scene.server.fail("/storage/", .short(1))
     _ = try await scene.hub().pull(reference)
     #expect(scene.blobs == [FakeHub.sha256(content)])
-    #expect(scene.server.requests("/storage/").last?.headers.first(name: "Range") == "bytes=100001-")
+    #expect(scene.server.requests("/storage/").last?.rangeStart == 100_001)
   }
 
   @Test func manyCutsAreFineAsLongAsSomethingComes() async throws {
@@ -46,15 +47,17 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     #expect(attempts == 5)
     let digest = FakeHub.sha256(content)
     #expect(scene.blobs == [digest + ".incomplete"])
+    let came = try #require(FileSystem.entry(scene.path("hub/models--org--model/blobs/\(digest).incomplete"))).byteCount
+    #expect((1...100_000).contains(came))
     #expect(throws: HubError.notInstalled("org/model")) { try scene.hub().installedModel(reference) }
     #expect(await hubError { try await scene.hub(offline: true).pull(reference) } == .offline("org/model"))
     #expect(scene.hub().installedModels().map(\.isComplete) == [false])
 
     let log = ProgressLog()
     _ = try await scene.hub().pull(reference) { log.record($0) }
-    #expect(scene.server.requests("/storage/").last?.headers.first(name: "Range") == "bytes=100000-")
+    #expect(scene.server.requests("/storage/").last?.rangeStart == came)
     #expect(scene.blobs == [digest])
-    #expect(log.all.contains { $0.completedBytes == 100_000 })
+    #expect(log.all.contains { $0.completedBytes == came })
   }
 
   @Test func cancellationKeepsWhatCame() async throws {
@@ -70,7 +73,7 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     #expect(try #require(FileSystem.entry(partial)).byteCount >= 5000)
     _ = try await hub.pull(reference)
     #expect(scene.blobs == [FakeHub.sha256(content)])
-    #expect(scene.server.requests("/storage/").last?.headers.first(name: "Range")?.hasPrefix("bytes=") == true)
+    #expect(try #require(scene.server.requests("/storage/").last?.rangeStart) >= 5000)
   }
 
   @Test func aServerWithoutRangesStartsAgain() async throws {
@@ -128,7 +131,8 @@ private let reference = ModelReference.repository(RepositoryReference(repository
   @Test func wrongSmallFileIsRefused() async throws {
     let scene = try Scene()
     scene.server["org/model"] = .init(files: [
-      .init(path: "config.json", content: Array("{}".utf8), isLarge: false), .init(path: "model.safetensors", content: [1, 2, 3]),
+      .init(path: "config.json", content: Array("{}".utf8), isLarge: false),
+      .init(path: "model.safetensors", content: [1, 2, 3]),
     ])
     scene.server.fail("/config.json", .content(Array("[]".utf8)))
     #expect(
@@ -194,9 +198,11 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     let scene = try Scene()
     scene.addModel()
     #expect(
-      await hubError { try await scene.hub().pull(ModelReference("org/other")) } == .repositoryNotFound("org/other", hasToken: false))
+      await hubError { try await scene.hub().pull(ModelReference("org/other")) }
+        == .repositoryNotFound("org/other", hasToken: false))
     #expect(
-      await hubError { try await scene.hub().pull(ModelReference("org/model@v9")) } == .revisionNotFound("v9", repository: "org/model"))
+      await hubError { try await scene.hub().pull(ModelReference("org/model@v9")) }
+        == .revisionNotFound("v9", repository: "org/model"))
     #expect(
       await hubError { try await scene.hub().pull(ModelReference("org/model:Q8_0")) }
         == .quantizationNotFound("Q8_0", place: "org/model", available: ["Q4_K_M"]))
@@ -245,7 +251,9 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     _ = try await scene.hub().pull(reference)
     #expect(scene.blobs == [FakeHub.sha256(content)])
     scene.server.fail("/revision/", .status(500), count: 5)
-    guard case .serverFailed(500, _, 5) = await hubError({ try await scene.hub().pull(reference) }) else { return #expect(Bool(false)) }
+    guard case .serverFailed(500, _, 5) = await hubError({ try await scene.hub().pull(reference) }) else {
+      return #expect(Bool(false))
+    }
   }
 
   @Test func anExpiredSignatureIsRenewed() async throws {
@@ -265,9 +273,9 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     var hub = scene.hub()
     // The port of a server that is gone.
     hub.configuration.endpoint = try FakeHub().endpoint
-    guard case .connectionFailed("127.0.0.1", _, 3) = await hubError({ try await hub.pull(reference) }) else {
-      return #expect(Bool(false))
-    }
+    let error = await hubError { try await hub.pull(reference) }
+    guard case .connectionFailed("127.0.0.1", let reason, 3)? = error else { return #expect(Bool(false)) }
+    #expect(reason.lowercased().contains("refused"))
     hub.configuration.endpoint = "nonsense"
     #expect(await hubError { try await hub.pull(reference) } == .invalidEndpoint("nonsense"))
   }
@@ -296,18 +304,18 @@ private let reference = ModelReference.repository(RepositoryReference(repository
   }
 
   #if os(Linux)
-    @Test func saysThatTheDiskIsFull() async throws {
-      let scene = try Scene()
-      let content = scene.addModel()
-      let blobs = scene.path("hub/models--org--model/blobs")
-      try FileSystem.makeFolder(blobs)
-      // Every write there fails as on a full disk.
-      try FileSystem.link(blobs + "/\(FakeHub.sha256(content)).incomplete", to: "/dev/full")
-      guard case .diskFull(blobs, content.count, _) = await hubError({ try await scene.hub().pull(reference) }) else {
-        return #expect(Bool(false))
-      }
-      #expect(scene.server.requests("/storage/").count == 1)
+  @Test func saysThatTheDiskIsFull() async throws {
+    let scene = try Scene()
+    let content = scene.addModel()
+    let blobs = scene.path("hub/models--org--model/blobs")
+    try FileSystem.makeFolder(blobs)
+    // Every write there fails as on a full disk.
+    try FileSystem.link(blobs + "/\(FakeHub.sha256(content)).incomplete", to: "/dev/full")
+    guard case .diskFull(blobs, content.count, _) = await hubError({ try await scene.hub().pull(reference) }) else {
+      return #expect(Bool(false))
     }
+    #expect(scene.server.requests("/storage/").count == 1)
+  }
   #endif
 
   @Test func saysWhereItCannotWrite() async throws {

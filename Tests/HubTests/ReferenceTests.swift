@@ -16,7 +16,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "nothing", "org/repo/file", "org/", "/org/repo", "org/..", "../org", "org/repo:", "org/repo:a b", "org/repo@", "org/repo@../x",
+    "", "nothing", "org/repo/file", "org/", "/org/repo", "org/..", "../org", "org/repo:", "org/repo:a b", "org/repo@",
+    "org/repo@../x",
     "org/re po", "org/repo\0", "-org/repo", "org/a--b", "http://org/repo", "~/nothing/at/all", "missing.gguf", "./missing",
   ])
   func refusesOthers(text: String) {
@@ -32,7 +33,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("deepseek-r1:3b", "deepseek-r1:1.5b"), ("deepseek", "deepseek-r1:1.5b"), ("smolm2", "smollm2"), ("deepsek-v2-lite", "deepseek-v2-lite"),
+    ("deepseek-r1:3b", "deepseek-r1:1.5b"), ("deepseek", "deepseek-r1:1.5b"), ("smolm2", "smollm2"),
+    ("deepsek-v2-lite", "deepseek-v2-lite"),
   ])
   func suggestsTheNearest(text: String, expected: String) throws {
     let error = #expect(throws: HubError.self) { try ModelReference(text) }
@@ -71,7 +73,8 @@ import Testing
 
   @Test func prefersFourBits() throws {
     func choice(_ names: [String], _ quantization: String? = nil) throws -> String? {
-      try ModelFiles.select(from: names.map { "m-\($0).gguf" } + ["README.md"], quantization: quantization, place: "here").quantization
+      try ModelFiles.select(from: names.map { "m-\($0).gguf" } + ["README.md"], quantization: quantization, place: "here")
+        .quantization
     }
     #expect(try choice(["Q2_K", "Q8_0", "Q4_K_M", "Q4_0"]) == "Q4_K_M")
     #expect(try choice(["Q2_K", "Q8_0", "Q4_0"]) == "Q4_0")
@@ -125,7 +128,8 @@ import Testing
     let cache = HubConfiguration(environment: ["HOME": "/home/me", "XDG_CACHE_HOME": "/x", "HF_HUB_OFFLINE": "0", "HF_TOKEN": ""])
     #expect(cache.home == "/x/huggingface" && !cache.isOffline && cache.token == nil)
     let all = HubConfiguration(environment: [
-      "HOME": "/home/me", "HF_HOME": "~/hf", "HF_HUB_CACHE": "/data/hub", "HF_TOKEN": " t\n", "HF_ENDPOINT": "http://127.0.0.1:1//",
+      "HOME": "/home/me", "HF_HOME": "~/hf", "HF_HUB_CACHE": "/data/hub", "HF_TOKEN": " t\n",
+      "HF_ENDPOINT": "http://127.0.0.1:1//",
       "HF_HUB_OFFLINE": "TRUE", "XDG_CACHE_HOME": "/x",
     ])
     #expect(all.home == "/home/me/hf" && all.cache == "/data/hub" && all.ownFolder == "/home/me/hf/swiftlet")
@@ -152,7 +156,9 @@ import Testing
     #expect(progress.line(width: 60).count == 60)
     #expect(progress.line(width: 60).contains("_M.gguf (1/3)"))
     #expect(DownloadProgress(file: "x", completedBytes: 0, totalBytes: 0).description == "x 100% 0 B / 0 B")
-    #expect(DownloadProgress(file: "x", completedBytes: 1, totalBytes: 4_000_000, bytesPerSecond: 1000).description.hasSuffix("ETA 1:06:40"))
+    #expect(
+      DownloadProgress(file: "x", completedBytes: 1, totalBytes: 4_000_000, bytesPerSecond: 1000).description.hasSuffix(
+        "ETA 1:06:40"))
   }
 
   @Test(arguments: [

@@ -85,12 +85,4 @@ static inline float bf16_to_f32(uint16_t half) {
   return value;
 }
 
-// Round to nearest, ties to even; NaN stays NaN.
-static inline uint16_t f32_to_bf16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-  return (uint16_t)((bits & 0x7FFFFFFF) > 0x7F800000 ? (bits >> 16) | 0x40 : rounded);
-}
-
 #endif

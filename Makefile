@@ -1,0 +1,31 @@
+# Two commands on a machine with a Swift toolchain: `make chat` and `make test`.
+SWIFT ?= swift
+SCRATCH ?= .build
+# Tests run in release, since debug builds compile the kernels without optimisation; one set of flags, so that nothing is built twice.
+FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
+BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
+
+.PHONY: build chat test lint format oracle install-dependencies
+
+install-dependencies:
+	@sh Scripts/install-dependencies.sh
+
+build: install-dependencies
+	$(BUILD)
+
+# Builds, fetches the default model on the first run, and opens a chat. MODEL=… chooses another one.
+chat: build
+	@"$$($(BUILD) --show-bin-path)/swiftlet" chat $(MODEL)
+
+test: install-dependencies
+	$(SWIFT) test $(FLAGS)
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Examples
+
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Examples
+
+# Makes the oracle fixtures anew; needs Python with the packages that Scripts/oracle-requirements.txt names.
+oracle:
+	sh Scripts/make-oracles.sh

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Foundation
+import SwiftletGeneration
+import SwiftletHub
+import SwiftletJSON
+import SwiftletTensors
+
+struct BenchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measures a model's speed on this machine.",
+    discussion: """
+      Prefill computes a prompt at once; decode generates one token after the other. Each batch decodes several sequences together, \
+      with 64 prompt and 32 generated tokens each; its figure is of all of them together. Medians of several repetitions.
+
+      EXAMPLE
+        swiftlet bench smollm2 --prompt 512 --generate 128 --batch 1,4,8 --threads 2 --json
+
+      ENVIRONMENT
+        SWIFTLET_THREADS, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE
+      """)
+
+  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  var model: String
+  @Option(help: "Tokens of the prompt.")
+  var prompt = 512
+  @Option(help: "Tokens to generate.")
+  var generate = 128
+  @Option(help: "Numbers of sequences to decode together, separated by commas.")
+  var batch = ""
+  @Option(help: "How often each measurement is made; the median counts.")
+  var repetitions = 3
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+  @OptionGroup var engine: EngineArguments
+
+  func run() async throws {
+    let batches = try batch.split(separator: ",").map { text in
+      guard let count = Int(text), (1...256).contains(count) else {
+        throw ValidationError("--batch: found '\(text)', expected numbers from 1 to 256 separated by commas.")
+      }
+      return count
+    }
+    let path = try await ModelFinder.path(model)
+    let start = ContinuousClock.now
+    let loaded = try LoadedModel(path: path)
+    let seconds = start.duration(to: .now) / .seconds(1)
+    let compute = try Compute(threadCount: engine.threadCount)
+    let result = try Benchmark(
+      loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: batches, repetitions: repetitions, compute: compute)
+    let peak = Self.peakResidentBytes()
+    if json {
+      Output.line([
+        "load_seconds": .number(seconds), "prefill_tokens_per_second": .number(result.prefillTokensPerSecond),
+        "decode_tokens_per_second": .number(result.decodeTokensPerSecond),
+        "batched": .array(
+          result.batches.map {
+            ["sequences": .integer($0.sequences), "decode_tokens_per_second": .number($0.decodeTokensPerSecond)]
+          }),
+        "peak_resident_bytes": .integer(peak), "kernels": .string(compute.kernels.name),
+        "threads": .integer(compute.pool.threadCount),
+      ])
+      return
+    }
+    func speed(_ value: Double) -> String { String(format: "%.1f tokens/s", value) }
+    let rows = [
+      ["load", String(format: "%.2f s", seconds)], ["prefill of \(prompt)", speed(result.prefillTokensPerSecond)],
+      ["decode of \(generate)", speed(result.decodeTokensPerSecond)],
+    ] + result.batches.map { ["decode of \($0.sequences) sequences", speed($0.decodeTokensPerSecond)] } + [
+      ["peak memory", ByteCount.text(peak)], ["kernels", "\(compute.kernels.name), \(compute.pool.threadCount) threads"],
+    ]
+    Output.write(Output.table(rows, leftAligned: 2))
+  }
+
+  /// The most memory of the process that was resident at once.
+  private static func peakResidentBytes() -> Int {
+    var usage = rusage()
+    #if canImport(Darwin)
+    getrusage(RUSAGE_SELF, &usage)
+    return Int(usage.ru_maxrss)
+    #else
+    getrusage(.init(RUSAGE_SELF.rawValue), &usage)
+    return Int(usage.ru_maxrss) * 1024
+    #endif
+  }
+}

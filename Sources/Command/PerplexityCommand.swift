@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import SwiftletGeneration
+import SwiftletTensors
+
+struct PerplexityCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "perplexity",
+    abstract: "Measures how well a model predicts a text.",
+    discussion: """
+      Windows are cut and their second halves scored as llama-perplexity does, so the figures compare. `tokens` counts the scored ones.
+
+      EXAMPLE
+        swiftlet perplexity smollm2 book.txt --context 512 --json
+
+      ENVIRONMENT
+        SWIFTLET_THREADS, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE
+      """)
+
+  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  var model: String
+  @Argument(help: "A text file in UTF-8.")
+  var file: String
+  @Option(help: "Tokens of a window.")
+  var context = 512
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+  @OptionGroup var engine: EngineArguments
+
+  func run() async throws {
+    guard let data = FileManager.default.contents(atPath: file) else { throw ValidationError("\(file) cannot be read.") }
+    let loaded = try LoadedModel(path: await ModelFinder.path(model))
+    guard let tokenizer = loaded.tokenizer else { throw ValidationError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.") }
+    let addsBeginning = tokenizer.addsBeginningOfSequence
+    let tokens = tokenizer.encode(utf8: Array(data), addedTokens: .none, addingBeginningOfSequence: addsBeginning)
+    let result = try Perplexity(
+      of: tokens, decoder: loaded.decoder, beginningOfSequence: addsBeginning ? tokenizer.beginningOfSequence : nil, context: context,
+      compute: Compute(threadCount: engine.threadCount)
+    ) { done, all, value in
+      if !json { Output.note(String(format: "window %d of %d: %.4f", done, all, value)) }
+    }
+    if json {
+      Output.line(["perplexity": .number(result.value), "tokens": .integer(result.scoredTokens)])
+    } else {
+      Output.write(String(format: "%.4f over %d tokens\n", result.value, result.scoredTokens))
+    }
+  }
+}

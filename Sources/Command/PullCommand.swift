@@ -1,0 +1,44 @@
+import ArgumentParser
+import SwiftletHub
+import SwiftletJSON
+
+struct PullCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pull",
+    abstract: "Fetches a model, or what is new of it.",
+    discussion: """
+      Ctrl-C keeps what came; the next pull goes on from there.
+
+      EXAMPLES
+        swiftlet pull deepseek-r1:1.5b
+        swiftlet pull unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF:Q4_K_M
+
+      ENVIRONMENT
+        HF_HOME, HF_HUB_CACHE    where models are kept
+        HF_TOKEN                 for gated and private models
+        HF_ENDPOINT              another hub
+        HF_HUB_OFFLINE           1 forbids the network
+      """)
+
+  @Argument(help: "An alias or org/repo[:quant]; the default model when left out.")
+  var model: String?
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+
+  func run() async throws {
+    let hub = ModelHub()
+    let reference = if let model { try ModelReference(model) } else { await hub.defaultModel() }
+    let local = try await Interrupt.cancelling {
+      try await ModelFinder.withProgress { try await hub.pull(reference, progress: $0) }
+    }
+    let paths = switch local.files {
+    case .folder(let path): [path]
+    case .gguf(let paths): paths
+    }
+    if json {
+      Output.line(["model": .string(local.name), "paths": .array(paths.map { .string($0) })])
+    } else {
+      for path in paths { Output.write(path + "\n") }
+    }
+  }
+}

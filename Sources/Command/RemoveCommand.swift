@@ -1,0 +1,30 @@
+import ArgumentParser
+import SwiftletHub
+import SwiftletJSON
+
+struct RemoveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rm",
+    abstract: "Removes a model from this machine.",
+    discussion: """
+      EXAMPLE
+        swiftlet rm unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF:Q4_K_M
+
+      ENVIRONMENT
+        HF_HOME, HF_HUB_CACHE    where models are kept
+      """)
+
+  @Argument(help: "As `swiftlet list` shows it; org/repo without a quantization removes all of the repository.")
+  var model: String
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+
+  func run() throws {
+    let freed = try ModelHub().remove(ModelReference(model))
+    if json {
+      Output.line(["model": .string(model), "freed_bytes": .integer(freed)])
+    } else {
+      Output.write("Removed \(model), \(ByteCount.text(freed)) freed.\n")
+    }
+  }
+}

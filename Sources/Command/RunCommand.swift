@@ -1,0 +1,126 @@
+import ArgumentParser
+import Foundation
+import Swiftlet
+import SwiftletGeneration
+
+struct RunCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Answers one prompt, or a file of them.",
+    discussion: """
+      What comes on standard input is added to the prompt. On a terminal the thought of a reasoning model is shown dim; elsewhere only \
+      the answer is printed.
+
+      EXAMPLES
+        swiftlet run smollm2 "What is the capital of France?"
+        swiftlet run deepseek-r1:1.5b "Summarise:" < notes.txt
+        swiftlet run model.gguf "Name a prime." --temperature 0 --json
+        swiftlet run smollm2 --batch in.jsonl --output out.jsonl
+
+      A row of a batch is {"prompt": "…"} or {"messages": […]} and may have temperature, top_k, top_p, min_p, repetition_penalty, \
+      frequency_penalty, presence_penalty, logit_bias, seed, stop and max_tokens. An interrupted batch goes on where it stopped.
+
+      ENVIRONMENT
+        SWIFTLET_THREADS, SWIFTLET_CONTEXT, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, NO_COLOR
+      """)
+
+  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  var model: String
+  @Argument(help: "What to answer.")
+  var prompt: String?
+  @Flag(help: "Continues the prompt as it is, without the model's chat format.")
+  var raw = false
+  @Option(help: "What the model is told before all else.")
+  var system: String?
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+  @Flag(help: "Prints counts and speeds to standard error.")
+  var verbose = false
+  @Option(help: "A JSON Lines file with a prompt a row.")
+  var batch: String?
+  @Option(help: "Where the answers of a batch go, a JSON object a row.")
+  var output: String?
+  @Option(help: "Rows of a batch in progress at once.")
+  var parallel = 8
+  @OptionGroup var sampling: SamplingArguments
+  @OptionGroup var engine: EngineArguments
+  @OptionGroup var context: ContextArguments
+
+  func validate() throws {
+    guard (batch == nil) == (output == nil) else { throw ValidationError("--batch and --output go together.") }
+    if batch != nil, prompt != nil { throw ValidationError("With --batch, prompts come from the file; leave the prompt out.") }
+    guard (1...256).contains(parallel) else { throw ValidationError("--parallel: found \(parallel), expected 1 to 256.") }
+    if raw, system != nil { throw ValidationError("--raw has no place for --system.") }
+  }
+
+  func run() async throws {
+    let options = try sampling.options
+    if let batch, let output {
+      let model = try await ModelFinder.load(model, engine, context)
+      let run = BatchRun(model: model, defaults: options, concurrency: parallel)
+      try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
+      return
+    }
+    let text = [prompt, StandardInput.text(isExpected: prompt == nil)].compactMap { $0 }.joined(separator: "\n")
+    guard !text.isEmpty else { throw ValidationError("The prompt is empty. Give one as an argument or on standard input.") }
+    let model = try await ModelFinder.load(model, engine, context)
+    let prompt: LanguageModel.Prompt =
+      if raw {
+        .raw(text)
+      } else if let system {
+        .messages([["role": "system", "content": .string(system)], ["role": "user", "content": .string(text)]])
+      } else {
+        .text(text)
+      }
+    if json {
+      Output.line(try await model.complete(prompt, options: options).json)
+    } else {
+      try await stream(model, prompt, options)
+    }
+  }
+
+  private func stream(_ model: LanguageModel, _ prompt: LanguageModel.Prompt, _ options: GenerationOptions) async throws {
+    var completion = Completion()
+    var printer = AnswerPrinter(showsReasoning: Output.isTerminal)
+    for try await event in try model.engine.generate(model.request(prompt, options: options)) {
+      printer.print(completion.add(event))
+    }
+    printer.finish()
+    if verbose, let summary = completion.summary { Output.note(summary.line) }
+  }
+}
+
+/// Prints an answer as it comes, thoughts dim.
+struct AnswerPrinter {
+  let showsReasoning: Bool
+  private var wasThinking = false
+
+  init(showsReasoning: Bool) { self.showsReasoning = showsReasoning }
+
+  mutating func print(_ parts: [AnswerPart]) {
+    for part in parts {
+      switch part {
+      case .reasoning(let text) where showsReasoning:
+        Output.write(Output.dim(text))
+        wasThinking = true
+      case .reasoning: continue
+      case .content(let text):
+        if wasThinking { Output.write("\n\n") }
+        wasThinking = false
+        Output.write(text)
+      }
+    }
+  }
+
+  func finish() { Output.write("\n") }
+}
+
+extension GenerationSummary {
+  /// `12 tokens of prompt at 340.1/s, 64 generated at 56.2/s (stop)`
+  var line: String {
+    let cached = cachedTokens > 0 ? " (\(cachedTokens) cached)" : ""
+    return String(
+      format: "%d tokens of prompt%@ at %.1f/s, %d generated at %.1f/s (%@)", promptTokens, cached, prefillTokensPerSecond,
+      completionTokens, decodeTokensPerSecond, finishReason.rawValue)
+  }
+}

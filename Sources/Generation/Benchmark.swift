@@ -1,0 +1,91 @@
+internal import Foundation
+public import SwiftletModels
+public import SwiftletTensors
+
+/// Speeds of a model on this machine. Tokens are arbitrary: speed does not depend on them, but for which experts they choose.
+public struct Benchmark: Sendable {
+  public struct Batch: Sendable {
+    public var sequences: Int
+    /// Of all sequences together.
+    public var decodeTokensPerSecond: Double
+  }
+
+  /// Prompt and generated tokens of each sequence when several are decoded together.
+  public static let batchPromptTokens = 64, batchGeneratedTokens = 32
+
+  public var prefillTokensPerSecond: Double
+  public var decodeTokensPerSecond: Double
+  public var batches: [Batch]
+
+  /// - Parameters:
+  ///   - promptTokens: computed in one piece, on an empty cache.
+  ///   - generatedTokens: decoded one by one after a prompt of one token.
+  ///   - batches: numbers of sequences to decode together.
+  ///   - repetitions: each measurement's; the median is reported.
+  public init(
+    _ decoder: Decoder, promptTokens: Int, generatedTokens: Int, batches: [Int], repetitions: Int, compute: Compute
+  ) throws(GenerationError) {
+    let contextLength = decoder.configuration.contextLength
+    for (name, value) in [("prompt", promptTokens), ("generate", generatedTokens), ("repetitions", repetitions)]
+      + batches.map({ ("batch", $0) })
+    {
+      guard value >= 1 else { throw .invalidOption(name: name, reason: "found \(value), expected at least 1") }
+    }
+    guard max(promptTokens, generatedTokens + 1) <= contextLength else {
+      throw .promptTooLong(tokens: max(promptTokens, generatedTokens + 1), contextLength: contextLength)
+    }
+    // Pages of the mapped weights come in, and threads start, before anything is timed.
+    _ = Self.prefill(decoder, sequences: 1, tokens: min(32, promptTokens), compute)
+    prefillTokensPerSecond = Self.median(repetitions) {
+      let start = ContinuousClock.now
+      _ = Self.prefill(decoder, sequences: 1, tokens: promptTokens, compute)
+      return Double(promptTokens) / ContinuousClock.now.secondsSince(start)
+    }
+    decodeTokensPerSecond = Self.median(repetitions) {
+      Self.decodeSpeed(decoder, sequences: 1, promptTokens: 1, tokens: generatedTokens, compute)
+    }
+    self.batches = batches.map { sequences in
+      let speed = Self.median(repetitions) {
+        Self.decodeSpeed(
+          decoder, sequences: sequences, promptTokens: Self.batchPromptTokens, tokens: Self.batchGeneratedTokens, compute)
+      }
+      return Batch(sequences: sequences, decodeTokensPerSecond: speed)
+    }
+  }
+
+  private static func token(_ sequence: Int, _ position: Int, _ decoder: Decoder) -> Int {
+    (sequence * 7919 + position * 104_729 + 17) % decoder.configuration.vocabularySize
+  }
+
+  /// In chunks of 512, as the engine computes prompts.
+  private static func prefill(_ decoder: Decoder, sequences: Int, tokens: Int, _ compute: Compute) -> [KeyValueCache] {
+    (0..<sequences).map { sequence in
+      let cache = decoder.makeCache(capacity: decoder.configuration.contextLength)
+      for start in stride(from: 0, to: tokens, by: 512) {
+        let chunk = (start..<min(start + 512, tokens)).map { token(sequence, $0, decoder) }
+        let output: Decoder.Input.Output = start + chunk.count == tokens ? .last : .none
+        _ = decoder.forward([.init(tokens: chunk, cache: cache, output: output)], role: .prompt, compute: compute)
+      }
+      return cache
+    }
+  }
+
+  private static func decodeSpeed(
+    _ decoder: Decoder, sequences: Int, promptTokens: Int, tokens: Int, _ compute: Compute
+  ) -> Double {
+    let caches = prefill(decoder, sequences: sequences, tokens: promptTokens, compute)
+    let start = ContinuousClock.now
+    for position in 0..<tokens {
+      let inputs = caches.enumerated().map { sequence, cache in
+        Decoder.Input(tokens: [token(sequence, promptTokens + position, decoder)], cache: cache, output: .last)
+      }
+      _ = decoder.forward(inputs, role: .generated, compute: compute)
+    }
+    return Double(sequences * tokens) / ContinuousClock.now.secondsSince(start)
+  }
+
+  private static func median(_ count: Int, _ measure: () -> Double) -> Double {
+    let values = (0..<count).map { _ in measure() }.sorted()
+    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2
+  }
+}

@@ -1,0 +1,84 @@
+public import SwiftletGeneration
+public import SwiftletJSON
+
+extension LanguageModel {
+  /// What to answer or continue.
+  public enum Prompt: Sendable {
+    /// One message of the user, in the model's chat format; continued as it is by models without a chat template.
+    case text(String)
+    /// Continued as it is.
+    case raw(String)
+    /// A conversation: an array of objects with `role` and `content`, in the model's chat format.
+    case messages(JSONValue)
+  }
+
+  /// The request for a prompt, in the model's own format.
+  /// - Throws: `LanguageModelError` or `TemplateError`.
+  public func request(_ prompt: Prompt, options: GenerationOptions) throws -> GenerationRequest {
+    guard let tokenizer = loaded.tokenizer else { throw LanguageModelError.noTokenizer(path: loaded.path) }
+    switch prompt {
+    case .text(let text):
+      guard chatPrompt != nil else { return try request(.raw(text), options: options) }
+      return try request(.messages([["role": "user", "content": .string(text)]]), options: options)
+    case .raw(let text):
+      let ids = tokenizer.encode(text, addingBeginningOfSequence: tokenizer.addsBeginningOfSequence)
+      return GenerationRequest(prompt: ids, options: options, splitsReasoning: false)
+    case .messages(let messages):
+      guard let chatPrompt else { throw LanguageModelError.noChatTemplate(path: loaded.path) }
+      return GenerationRequest(renderedPrompt: try chatPrompt.render(messages), tokenizer: tokenizer, options: options)
+    }
+  }
+
+  /// Answers one prompt, outside of any conversation.
+  public func complete(_ prompt: Prompt, options: GenerationOptions = GenerationOptions()) async throws -> Completion {
+    var completion = Completion()
+    for try await event in try engine.generate(request(prompt, options: options)) { completion.add(event) }
+    guard completion.summary != nil else { throw CancellationError() }
+    return completion
+  }
+}
+
+/// An answer, or as much of it as there is.
+public struct Completion: Sendable {
+  public var content = ""
+  /// What a reasoning model thought before it answered.
+  public var reasoning = ""
+  public var tokens: [Int32] = []
+  /// Counts, speeds and why the answer ended; nil until it has.
+  public var summary: GenerationSummary?
+
+  public init() {}
+
+  /// Adds what an event brings, and returns the text that is new.
+  @discardableResult
+  public mutating func add(_ event: GenerationEvent) -> [AnswerPart] {
+    let parts: [AnswerPart]
+    switch event {
+    case .promptDone: parts = []
+    case .token(let id, let new):
+      tokens.append(id)
+      parts = new
+    case .finished(let summary):
+      self.summary = summary
+      parts = summary.parts
+    }
+    for part in parts {
+      switch part {
+      case .content(let text): content += text
+      case .reasoning(let text): reasoning += text
+      }
+    }
+    return parts
+  }
+
+  /// The answer as the command's `--json` prints it.
+  public var json: JSONValue {
+    [
+      "text": .string(content), "reasoning": .string(reasoning), "ids": .array(tokens.map { .integer(Int($0)) }),
+      "prompt_tokens": .integer(summary?.promptTokens ?? 0), "completion_tokens": .integer(tokens.count),
+      "finish_reason": summary.map { .string($0.finishReason.rawValue) } ?? .null,
+      "prefill_tokens_per_second": .number(summary?.prefillTokensPerSecond ?? 0),
+      "decode_tokens_per_second": .number(summary?.decodeTokensPerSecond ?? 0),
+    ]
+  }
+}
