@@ -54,7 +54,7 @@ struct Fixture {
       model: "gpt2", preTokenizer: name, tokens: sorted.map(\.text), tokenTypes: sorted.map(\.type), merges: merges ?? [])
   }
 
-  private static func read(_ file: String) throws -> [UInt8] {
+  static func read(_ file: String) throws -> [UInt8] {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
     return [UInt8](try Data(contentsOf: folder.appendingPathComponent(file)))
   }
