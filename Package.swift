@@ -22,6 +22,11 @@ func tests(_ folder: String, dependencies: [Target.Dependency] = []) -> Target {
     swiftSettings: swiftSettings)
 }
 
+/// A few lines that show one use of the library.
+func example(_ name: String) -> Target {
+  .executableTarget(name: "\(name)Example", dependencies: ["Swiftlet"], path: "Examples/\(name)", swiftSettings: swiftSettings)
+}
+
 let package = Package(
   name: "swiftlet",
   platforms: [.macOS(.v15)],
@@ -58,6 +63,8 @@ let package = Package(
         "Swiftlet", "SwiftletGeneration", "SwiftletHub", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command", swiftSettings: swiftSettings),
+    example("Chat"),
+    example("Stream"),
 
     tests("JSON", dependencies: ["SwiftletJSON"]),
     tests("Tokenization", dependencies: ["SwiftletTokenization", "SwiftletJSON"]),

@@ -14,6 +14,8 @@ extension Renderer {
     case (.object(let object), .string), (.object(let object), .integer), (.object(let object), .bool),
       (.object(let object), .double), (.object(let object), .none):
       if let element = object[item] { return element }
+    case (.object(let object), .sequence(let sequence)) where sequence.kind == .tuple:
+      if let element = object[item] { return element }
     case (.sequence(let sequence), _) where !sequence.isView:
       if let place = item.integer {
         guard let place = Self.place(place, count: sequence.elements.count) else {
@@ -69,7 +71,10 @@ extension Renderer {
       methods = Methods.ofLoop
     default: return nil
     }
-    if methods.contains(name) { return .callable(.method(receiver: MethodReceiver(value), name: name)) }
+    if methods.contains(name) {
+      try allocate(64)
+      return .callable(.method(receiver: MethodReceiver(value), name: name))
+    }
     if forbidden.contains(name) {
       return .undefined("'\(name)' would change the \(value.typeName), which chat templates may not do")
     }
@@ -93,9 +98,17 @@ extension Renderer {
     switch value {
     case .string(let text), .markup(let text):
       try spend(bytes: text.utf8.count)
-      let scalars = Array(text.unicodeScalars)
+      let scalars = text.unicodeScalars
+      let places = Self.places(start, stop, step ?? 1, count: scalars.count)
+      if let first = places.first(where: { _ in true }), step ?? 1 == 1 {
+        let begin = scalars.index(scalars.startIndex, offsetBy: first)
+        let end = scalars.index(begin, offsetBy: places.underestimatedCount)
+        return .string(try counted(String(scalars[begin..<end])))
+      }
+      try allocate(text.utf8.count * 4)
+      let all = Array(scalars)
       var result = String.UnicodeScalarView()
-      for place in Self.places(start, stop, step ?? 1, count: scalars.count) { result.append(scalars[place]) }
+      for place in places { result.append(all[place]) }
       return .string(try counted(String(result)))
     case .sequence(let sequence) where !sequence.isView:
       let places = Self.places(start, stop, step ?? 1, count: sequence.elements.count)

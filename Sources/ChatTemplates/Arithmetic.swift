@@ -40,6 +40,7 @@ extension Renderer {
     }
     try requireDefined(left)
     try requireDefined(right)
+    if case .markup = left { throw .unsupported(line: line, construct: "'\(sign.rawValue)' on the result of 'safe'") }
     throw failure("cannot calculate \(left.typeName) \(sign.rawValue) \(right.typeName)")
   }
 
@@ -59,7 +60,8 @@ extension Renderer {
       // Python rounds down, Swift towards zero.
       let roundsDown = remainder != 0 && (remainder < 0) != (right < 0)
       result =
-        sign == .remainder ? (roundsDown ? remainder + right : remainder, false) : (roundsDown ? quotient - 1 : quotient, overflow)
+        sign == .remainder
+        ? (roundsDown ? remainder + right : remainder, false) : (roundsDown ? quotient - 1 : quotient, overflow)
     case .power: return try power(left, right)
     }
     guard !result.overflow else { throw failure("\(left) \(sign.rawValue) \(right) does not fit 64 bits") }

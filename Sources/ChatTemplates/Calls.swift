@@ -104,7 +104,7 @@ extension Renderer {
     case .range: return try range(arguments)
     case .dict: return try object(try pairs(arguments, of: "dict"))
     case .namespace:
-      let namespace = namespace()
+      let namespace = try namespace()
       for pair in try pairs(arguments, of: "namespace") { try set(try string(pair.key), of: namespace, to: pair.value) }
       return .namespace(namespace)
     case .raiseException:

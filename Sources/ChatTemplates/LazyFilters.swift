@@ -19,7 +19,7 @@ extension Renderer {
 
   /// Walks the source, lets `transform` change each element or drop it.
   private func iterator(
-    over source: TemplateValue, _ arguments: [TemplateValue],
+    over source: TemplateValue, _ arguments: [TemplateValue], skipsFalse: Bool = true,
     _ transform: @escaping (Renderer, TemplateValue) throws(TemplateError) -> TemplateValue?
   ) throws(TemplateError) -> TemplateValue {
     let depth = max(source.depth, arguments.reduce(0) { max($0, $1.depth) })
@@ -31,10 +31,11 @@ extension Renderer {
         return nil
       }
     }
-    let elements = source.isTrue ? try elements(of: source) : []
+    var walked: [TemplateValue]?
     var place = 0
     return try self.iterator(depth: depth) { (renderer) throws(TemplateError) in
-      while place < elements.count {
+      if walked == nil { walked = skipsFalse && !source.isTrue ? [] : try renderer.elements(of: source) }
+      while let elements = walked, place < elements.count {
         try renderer.spend(1)
         place += 1
         if let result = try transform(renderer, elements[place - 1]) { return result }
@@ -92,7 +93,7 @@ extension Renderer {
     let values = try bind(arguments, to: ["case_sensitive", "attribute"], of: "unique")
     let isCaseSensitive = values[0]?.isTrue ?? false
     var seen: Set<ObjectKey> = []
-    return try iterator(over: value, []) { (renderer, element) throws(TemplateError) in
+    return try iterator(over: value, [], skipsFalse: false) { (renderer, element) throws(TemplateError) in
       let key = try renderer.sortingKey(element, attribute: values[1], isCaseSensitive: isCaseSensitive)
       return seen.insert(ObjectKey(value: key.isUndefined ? key : try renderer.key(key))).inserted ? element : nil
     }

@@ -138,6 +138,7 @@ struct Lexer {
 
   private mutating func readRaw() throws(TemplateError) {
     let start = position
+    if start == source.count { return }
     for opening in start..<source.count where source[opening] == "{" && scalar(opening + 1) == "%" {
       guard let end = endOfWord("endraw", at: opening) else { continue }
       readText(start, before: opening, isOutput: false)
@@ -150,6 +151,7 @@ struct Lexer {
 
   private mutating func readComment() throws(TemplateError) {
     let start = position
+    if start == source.count { return }
     for place in start..<source.count {
       guard let end = endOfTag("#", at: place) else { continue }
       position = end

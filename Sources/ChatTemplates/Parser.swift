@@ -11,6 +11,8 @@ struct Parser {
   private var macros: [SpecialNames] = []
   /// Whether `break` would leave a loop here; a macro inside a loop starts anew.
   private var isInLoop = false
+  /// How many `for` statements are around, whatever lies between.
+  private var loopDepth = 0
 
   init(source: String) throws(TemplateError) {
     tokens = try Lexer.tokens(of: source)
@@ -187,6 +189,8 @@ struct Parser {
   }
 
   private mutating func loop(_ line: Int) throws(TemplateError) -> Statement {
+    loopDepth += 1
+    defer { loopDepth -= 1 }
     let target = try assignmentTarget(allowsAttribute: false, end: "in")
     guard skip(word: "in") else { throw unexpected("'in'") }
     let iterable = try tuple(allowsConditional: false, end: "recursive")
@@ -215,7 +219,11 @@ struct Parser {
     var assignments: [(target: AssignmentTarget, value: Expression)] = []
     while current.kind != .blockEnd, !isSign(":") {
       if !assignments.isEmpty { try expect(sign: ",") }
+      // Only here may a loop's `loop` get another meaning.
+      let depth = loopDepth
+      loopDepth = 0
       let target = try assignmentTarget(allowsAttribute: false)
+      loopDepth = depth
       try expect(sign: "=")
       assignments.append((target, try expression()))
     }
@@ -302,6 +310,9 @@ struct Parser {
     let name = try expectName()
     if ["true", "false", "True", "False", "none", "None"].contains(name) {
       throw .syntax(line: line, reason: "cannot assign to '\(name)'")
+    }
+    if name == "loop", loopDepth > 0, !isSign(".") {
+      throw .syntax(line: line, reason: "cannot assign to 'loop' in a loop")
     }
     if allowsAttribute, skip(sign: ".") { return .attribute(namespace: symbol(name), name: try expectName()) }
     return .name(symbol(name))

@@ -55,13 +55,13 @@ final class Renderer {
   }
 
   /// Reading many bytes is work too.
-  func spend(bytes: Int) throws(TemplateError) { try spend(bytes >> 5) }
+  func spend(bytes: Int) throws(TemplateError) { try spend(bytes >> 4) }
 
   func allocate(_ bytes: Int) throws(TemplateError) {
     try spend(bytes: bytes)
     remainingBytes -= bytes
     guard remainingBytes >= 0 else {
-      throw .limit(line: line, reason: "more than \(RenderingLimits.allocatedBytes) bytes of strings and lists")
+      throw .limit(line: line, reason: "more than \(RenderingLimits.allocatedBytes) bytes of values")
     }
   }
 
@@ -89,6 +89,7 @@ final class Renderer {
 
   func append(_ piece: String, to text: inout String) throws(TemplateError) {
     try checkLength(text.utf8.count + piece.utf8.count)
+    try spend(1)
     try allocate(piece.utf8.count)
     text += piece
   }
@@ -111,14 +112,15 @@ final class Renderer {
     return .object(object)
   }
 
-  func namespace() -> ValueNamespace {
+  func namespace() throws(TemplateError) -> ValueNamespace {
+    try allocate(256)
     let namespace = ValueNamespace()
     namespaces.append(namespace)
     return namespace
   }
 
   func macro(_ definition: MacroDefinition, _ scope: Scope) throws(TemplateError) -> TemplateValue {
-    try allocate(64)
+    try allocate(512)
     capturedScopes.append(scope)
     return .callable(.macro(MacroValue(definition, scope: scope)))
   }
@@ -126,6 +128,7 @@ final class Renderer {
   func iterator(
     depth: Int, _ advance: @escaping (Renderer) throws(TemplateError) -> TemplateValue?
   ) throws(TemplateError) -> TemplateValue {
+    try allocate(256)
     try checkDepth(depth + 1)
     return .iterator(ValueIterator(depth: depth + 1, advance))
   }

@@ -8,9 +8,9 @@ enum RenderingLimits {
   /// Evaluations, and pieces of work of about their cost, in one rendering.
   static let steps = 50_000_000
   /// Bytes of the output, or of any one string.
-  static let textBytes = 64 << 20
-  /// Bytes of all the strings and lists made during one rendering, whether still alive or not.
-  static let allocatedBytes = 1 << 30
+  static let textBytes = 16 << 20
+  /// Bytes of all the strings, lists and other values made during one rendering, whether still alive or not.
+  static let allocatedBytes = 512 << 20
   /// Nested evaluations, macro calls among them.
   static let evaluationDepth = 400
   /// Lists in lists, objects in objects.

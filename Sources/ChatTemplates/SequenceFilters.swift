@@ -36,7 +36,16 @@ extension Renderer {
       let isCaseSensitive = values[1]?.isTrue ?? false
       let sorted = try sorted(try elements(of: value), reverse: values[0]?.isTrue ?? false) {
         (element) throws(TemplateError) in
-        try sortingKey(element, attribute: values[2], isCaseSensitive: isCaseSensitive)
+        // Python compares lists here, in which equal elements, undefined ones too, need no order.
+        guard let attributes = values[2], !attributes.isNone else {
+          return try list([try sortingKey(element, attribute: nil, isCaseSensitive: isCaseSensitive)])
+        }
+        var keys: [TemplateValue] = []
+        let parts = attributes.text?.split(separator: ",", omittingEmptySubsequences: false)
+        for part in parts?.map({ .string(String($0)) }) ?? [attributes] {
+          keys.append(try sortingKey(element, attribute: part, isCaseSensitive: isCaseSensitive))
+        }
+        return try list(keys)
       }
       return try list(sorted)
     }

@@ -106,7 +106,7 @@ extension Renderer {
     // jinja2 takes the 'else' branch unless some turn came to its end.
     var isFinished = false
     while let element = try loop.advance(self) {
-      try spend(1)
+      try spend(4)
       let inner = newScope(for: statement.body.frame, in: scope)
       inner.assign(.loop(loop), to: statement.loopSymbol)
       try assign(element, to: statement.target, inner)
@@ -139,6 +139,7 @@ extension Renderer {
       throw failure("a namespace cannot have '\(name)': names with an underscore first are private")
     }
     try spend(namespace.attributes.count)
+    try allocate(64)
     namespace.set(name, value)
   }
 }

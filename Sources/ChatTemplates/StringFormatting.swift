@@ -31,8 +31,13 @@ extension Renderer {
         try append(String(integer), to: &text)
       }
     }
-    var takesNames = false
-    if case .object = value { takesNames = true }
+    // Python lets values with a subscript go unused, since a format may have names.
+    let takesNames =
+      switch value {
+      case .object, .undefined: true
+      case .sequence(let sequence): !sequence.isView && sequence.kind != .tuple
+      default: false
+      }
     guard used == values.count || takesNames else { throw failure("a format with fewer places than values") }
     return text
   }

@@ -43,23 +43,29 @@ struct ValueSequence {
 /// A Python dict that keeps its order. The sandbox forbids changing one, so it is immutable.
 final class ValueObject {
   let entries: [(key: TemplateValue, value: TemplateValue)]
+  /// Where the keys are; empty for a small object, whose entries are looked through.
   private let index: [ObjectKey: Int]
   let depth: Int
+  private static let smallCount = 8
 
   /// Of two equal keys the later value counts, at the earlier place.
   init(_ pairs: [(key: TemplateValue, value: TemplateValue)]) {
     var entries: [(key: TemplateValue, value: TemplateValue)] = []
     entries.reserveCapacity(pairs.count)
     var index: [ObjectKey: Int] = [:]
-    index.reserveCapacity(pairs.count)
     var depth = 0
     for (key, value) in pairs {
       depth = max(depth, value.depth)
-      if let place = index[ObjectKey(value: key)] {
+      let wanted = ObjectKey(value: key)
+      if let place = Self.place(of: wanted, entries, index) {
         entries[place].value = value
-      } else {
-        index[ObjectKey(value: key)] = entries.count
-        entries.append((key, value))
+        continue
+      }
+      entries.append((key, value))
+      if entries.count == Self.smallCount + 1 {
+        for (place, entry) in entries.enumerated() { index[ObjectKey(value: entry.key)] = place }
+      } else if entries.count > Self.smallCount {
+        index[wanted] = entries.count - 1
       }
     }
     self.entries = entries
@@ -68,7 +74,13 @@ final class ValueObject {
   }
 
   subscript(key: TemplateValue) -> TemplateValue? {
-    index[ObjectKey(value: key)].map { entries[$0].value }
+    Self.place(of: ObjectKey(value: key), entries, index).map { entries[$0].value }
+  }
+
+  private static func place(
+    of key: ObjectKey, _ entries: [(key: TemplateValue, value: TemplateValue)], _ index: [ObjectKey: Int]
+  ) -> Int? {
+    entries.count > smallCount ? index[key] : entries.firstIndex { ObjectKey(value: $0.key) == key }
   }
 
   subscript(key: String) -> TemplateValue? { self[.string(key)] }

@@ -13,6 +13,9 @@ struct ObjectKey: Hashable {
     switch (left.value, right.value) {
     case (.string(let left), .string(let right)): return left.hasSameScalars(as: right)
     case (.none, .none): return true
+    case (.sequence(let left), .sequence(let right)):
+      return left.elements.count == right.elements.count
+        && zip(left.elements, right.elements).allSatisfy { ObjectKey(value: $0) == ObjectKey(value: $1) }
     default:
       if let left = left.value.integer, let right = right.value.integer { return left == right }
       guard let left = left.value.double, let right = right.value.double else { return false }
@@ -23,6 +26,7 @@ struct ObjectKey: Hashable {
   func hash(into hasher: inout Hasher) {
     switch value {
     case .string(let text): for byte in text.utf8 { hasher.combine(byte) }
+    case .sequence(let tuple): for element in tuple.elements { ObjectKey(value: element).hash(into: &hasher) }
     default: if let number = value.double { hasher.combine(number) }
     }
   }
@@ -34,6 +38,10 @@ extension Renderer {
     switch value {
     case .markup(let text): return .string(text)
     case .string, .none, .bool, .integer, .double: return value
+    case .sequence(let tuple) where tuple.kind == .tuple:
+      var elements: [TemplateValue] = []
+      for element in tuple.elements { elements.append(try key(element)) }
+      return .tuple(elements)
     default: throw failure("a value of type \(value.typeName) cannot be a key")
     }
   }
@@ -109,9 +117,8 @@ extension Renderer {
       return text.firstRange(ofUTF8: part) != nil
     case .object(let object):
       switch item {
-      case .sequence(let sequence) where sequence.kind == .tuple: return false
-      case .sequence, .object: throw failure("a value of type \(item.typeName) cannot be a key")
-      default: return object[item.text.map { .string($0) } ?? item] != nil
+      case .sequence, .object, .markup: return object[try key(item)] != nil
+      default: return object[item] != nil
       }
     case .iterator(let iterator):
       while let element = try iterator.next(self) {

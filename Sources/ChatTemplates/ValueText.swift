@@ -131,7 +131,7 @@ extension Renderer {
     case .loop(let loop): try append("<LoopContext \(loop.index0 + 1)/\(try loop.length(self))>", to: &text)
     case .iterator, .callable:
       // Python prints an address here.
-      throw failure("cannot print a value of type \(value.typeName)")
+      throw .unsupported(line: line, construct: "printing a value of type \(value.typeName)")
     }
   }
 
@@ -140,7 +140,7 @@ extension Renderer {
     switch sequence.kind {
     case .list: brackets = ("[", "]")
     case .tuple: brackets = ("(", sequence.elements.count == 1 ? ",)" : ")")
-    case .range: throw failure("cannot print a range")
+    case .range: throw .unsupported(line: line, construct: "printing a range")
     case .keys, .values, .items: brackets = (TemplateValue.sequence(sequence).typeName + "([", "])")
     }
     try append(brackets.open, to: &text)

@@ -129,25 +129,25 @@ public struct Decoder: Sendable {
     let pass = ForwardPass(
       compute: compute, role: role, sequences: sequences, angles: frequencies.angles(positions: positions, compute: compute),
       attentionForm: attentionForm)
-    var x = compute.embedding(embedding, tokens)
-    for (index, layer) in layers.enumerated() {
-      let normed = compute.rmsNorm(x, layer.attentionNorm, epsilon: configuration.normEpsilon)
-      let attended =
-        switch layer.attention {
-        case .groupedQuery(let attention): attention(normed, layer: index, pass: pass)
-        case .latent(let attention): attention(normed, layer: index, pass: pass)
-        }
-      x = compute.add(x, attended)
-      let inner = compute.rmsNorm(x, layer.feedForwardNorm, epsilon: configuration.normEpsilon)
-      let fed =
-        switch layer.feedForward {
-        case .dense(let feedForward): feedForward(inner, pass: pass)
-        case .mixture(let mixture): mixture(inner, pass: pass)
-        }
-      x = compute.add(x, fed)
-    }
+    let x = compute.embedding(embedding, tokens)
+    for index in layers.indices { compute.releasing { run(layer: index, on: x, pass) } }
     for input in inputs { input.cache.advance(input.tokens.count) }
     let last = compute.rmsNorm(compute.gather(x, outputs), finalNorm, epsilon: configuration.normEpsilon)
     return compute.linear(last, head, role: role)
+  }
+
+  /// Adds what a layer computes to the hidden states `[rows, hidden]`, in place.
+  private func run(layer index: Int, on x: Tensor, _ pass: ForwardPass) {
+    let layer = layers[index], compute = pass.compute
+    let normed = compute.rmsNorm(x, layer.attentionNorm, epsilon: configuration.normEpsilon)
+    switch layer.attention {
+    case .groupedQuery(let attention): compute.add(attention(normed, layer: index, pass: pass), into: x)
+    case .latent(let attention): compute.add(attention(normed, layer: index, pass: pass), into: x)
+    }
+    let inner = compute.rmsNorm(x, layer.feedForwardNorm, epsilon: configuration.normEpsilon)
+    switch layer.feedForward {
+    case .dense(let feedForward): compute.add(feedForward(inner, pass: pass), into: x)
+    case .mixture(let mixture): compute.add(mixture(inner, pass: pass), into: x)
+    }
   }
 }

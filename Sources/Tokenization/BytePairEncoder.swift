@@ -16,6 +16,7 @@ final class BytePairEncoder: @unchecked Sendable {
 
   /// Pieces of up to this many symbols are merged by looking at all pairs, longer ones with a heap.
   private static let shortPiece = 64
+  private static let maximumPiece = 1 << 30
   private static let cacheBits: UInt64 = 14
 
   private let cache: UnsafeMutablePointer<CacheSlot>
@@ -45,7 +46,11 @@ final class BytePairEncoder: @unchecked Sendable {
     guard let bytes = text.baseAddress else { return }
     let length = piece.count
     guard length <= 16 else {
-      merge(UnsafeBufferPointer(start: bytes + piece.lowerBound, count: length), model, &ids)
+      // Positions inside a piece have 31 bits.
+      for start in stride(from: piece.lowerBound, to: piece.upperBound, by: Self.maximumPiece) {
+        let count = min(Self.maximumPiece, piece.upperBound - start)
+        merge(UnsafeBufferPointer(start: bytes + start, count: count), model, &ids)
+      }
       return
     }
     let (low, high) = Self.load(bytes, piece.lowerBound, length, text.count)

@@ -1,5 +1,3 @@
-internal import Foundation
-
 /// What is done to a text before its tokens are looked for.
 enum Normalizer: Sendable {
   case none
@@ -9,7 +7,7 @@ enum Normalizer: Sendable {
   /// The normalized text; nil when it is the text as it is.
   func normalized(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     guard self == .composition, Self.mayChange(text) else { return nil }
-    return Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
+    return CanonicalComposition.shared.normalized(text)
   }
 
   /// False only for texts of scalars that canonical composition never changes or combines: most texts, cheaply.

@@ -13,7 +13,7 @@ enum TokenKind: UInt8, Sendable {
 /// Collects a vocabulary from a file, checks it, and makes the model.
 struct VocabularyBuilder {
   /// No vocabulary is near it; a file that says more would have memory allocated for its claim alone.
-  static let maximumSize = 1 << 22
+  static let maximumSize = 1 << 20
 
   let source: String
   private var texts: [String?] = []
@@ -94,11 +94,11 @@ struct VocabularyBuilder {
 
   /// Adds a merge written as two tokens with a space between them.
   mutating func addMerge(_ text: String, rank: Int, field: String) throws(TokenizerError) {
-    let parts = text.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
-    guard parts.count == 2 else {
+    let utf8 = text.utf8
+    guard let space = utf8.firstIndex(of: 0x20), !utf8[utf8.index(after: space)...].contains(0x20) else {
       throw malformed("\(field)[\(rank)]", "found \(TokenizerError.quote(text)), expected two tokens with one space between them")
     }
-    try addMerge(parts[0], parts[1], rank: rank, field: field)
+    try addMerge(utf8[..<space], utf8[utf8.index(after: space)...], rank: rank, field: field)
   }
 
   func model(unknown: Int?, fusesUnknown: Bool, ignoresMerges: Bool) -> BytePairModel {

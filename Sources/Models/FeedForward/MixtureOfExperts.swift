@@ -60,6 +60,7 @@ struct MixtureOfExperts: Sendable {
       up: compute.groupedLinear(grouped, up, offsets: offsets, role: pass.role))
     let outputs = compute.groupedLinear(inner, down, offsets: offsets, role: pass.role)
     let routed = compute.weightedSum(outputs, sources: place, weights: weights, perRow: perToken)
-    return shared.map { compute.add(routed, $0(x, pass: pass)) } ?? routed
+    if let shared { compute.add(shared(x, pass: pass), into: routed) }
+    return routed
   }
 }

@@ -18,7 +18,14 @@ public final class Compute {
   }
 
   /// Takes back the memory of all results so far.
-  public func beginPass() { arena.reset() }
+  public func beginPass() { arena.release() }
+
+  /// Runs a part of a pass and takes back the memory of the results made in it, which must not be used afterwards.
+  public func releasing(_ body: () -> Void) {
+    let mark = arena.mark
+    body()
+    arena.release(to: mark)
+  }
 
   /// An uninitialised F32 result.
   public func make(_ shape: Shape) -> Tensor { arena.floats(shape) }

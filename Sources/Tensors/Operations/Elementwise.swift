@@ -28,16 +28,14 @@ extension Compute {
     return result
   }
 
-  /// `left + right` of equal shape.
-  public func add(_ left: Tensor, _ right: Tensor) -> Tensor {
-    precondition(left.shape == right.shape, "add: \(left.shape), \(right.shape)")
-    let size = left.shape.columns, result = make(left.shape)
-    forRows(left.shape.rows, costPerRow: size) { rows in
-      let start = rows.lowerBound * size, count = rows.count * size
-      (result.floats + start).update(from: left.floats + start, count: count)
-      kernels.table.pointee.add_scaled(right.floats + start, 1, count, result.floats + start)
+  /// Adds `x` to `target` of equal shape, in place: the residual connection.
+  public func add(_ x: Tensor, into target: Tensor) {
+    precondition(x.shape == target.shape, "add: \(x.shape), \(target.shape)")
+    let size = x.shape.columns
+    forRows(x.shape.rows, costPerRow: size) { rows in
+      let start = rows.lowerBound * size
+      kernels.table.pointee.add_scaled(x.floats + start, 1, rows.count * size, target.floats + start)
     }
-    return result
   }
 
   /// Adds a bias `[size]` to every row of `x`, in place.

@@ -12,7 +12,7 @@ enum KnownPatterns {
       + #"\s+(?!\S)|\s+"#,
   ]
   static let deepSeekLLM = [
-    #"[\r\n]"#, #"\s?["# + DeepSeekLLMPattern.letters.pattern + "]+", #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#, asian, number,
+    #"[\r\n]"#, #"\s?["# + DeepSeekLLMPattern.letterRanges + "]+", #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#, asian, number,
   ]
   static let deepSeekCoder = [#"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, asian, number]
   private static let asian = "[一-龥\u{800}-一가-\u{D7FF}]+"

@@ -23,16 +23,4 @@ struct ScalarRanges: Sendable {
     }
     return low < ranges.count && ranges[low].lowerBound <= value
   }
-
-  /// As the inside of a regular expression's brackets.
-  var pattern: String {
-    var text = ""
-    for range in ranges {
-      for value in range.lowerBound == range.upperBound ? [range.lowerBound] : [range.lowerBound, range.upperBound] {
-        if value == range.upperBound, value != range.lowerBound { text += "-" }
-        if let scalar = Unicode.Scalar(value) { text.unicodeScalars.append(scalar) }
-      }
-    }
-    return text
-  }
 }

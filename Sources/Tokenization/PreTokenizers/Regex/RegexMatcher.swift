@@ -51,14 +51,14 @@ struct RegexMatcher {
         matched = false
         if position < limits.upperBound {
           let (value, next) = decodeScalar(bytes, position)
-          if program.sets[set].contains(value) {
+          if program.accepts(set, value) {
             position = next
             matched = true
           }
         }
         instruction += 1
       case .run(let set, let minimum, let maximum, let isPossessive):
-        let (runEnd, lowest) = scan(program.sets[set], position, minimum, maximum, limits.upperBound)
+        let (runEnd, lowest) = scan(set, position, minimum, maximum, limits.upperBound)
         instruction += 1
         if let lowest {
           position = runEnd
@@ -103,14 +103,14 @@ struct RegexMatcher {
 
   /// A run of scalars of the set: its end, and the end of the shortest run that is long enough (nil when there is none).
   private mutating func scan(
-    _ set: ScalarSet, _ start: Int, _ minimum: Int, _ maximum: Int, _ limit: Int
+    _ set: Int, _ start: Int, _ minimum: Int, _ maximum: Int, _ limit: Int
   ) -> (end: Int, lowest: Int?) {
     var position = start
     var count = 0
     var lowest = minimum == 0 ? start : nil
     while position < limit, count < maximum {
       let (value, next) = decodeScalar(bytes, position)
-      if !set.contains(value) { break }
+      if !program.accepts(set, value) { break }
       position = next
       count += 1
       if count == minimum { lowest = position }

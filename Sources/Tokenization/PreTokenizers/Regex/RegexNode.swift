@@ -81,7 +81,7 @@ struct ScalarSet: Sendable {
   private var isNegated = false
   /// Filled by `finished()`.
   private var sortedRanges = ScalarRanges([])
-  private var ascii: (low: UInt64, high: UInt64) = (0, 0)
+  private(set) var ascii: (low: UInt64, high: UInt64) = (0, 0)
 
   init() {}
 
@@ -117,7 +117,7 @@ struct ScalarSet: Sendable {
     return cases
   }
 
-  /// The set ready for `contains`.
+  /// The set ready for `evaluate`.
   func finished() -> ScalarSet {
     var set = self
     set.subsets = subsets.map { $0.finished() }
@@ -128,14 +128,8 @@ struct ScalarSet: Sendable {
     return set
   }
 
-  @inline(__always)
-  func contains(_ value: UInt32) -> Bool {
-    if value < 64 { return ascii.low >> UInt64(value) & 1 != 0 }
-    if value < 128 { return ascii.high >> UInt64(value - 64) & 1 != 0 }
-    return evaluate(value)
-  }
-
-  private func evaluate(_ value: UInt32) -> Bool {
+  /// Whether the set has a scalar; after `finished()`.
+  func evaluate(_ value: UInt32) -> Bool {
     let isMember =
       categories & ScalarCategories.mask(value) != 0 || sortedRanges.contains(value)
       || includesWhitespace && ScalarCategories.isWhitespace(value) || includesWord && Self.isWord(value)

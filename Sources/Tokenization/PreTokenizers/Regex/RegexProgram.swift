@@ -17,7 +17,9 @@ struct RegexProgram: Sendable {
   }
 
   private(set) var instructions: [Instruction] = []
-  private(set) var sets: [ScalarSet] = []
+  private var sets: [ScalarSet] = []
+  /// The sets' ASCII parts, to be read without touching what else a set holds.
+  private var asciiSets: [(low: UInt64, high: UInt64)] = []
 
   private static let maximumInstructions = 20_000
 
@@ -49,7 +51,15 @@ struct RegexProgram: Sendable {
 
   private mutating func index(of set: ScalarSet) -> Int {
     sets.append(set)
+    asciiSets.append(set.ascii)
     return sets.count - 1
+  }
+
+  @inline(__always)
+  func accepts(_ set: Int, _ value: UInt32) -> Bool {
+    if value < 64 { return asciiSets[set].low >> UInt64(value) & 1 != 0 }
+    if value < 128 { return asciiSets[set].high >> UInt64(value - 64) & 1 != 0 }
+    return sets[set].evaluate(value)
   }
 
   private mutating func emitSubprogram(_ node: RegexNode, _ instruction: (Int) -> Instruction) throws(RegexError) {
