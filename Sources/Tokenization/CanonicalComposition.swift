@@ -1,4 +1,5 @@
-/// Unicode's Normalization Form C (Unicode Standard Annex 15).
+/// Unicode's Normalization Form C (Unicode Standard Annex 15) as of Unicode 9, the version of the reference tokenizers'
+/// normalizer: scalars that came later stay as they are.
 struct CanonicalComposition: Sendable {
   static let shared = CanonicalComposition()
 
@@ -66,7 +67,10 @@ struct CanonicalComposition: Sendable {
   }
 
   private static func combiningClass(_ value: UInt32) -> UInt8 {
-    value < 0x300 ? 0 : Unicode.Scalar(value)?.properties.canonicalCombiningClass.rawValue ?? 0
+    guard value >= 0x300, let properties = Unicode.Scalar(value)?.properties, let age = properties.age, age.major <= 9 else {
+      return 0
+    }
+    return properties.canonicalCombiningClass.rawValue
   }
 
   private func decompose(_ value: UInt32, into scalars: inout [UInt32]) {

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import unicodedata
 
 from tokenizers import normalizers
 
@@ -17,6 +18,12 @@ cases = []
 for _ in range(1500):
     text = "".join(r.choice(bases) + "".join(r.choices(marks, k=r.choice([0, 0, 1, 1, 2, 3, 4]))) for _ in range(r.randint(1, 4)))
     cases.append([text, composition.normalize_str(text)])
+# Every mark before and after another one: which of them move.
+for first in range(0x300, 0x30000, 0x300):
+    marked = [chr(c) for c in range(first, first + 0x300) if unicodedata.category(chr(c))[0] == "M"]
+    if marked:
+        text = "".join(f"的\u0315{c}的{c}\u0316" for c in marked)
+        cases.append([text, composition.normalize_str(text)])
 # Every scalar that is not its own normal form.
 singles = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 cases.append(["".join(c + "|" for c in singles if composition.normalize_str(c) != c)])
