@@ -48,8 +48,15 @@ let package = Package(
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     module("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
-    module("Generation", dependencies: ["SwiftletModels", "SwiftletTokenization", "SwiftletChatTemplates"]),
-    .target(name: "Swiftlet", dependencies: ["SwiftletGeneration"], path: "Sources/Swiftlet", swiftSettings: swiftSettings),
+    module(
+      "Generation",
+      dependencies: [
+        "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization",
+        "SwiftletChatTemplates",
+      ]),
+    .target(
+      name: "Swiftlet", dependencies: ["SwiftletGeneration", "SwiftletModels", "SwiftletTokenization", "SwiftletJSON"],
+      path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(
       "Hub",
       dependencies: [
@@ -60,22 +67,38 @@ let package = Package(
     .executableTarget(
       name: "SwiftletCommand",
       dependencies: [
-        "Swiftlet", "SwiftletGeneration", "SwiftletHub", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletTensors", "SwiftletModels", "SwiftletCheckpoints",
+        "SwiftletTokenization", "SwiftletJSON", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command", swiftSettings: swiftSettings),
     example("Chat"),
     example("Stream"),
 
     tests("JSON", dependencies: ["SwiftletJSON"]),
+    tests("Tensors", dependencies: ["SwiftletTensors", "CSwiftletKernels"]),
+    tests("Checkpoints", dependencies: ["SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON"]),
     tests("Tokenization", dependencies: ["SwiftletTokenization", "SwiftletJSON"]),
     tests("ChatTemplates", dependencies: ["SwiftletChatTemplates", "SwiftletJSON"]),
-    tests("Models", dependencies: ["SwiftletModels"]),
-    tests("Generation", dependencies: ["SwiftletGeneration"]),
+    tests("Models", dependencies: ["SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
+    tests(
+      "Generation",
+      dependencies: [
+        "SwiftletGeneration", "Swiftlet", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
+        "SwiftletChatTemplates", "SwiftletJSON",
+      ]),
     tests(
       "Hub",
       dependencies: [
-        "SwiftletHub", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
-        .product(name: "NIOPosix", package: "swift-nio"),
+        "SwiftletHub", .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
+    // The command's tests run the built command.
+    tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON"]),
+    tests(
+      "Robustness",
+      dependencies: [
+        "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletChatTemplates",
+        "SwiftletJSON",
       ]),
   ]
 )

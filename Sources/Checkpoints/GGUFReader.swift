@@ -49,7 +49,9 @@ struct GGUFReader {
     CheckpointError(file: path, field: field, reason: reason)
   }
 
-  private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>(_ bytes: RawSpan, _ field: String) throws(CheckpointError) -> Value {
+  private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>(_ bytes: RawSpan, _ field: String)
+    throws(CheckpointError) -> Value
+  {
     let size = MemoryLayout<Value>.size
     guard byteCount - position >= size else {
       throw failure(field, "the file ends at byte \(byteCount), expected \(size) bytes at \(position); it is truncated")
@@ -178,7 +180,8 @@ struct GGUFReader {
       let (end, overflow) = (start + tensor.offset).addingReportingOverflow(size)
       guard !overflow, end <= byteCount else {
         throw failure(
-          tensor.name, "its \(size) bytes at offset \(start) + \(tensor.offset) pass the end of the file at \(byteCount); it is truncated")
+          tensor.name,
+          "its \(size) bytes at offset \(start) + \(tensor.offset) pass the end of the file at \(byteCount); it is truncated")
       }
       content.tensors[index].offset += start
     }
@@ -200,7 +203,9 @@ struct GGUFReader {
     let number: UInt32 = try load(bytes, "type of \(name)")
     guard let type = ElementType(rawValue: Int32(truncatingIfNeeded: number)) else {
       throw failure(
-        name, "found element type \(Self.typeName(number)), expected one of \(ElementType.allCases.map(\.name).joined(separator: ", "))")
+        name,
+        "found element type \(Self.typeName(number)), expected one of \(ElementType.allCases.map(\.name).joined(separator: ", "))"
+      )
     }
     let columns = extents.first ?? 1
     guard columns % type.blockLength == 0, type.byteCount(of: elements) != nil else {

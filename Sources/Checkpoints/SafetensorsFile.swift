@@ -26,7 +26,8 @@ public struct SafetensorsFile: Sendable {
 
   /// Bytes of one value of the format's types.
   private static let valueBytes = [
-    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2, "U32": 4, "I32": 4,
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2, "U32": 4,
+    "I32": 4,
     "F32": 4, "U64": 8, "I64": 8, "F64": 8,
   ]
 
@@ -67,10 +68,13 @@ public struct SafetensorsFile: Sendable {
 
   private static func header(of bytes: RawSpan, _ path: String) throws(CheckpointError) -> (JSONValue, start: Int) {
     func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: "header", reason: reason) }
-    guard bytes.byteCount >= 8 else { throw failure("the file has \(bytes.byteCount) bytes, expected at least 8; it is truncated") }
+    guard bytes.byteCount >= 8 else {
+      throw failure("the file has \(bytes.byteCount) bytes, expected at least 8; it is truncated")
+    }
     let length = UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt64.self))
     guard length <= UInt64(min(bytes.byteCount - 8, maximumHeaderBytes)) else {
-      throw failure("found a length of \(length), but the file has \(bytes.byteCount) bytes; it is truncated or no safetensors file")
+      throw failure(
+        "found a length of \(length), but the file has \(bytes.byteCount) bytes; it is truncated or no safetensors file")
     }
     do {
       return (try JSONValue(parsing: bytes.extracting(8..<8 + Int(length))), 8 + Int(length))
@@ -86,7 +90,9 @@ public struct SafetensorsFile: Sendable {
   ) throws(CheckpointError) -> OtherTensor {
     func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: member.key, reason: reason) }
     guard let type = member.value["dtype"]?.string else { throw failure("dtype is missing or no string") }
-    guard let valueBytes = valueBytes[type] else { throw failure("found dtype \(type.prefix(20)), expected one of the format's types") }
+    guard let valueBytes = valueBytes[type] else {
+      throw failure("found dtype \(type.prefix(20)), expected one of the format's types")
+    }
     guard let extents = member.value["shape"]?.elements?.map(\.integer), extents.count <= Shape.maximumRank else {
       throw failure("shape is missing or has more than \(Shape.maximumRank) dimensions")
     }

@@ -62,11 +62,13 @@ public struct SafetensorsFolder: Sendable {
       throw CheckpointError(file: path, field: "JSON", reason: "\(error)")
     }
     guard let map = value["weight_map"]?.members, !map.isEmpty else {
-      throw CheckpointError(file: path, field: "weight_map", reason: "is missing or empty, expected tensor names with their files")
+      throw CheckpointError(
+        file: path, field: "weight_map", reason: "is missing or empty, expected tensor names with their files")
     }
     var result: [(tensor: String, file: String)] = []
     for member in map {
-      guard let name = member.value.string, !name.isEmpty, !name.contains("/"), name != "..", name.hasSuffix(".safetensors") else {
+      guard let name = member.value.string, !name.isEmpty, !name.contains("/"), name != "..", name.hasSuffix(".safetensors")
+      else {
         throw CheckpointError(
           file: path, field: "weight_map.\(member.key)", reason: "expected the name of a .safetensors file in the same folder")
       }

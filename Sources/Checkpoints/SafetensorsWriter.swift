@@ -31,7 +31,8 @@ public enum SafetensorsWriter {
     withUnsafeBytes(of: UInt64(header.count).littleEndian) { content.append(contentsOf: $0) }
     content.append(contentsOf: header)
     for (_, tensor) in tensors {
-      content.append(contentsOf: UnsafeRawBufferPointer(start: tensor.address, count: tensor.shape.count * tensor.type.blockBytes))
+      content.append(
+        contentsOf: UnsafeRawBufferPointer(start: tensor.address, count: tensor.shape.count * tensor.type.blockBytes))
     }
     do {
       try content.write(to: URL(fileURLWithPath: path), options: .atomic)

@@ -47,7 +47,8 @@ struct BenchCommand: AsyncParsableCommand {
     let seconds = start.duration(to: .now) / .seconds(1)
     let compute = try Compute(threadCount: engine.threadCount)
     let result = try Benchmark(
-      loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: batches, repetitions: repetitions, compute: compute)
+      loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: batches, repetitions: repetitions,
+      compute: compute)
     let peak = Self.peakResidentBytes()
     if json {
       Output.line([
@@ -63,12 +64,13 @@ struct BenchCommand: AsyncParsableCommand {
       return
     }
     func speed(_ value: Double) -> String { String(format: "%.1f tokens/s", value) }
-    let rows = [
-      ["load", String(format: "%.2f s", seconds)], ["prefill of \(prompt)", speed(result.prefillTokensPerSecond)],
-      ["decode of \(generate)", speed(result.decodeTokensPerSecond)],
-    ] + result.batches.map { ["decode of \($0.sequences) sequences", speed($0.decodeTokensPerSecond)] } + [
-      ["peak memory", ByteCount.text(peak)], ["kernels", "\(compute.kernels.name), \(compute.pool.threadCount) threads"],
-    ]
+    let rows =
+      [
+        ["load", String(format: "%.2f s", seconds)], ["prefill of \(prompt)", speed(result.prefillTokensPerSecond)],
+        ["decode of \(generate)", speed(result.decodeTokensPerSecond)],
+      ] + result.batches.map { ["decode of \($0.sequences) sequences", speed($0.decodeTokensPerSecond)] } + [
+        ["peak memory", ByteCount.text(peak)], ["kernels", "\(compute.kernels.name), \(compute.pool.threadCount) threads"],
+      ]
     Output.write(Output.table(rows, leftAligned: 2))
   }
 

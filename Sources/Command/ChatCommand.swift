@@ -76,7 +76,8 @@ struct ChatLoop {
   }
 
   mutating func runOnTerminal() async throws {
-    Output.write(Output.bold((model.loaded.path as NSString).lastPathComponent) + Output.dim("  /help for help, Ctrl-D to leave") + "\n")
+    Output.write(
+      Output.bold((model.loaded.path as NSString).lastPathComponent) + Output.dim("  /help for help, Ctrl-D to leave") + "\n")
     var editor = LineEditor()
     while true {
       switch Terminal.raw({ editor.readMessage() }) {
@@ -156,8 +157,10 @@ struct ChatLoop {
   private func show() {
     let configuration = model.loaded.configuration
     var rows = [
-      ["model", model.loaded.path], ["architecture", configuration.architecture.rawValue], ["context", "\(model.engine.contextLength)"],
-      ["temperature", "\(options.temperature)"], ["top_p", "\(options.topP)"], ["top_k", "\(options.topK)"], ["min_p", "\(options.minP)"],
+      ["model", model.loaded.path], ["architecture", configuration.architecture.rawValue],
+      ["context", "\(model.engine.contextLength)"],
+      ["temperature", "\(options.temperature)"], ["top_p", "\(options.topP)"], ["top_k", "\(options.topK)"],
+      ["min_p", "\(options.minP)"],
       ["seed", "\(options.seed)"], ["max_tokens", options.maximumResponseTokens.map(String.init) ?? "none"],
     ]
     if let system { rows.append(["system", system]) }

@@ -54,7 +54,8 @@ enum ModelFinder {
     case .folder(let path): return path
     case .gguf(let paths):
       guard paths.count == 1 else {
-        throw ValidationError("\(local.name) is split into \(paths.count) GGUF files, which cannot be run yet; choose one in a single file.")
+        throw ValidationError(
+          "\(local.name) is split into \(paths.count) GGUF files, which cannot be run yet; choose one in a single file.")
       }
       return paths[0]
     }

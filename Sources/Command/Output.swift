@@ -33,7 +33,9 @@ enum Output {
 }
 
 extension String {
-  fileprivate func trimmingTrailingSpaces() -> String { String(self[..<(lastIndex { $0 != " " }.map { index(after: $0) } ?? startIndex)]) }
+  fileprivate func trimmingTrailingSpaces() -> String {
+    String(self[..<(lastIndex { $0 != " " }.map { index(after: $0) } ?? startIndex)])
+  }
 }
 
 /// Prints the progress of downloads to standard error.

@@ -30,11 +30,14 @@ struct PerplexityCommand: AsyncParsableCommand {
   func run() async throws {
     guard let data = FileManager.default.contents(atPath: file) else { throw ValidationError("\(file) cannot be read.") }
     let loaded = try LoadedModel(path: await ModelFinder.path(model))
-    guard let tokenizer = loaded.tokenizer else { throw ValidationError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.") }
+    guard let tokenizer = loaded.tokenizer else {
+      throw ValidationError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
+    }
     let addsBeginning = tokenizer.addsBeginningOfSequence
     let tokens = tokenizer.encode(utf8: Array(data), addedTokens: .none, addingBeginningOfSequence: addsBeginning)
     let result = try Perplexity(
-      of: tokens, decoder: loaded.decoder, beginningOfSequence: addsBeginning ? tokenizer.beginningOfSequence : nil, context: context,
+      of: tokens, decoder: loaded.decoder, beginningOfSequence: addsBeginning ? tokenizer.beginningOfSequence : nil,
+      context: context,
       compute: Compute(threadCount: engine.threadCount)
     ) { done, all, value in
       if !json { Output.note(String(format: "window %d of %d: %.4f", done, all, value)) }

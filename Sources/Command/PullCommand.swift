@@ -31,10 +31,11 @@ struct PullCommand: AsyncParsableCommand {
     let local = try await Interrupt.cancelling {
       try await ModelFinder.withProgress { try await hub.pull(reference, progress: $0) }
     }
-    let paths = switch local.files {
-    case .folder(let path): [path]
-    case .gguf(let paths): paths
-    }
+    let paths =
+      switch local.files {
+      case .folder(let path): [path]
+      case .gguf(let paths): paths
+      }
     if json {
       Output.line(["model": .string(local.name), "paths": .array(paths.map { .string($0) })])
     } else {

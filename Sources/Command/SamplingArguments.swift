@@ -23,7 +23,8 @@ struct SamplingArguments: ParsableArguments {
   var seed: UInt64 = 0
   @Option(help: "Ends the answer before this text; may be given several times.")
   var stop: [String] = []
-  @Option(name: [.long, .customLong("max-new-tokens")], help: "The most tokens to generate (default: until the context is full).")
+  @Option(
+    name: [.long, .customLong("max-new-tokens")], help: "The most tokens to generate (default: until the context is full).")
   var maxTokens: Int?
 
   var options: GenerationOptions {

@@ -58,7 +58,8 @@ struct ShowCommand: AsyncParsableCommand {
       JSONMember(key: "vocabulary", value: .integer(configuration.vocabularySize)),
       JSONMember(key: "context", value: .integer(configuration.contextLength)),
       JSONMember(
-        key: "types", value: .object(types.sorted { $0.value > $1.value }.map { JSONMember(key: $0.key, value: .integer($0.value)) })),
+        key: "types",
+        value: .object(types.sorted { $0.value > $1.value }.map { JSONMember(key: $0.key, value: .integer($0.value)) })),
       JSONMember(key: "weight_bytes", value: .integer(bytes)),
       JSONMember(key: "cache_bytes_per_token", value: .integer(loaded.decoder.cacheBytesPerPosition)),
       JSONMember(key: "kernels", value: .string(Kernels.best.name)),

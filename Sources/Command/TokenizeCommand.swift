@@ -28,7 +28,9 @@ struct TokenizeCommand: AsyncParsableCommand {
   var json = false
   @Flag(help: "Reads arrays of ids, writes their texts.")
   var decode = false
-  @Option(help: "Renders the messages of this JSON file with the chat template; prints the text and its ids. A `-` reads standard input.")
+  @Option(
+    help:
+      "Renders the messages of this JSON file with the chat template; prints the text and its ids. A `-` reads standard input.")
   var chat: String?
   @Flag(help: "With --chat: leaves out the start of the assistant's answer.")
   var noGenerationPrompt = false
@@ -41,9 +43,12 @@ struct TokenizeCommand: AsyncParsableCommand {
     } else if decode {
       try forEachLine { line in
         let value = try JSONValue(parsing: line)
-        guard let elements = value.elements else { throw ValidationError("Found a JSON \(value.typeName), expected an array of ids.") }
+        guard let elements = value.elements else {
+          throw ValidationError("Found a JSON \(value.typeName), expected an array of ids.")
+        }
         let ids = try elements.map { element in
-          guard let id = element.integer.flatMap({ Int32(exactly: $0) }), (0..<Int32(tokenizer.vocabularySize)).contains(id) else {
+          guard let id = element.integer.flatMap({ Int32(exactly: $0) }), (0..<Int32(tokenizer.vocabularySize)).contains(id)
+          else {
             throw ValidationError("Found \(element.serialized().prefix(40)), expected ids below \(tokenizer.vocabularySize).")
           }
           return id

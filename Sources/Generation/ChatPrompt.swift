@@ -29,7 +29,8 @@ public struct ChatPrompt: Sendable {
   ) throws(TemplateError) -> String {
     try template.render(
       messages: messages, tools: tools, addGenerationPrompt: addGenerationPrompt, variables: variables + extra,
-      time: TemplateTime(secondsSince1970: Int(Date.now.timeIntervalSince1970), secondsFromGMT: TimeZone.current.secondsFromGMT()))
+      time: TemplateTime(secondsSince1970: Int(Date.now.timeIntervalSince1970), secondsFromGMT: TimeZone.current.secondsFromGMT())
+    )
   }
 }
 
@@ -37,6 +38,7 @@ extension GenerationRequest {
   /// A request for the answer to a rendered prompt.
   public init(renderedPrompt: String, tokenizer: Tokenizer, options: GenerationOptions) {
     self.init(
-      prompt: tokenizer.encode(renderedPrompt), options: options, promptOpensThought: ReasoningParser.opensThought(renderedPrompt))
+      prompt: tokenizer.encode(renderedPrompt), options: options, promptOpensThought: ReasoningParser.opensThought(renderedPrompt)
+    )
   }
 }

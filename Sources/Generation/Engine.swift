@@ -1,8 +1,8 @@
 internal import Foundation
-internal import Synchronization
 public import SwiftletModels
 public import SwiftletTensors
 public import SwiftletTokenization
+internal import Synchronization
 
 /// Runs a model for any number of requests at once, on one thread of its own and the workers of its pool.
 ///

@@ -71,7 +71,8 @@ final class EngineLoop {
     let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
     let isLast = chunk.count == pending.count
     let logits = decoder.forward(
-      [.init(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)], role: .prompt, compute: compute)
+      [.init(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)], role: .prompt, compute: compute
+    )
     if isLast { sequence.advance(logits: row(0, of: logits), kernels: compute.kernels) }
   }
 

@@ -73,7 +73,9 @@ public struct LoadedModel: Sendable {
   /// The text of the chat template of a GGUF file or folder.
   public static func template(path: String) throws -> String? {
     var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue { return try template(folder: path) }
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      return try template(folder: path)
+    }
     return try GGUFFile(path: path)["tokenizer.chat_template"]?.string
   }
 
@@ -82,7 +84,8 @@ public struct LoadedModel: Sendable {
     if let tokenizer, tokenizer.vocabularySize > configuration.vocabularySize {
       throw ModelError(
         source: path, field: "vocabulary",
-        reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, but the model only \(configuration.vocabularySize) embeddings")
+        reason:
+          "the tokenizer has \(tokenizer.vocabularySize) tokens, but the model only \(configuration.vocabularySize) embeddings")
     }
   }
 
@@ -123,7 +126,8 @@ extension Tokenizer {
   public convenience init(gguf file: GGUFFile) throws(TokenizerError) {
     func ids(_ keys: String...) -> [Int] { keys.compactMap { file["tokenizer.ggml.\($0)"]?.integer } }
     guard let tokens = file["tokenizer.ggml.tokens"]?.strings else {
-      throw TokenizerError(.malformed, source: file.path, field: "tokenizer.ggml.tokens", reason: "is missing, expected an array of strings")
+      throw TokenizerError(
+        .malformed, source: file.path, field: "tokenizer.ggml.tokens", reason: "is missing, expected an array of strings")
     }
     try self.init(
       VocabularyDescription(

@@ -27,7 +27,9 @@ public struct Perplexity: Sendable {
     let windows = tokens.count / context
     guard windows >= 2 else {
       throw .invalidOption(
-        name: "text", reason: "found \(tokens.count) tokens, expected at least two windows of \(context); use a longer text or a smaller context")
+        name: "text",
+        reason:
+          "found \(tokens.count) tokens, expected at least two windows of \(context); use a longer text or a smaller context")
     }
     var sum = 0.0, scored = 0
     for window in 0..<windows {
@@ -36,7 +38,8 @@ public struct Perplexity: Sendable {
       let cache = decoder.makeCache(capacity: context)
       let first = context / 2
       _ = decoder.forward([.init(tokens: Array(ids[..<first]), cache: cache, output: .none)], role: .prompt, compute: compute)
-      let logits = decoder.forward([.init(tokens: Array(ids[first...]), cache: cache, output: .all)], role: .prompt, compute: compute)
+      let logits = decoder.forward(
+        [.init(tokens: Array(ids[first...]), cache: cache, output: .all)], role: .prompt, compute: compute)
       let size = logits.shape.columns
       var losses = [Double](repeating: 0, count: context - first - 1)
       losses.withUnsafeMutableBufferPointer { losses in

@@ -25,7 +25,9 @@ struct ReasoningParser {
   init(promptOpensThought: Bool) { state = promptOpensThought ? .thinking(hasText: false) : .start }
 
   /// Whether a rendered prompt leaves a thought open.
-  static func opensThought(_ prompt: String) -> Bool { trimmedEnd(Array(prompt.utf8.suffix(64))).suffix(open.count).elementsEqual(open) }
+  static func opensThought(_ prompt: String) -> Bool {
+    trimmedEnd(Array(prompt.utf8.suffix(64))).suffix(open.count).elementsEqual(open)
+  }
 
   mutating func append(_ text: String) -> [AnswerPart] {
     held += text.utf8

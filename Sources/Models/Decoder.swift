@@ -54,7 +54,8 @@ public struct Decoder: Sendable {
     cacheType = embedding.type == .float32 ? .float32 : .bfloat16
   }
 
-  private static func layer(_ configuration: ModelConfiguration, _ index: Int, _ loader: WeightLoader) throws(ModelError) -> Layer {
+  private static func layer(_ configuration: ModelConfiguration, _ index: Int, _ loader: WeightLoader) throws(ModelError) -> Layer
+  {
     let hidden = configuration.hiddenSize
     let attention: Layer.AttentionKind =
       switch configuration.attention {

@@ -65,7 +65,8 @@ public final class KeyValueCache {
     let start = index * (layout.keyBytes + layout.valueBytes)
     let keys = blocks.map { $0.address + start }
     return KeyValueBlocks(
-      keys: keys, values: layout.isLatent ? keys : keys.map { $0 + layout.keyBytes }, type: layout.type, headCount: layout.headCount,
+      keys: keys, values: layout.isLatent ? keys : keys.map { $0 + layout.keyBytes }, type: layout.type,
+      headCount: layout.headCount,
       keyDimension: layout.keyDimension, valueDimension: layout.valueDimension,
       valueStride: layout.isLatent ? layout.keyDimension : layout.valueDimension)
   }

@@ -74,7 +74,9 @@ public struct BatchRun: Sendable {
   /// The number of whole lines of the output, which is created when missing and cut after the last of them.
   private static func resumeCount(_ path: String) throws -> Int {
     guard FileManager.default.fileExists(atPath: path) else {
-      guard FileManager.default.createFile(atPath: path, contents: nil) else { throw BatchError(file: path, reason: "cannot be created") }
+      guard FileManager.default.createFile(atPath: path, contents: nil) else {
+        throw BatchError(file: path, reason: "cannot be created")
+      }
       return 0
     }
     guard let data = FileManager.default.contents(atPath: path) else { throw BatchError(file: path, reason: "cannot be read") }
@@ -88,7 +90,9 @@ public struct BatchRun: Sendable {
   /// Reads a row: `prompt` or `messages`, and options as the HTTP API names them.
   static func parse(_ row: [UInt8], _ defaults: GenerationOptions) throws -> (LanguageModel.Prompt, GenerationOptions) {
     let value = try JSONValue(parsing: row)
-    guard let members = value.members else { throw BatchError(file: "row", reason: "found a JSON \(value.typeName), expected an object") }
+    guard let members = value.members else {
+      throw BatchError(file: "row", reason: "found a JSON \(value.typeName), expected an object")
+    }
     var options = defaults
     var prompt: LanguageModel.Prompt?
     for member in members {
@@ -121,12 +125,16 @@ public struct BatchRun: Sendable {
       case "max_tokens": options.maximumResponseTokens = try integer()
       case "stop":
         let stops = member.value.string.map { [$0] } ?? member.value.elements?.compactMap(\.string)
-        guard let stops, stops.count == member.value.elements?.count ?? 1 else { throw failure("a string or an array of strings") }
+        guard let stops, stops.count == member.value.elements?.count ?? 1 else {
+          throw failure("a string or an array of strings")
+        }
         options.stop = stops
       case "logit_bias":
         options.logitBias = [:]
         for bias in member.value.members ?? [] {
-          guard let id = Int32(bias.key), let amount = bias.value.double else { throw failure("an object from token ids to numbers") }
+          guard let id = Int32(bias.key), let amount = bias.value.double else {
+            throw failure("an object from token ids to numbers")
+          }
           options.logitBias[id] = amount
         }
       default: continue  // Rows may carry fields of their own, such as an id.

@@ -1,4 +1,4 @@
+@_exported public import enum SwiftletGeneration.FinishReason
 // Apps that import Swiftlet name these types in their own code.
 @_exported public import struct SwiftletGeneration.GenerationOptions
 @_exported public import struct SwiftletGeneration.GenerationSummary
-@_exported public import enum SwiftletGeneration.FinishReason

@@ -1,5 +1,5 @@
-internal import Synchronization
 public import SwiftletGeneration
+internal import Synchronization
 
 /// A conversation with a model. Its shape follows the session of Apple's Foundation Models framework.
 public final class LanguageModelSession: Sendable {

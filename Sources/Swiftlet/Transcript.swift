@@ -42,7 +42,9 @@ public struct Transcript: Sendable, Equatable {
   /// - Throws: `JSONError` for broken JSON, `TranscriptError` for messages that are none.
   public init(json bytes: [UInt8]) throws {
     let value = try JSONValue(parsing: bytes)
-    guard let messages = value.elements else { throw TranscriptError(reason: "found a JSON \(value.typeName), expected an array of messages") }
+    guard let messages = value.elements else {
+      throw TranscriptError(reason: "found a JSON \(value.typeName), expected an array of messages")
+    }
     entries = try messages.enumerated().map { index, message in
       guard let content = message["content"]?.string else {
         throw TranscriptError(reason: "message \(index) has no content, expected a string")

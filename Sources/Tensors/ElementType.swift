@@ -1,6 +1,7 @@
 internal import CSwiftletKernels
 
-/// How a tensor's values are stored. Raw values are GGUF's numbers.
+// swift-format-ignore: AlwaysUseLowerCamelCase
+/// How a tensor's values are stored. Raw values are GGUF's numbers, cases are spelled as GGUF's tools spell the types.
 public enum ElementType: Int32, Sendable, CaseIterable {
   case float32 = 0
   case float16 = 1

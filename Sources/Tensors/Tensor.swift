@@ -48,7 +48,8 @@ public struct Tensor: Sendable {
   /// Rows `range` as a tensor of two dimensions over the same memory.
   public func rows(_ range: Range<Int>) -> Tensor {
     Tensor(
-      storage: storage, byteOffset: byteOffset + range.lowerBound * rowBytes, shape: Shape(range.count, shape.columns), type: type)
+      storage: storage, byteOffset: byteOffset + range.lowerBound * rowBytes, shape: Shape(range.count, shape.columns), type: type
+    )
   }
 
   /// One entry of the first dimension: of `[experts, out, in]` the matrix `[out, in]`.

@@ -42,7 +42,8 @@ enum Fixtures {
       func integers(_ name: String) -> [Int]? { tensors.integers(named: name) }
       let logits = tensors.tensors.first { $0.name == "logits" }?.tensor.floatArray() ?? []
       return Expected(
-        name: file, ids: integers("ids") ?? [], positions: integers("positions") ?? [], logits: logits, greedy: integers("greedy"))
+        name: file, ids: integers("ids") ?? [], positions: integers("positions") ?? [], logits: logits, greedy: integers("greedy")
+      )
     }
   }
 }

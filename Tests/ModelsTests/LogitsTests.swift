@@ -52,7 +52,9 @@ import Testing
   }
 
   /// The absorbed form against the definition. In BF16 their roundings differ enough to change which experts are chosen.
-  @Test(arguments: Fixtures.checkpoints.filter { $0.hasPrefix("deepseek") && !$0.hasSuffix("bf16") }) func absorbedEqualsExpanded(_ name: String) throws {
+  @Test(arguments: Fixtures.checkpoints.filter { $0.hasPrefix("deepseek") && !$0.hasSuffix("bf16") }) func absorbedEqualsExpanded(
+    _ name: String
+  ) throws {
     var decoder = try Fixtures.decoder(checkpoint: name)
     let compute = Compute(threadCount: 2)
     for expected in try Fixtures.expected(checkpoint: name) {

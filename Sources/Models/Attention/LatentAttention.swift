@@ -133,12 +133,14 @@ struct LatentAttention: Sendable {
       for block in sequence.blocks.keys {
         let cached = compute.expandBlock(block, type: sequence.blocks.type, width: latentWidth)
         let keys = compute.headwiseLinear(
-          compute.repeatHeads(cached, heads: headCount), headStride: latentWidth, keyUp, outputHeadStride: headWidth, role: pass.role)
+          compute.repeatHeads(cached, heads: headCount), headStride: latentWidth, keyUp, outputHeadStride: headWidth,
+          role: pass.role)
         compute.copyHeads(
           compute.repeatHeads(cached, heads: headCount), headStride: latentWidth, offset: rank, count: latent.rotaryDimension,
           to: keys, headStride: headWidth, offset: latent.plainDimension)
         let values = compute.headwiseLinear(
-          compute.repeatHeads(cached, heads: headCount), headStride: latentWidth, valueUp, outputHeadStride: latent.valueDimension,
+          compute.repeatHeads(cached, heads: headCount), headStride: latentWidth, valueUp,
+          outputHeadStride: latent.valueDimension,
           role: pass.role)
         keyBlocks.append(compute.headsFirst(keys, heads: headCount).address)
         valueBlocks.append(compute.headsFirst(values, heads: headCount).address)

@@ -24,7 +24,8 @@ extension ModelConfiguration {
         keyValueHeadCount: try keys.integer("attention.head_count_kv", default: headCount), headDimension: dimension)
       // The converter permutes the rows of Llama's queries and keys so that pairs become neighbours.
       rotary = Rotary(
-        theta: try keys.double("rope.freq_base", default: 10_000), dimension: try keys.integer("rope.dimension_count", default: dimension),
+        theta: try keys.double("rope.freq_base", default: 10_000),
+        dimension: try keys.integer("rope.dimension_count", default: dimension),
         isInterleaved: name == "llama", scaling: try keys.ropeScaling(contextLength: contextLength, isLatent: false).scaling)
       guard rotary.dimension == dimension else {
         throw keys.failure("rope.dimension_count", "\(dimension), the head's size; partly rotated heads are not supported")
@@ -36,7 +37,8 @@ extension ModelConfiguration {
       let rotaryDimension = try keys.integer("rope.dimension_count")
       let (scaling, magnitude) = try keys.ropeScaling(contextLength: contextLength, isLatent: true)
       rotary = Rotary(
-        theta: try keys.double("rope.freq_base", default: 10_000), dimension: rotaryDimension, isInterleaved: true, scaling: scaling)
+        theta: try keys.double("rope.freq_base", default: 10_000), dimension: rotaryDimension, isInterleaved: true,
+        scaling: scaling)
       // Files with split key and value matrices give the sizes after decompression under keys of their own.
       let keyLength = try keys.integer("attention.key_length_mla", default: keys.integer("attention.key_length", default: 0))
       guard keyLength > rotaryDimension else {
@@ -47,7 +49,8 @@ extension ModelConfiguration {
           queryRank: keys.has("attention.q_lora_rank") ? try keys.integer("attention.q_lora_rank") : nil,
           keyValueRank: try keys.integer("attention.kv_lora_rank"), plainDimension: keyLength - rotaryDimension,
           rotaryDimension: rotaryDimension,
-          valueDimension: try keys.integer("attention.value_length_mla", default: keys.integer("attention.value_length", default: 0)),
+          valueDimension: try keys.integer(
+            "attention.value_length_mla", default: keys.integer("attention.value_length", default: 0)),
           scaleFactor: Float(magnitude * magnitude)))
       let experts = try keys.mixture()
       mixture = experts
@@ -128,7 +131,8 @@ private struct MetadataKeys {
     guard factor > 0, factor.isFinite else { throw failure("rope.scaling.factor", "a number above 0") }
     if type == "linear" { return (.linear(factor: factor), 1) }
     guard type == "yarn" else {
-      throw ModelError(source: file.path, field: "\(architecture).\(key)", reason: "found \"\(type)\", expected none, linear or yarn")
+      throw ModelError(
+        source: file.path, field: "\(architecture).\(key)", reason: "found \"\(type)\", expected none, linear or yarn")
     }
     let original = try integer("rope.scaling.original_context_length", default: contextLength)
     guard original > 0 else { throw failure("rope.scaling.original_context_length", "an integer from 1") }
@@ -150,7 +154,8 @@ private struct MetadataKeys {
     guard gating == 1 || gating == 2 else { throw failure("expert_gating_func", "1 (softmax) or 2 (sigmoid)") }
     let experts = try integer("expert_count")
     // Older converters left the groups out. The two published models that have groups are known by their expert counts.
-    let groups: (count: Int, chosen: Int) = (gating == 2 && experts == 256) ? (8, 4) : (gating == 1 && experts == 160) ? (8, 3) : (1, 1)
+    let groups: (count: Int, chosen: Int) =
+      (gating == 2 && experts == 256) ? (8, 4) : (gating == 1 && experts == 160) ? (8, 3) : (1, 1)
     return ModelConfiguration.Mixture(
       expertCount: experts,
       expertsPerToken: try integer("expert_used_count"),

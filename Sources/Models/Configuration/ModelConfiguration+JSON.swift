@@ -28,11 +28,14 @@ extension ModelConfiguration {
         reason: "quantised safetensors are not supported, expected F32, F16 or BF16; use a GGUF file")
     }
     let hiddenSize = try fields.integer("hidden_size"), headCount = try fields.integer("num_attention_heads")
-    guard headCount > 0 else { throw ModelError(source: source, field: "num_attention_heads", reason: "found \(headCount), expected at least 1") }
+    guard headCount > 0 else {
+      throw ModelError(source: source, field: "num_attention_heads", reason: "found \(headCount), expected at least 1")
+    }
     let contextLength = try fields.integer("max_position_embeddings", default: 2048)
     let isLatent = architecture == .deepseekV2 || architecture == .deepseekV3
 
-    let headDimension = try isLatent ? fields.integer("qk_rope_head_dim") : fields.integer("head_dim", default: hiddenSize / headCount)
+    let headDimension =
+      try isLatent ? fields.integer("qk_rope_head_dim") : fields.integer("head_dim", default: hiddenSize / headCount)
     let rope = try Self.ropeScaling(fields, contextLength: contextLength)
     let interleaved = try fields.bool("rope_interleave", default: isLatent)
     let attention: Attention =
@@ -123,11 +126,13 @@ extension ModelConfiguration {
         : yarnMagnitude(factor: factor, scale: 1)
       guard original > 0 else {
         throw ModelError(
-          source: rope.source, field: rope.prefix + "original_max_position_embeddings", reason: "found \(original), expected at least 1")
+          source: rope.source, field: rope.prefix + "original_max_position_embeddings",
+          reason: "found \(original), expected at least 1")
       }
       let scaling = Rotary.Scaling.yarn(
         factor: factor, originalContextLength: original, betaFast: try rope.double("beta_fast", default: 32),
-        betaSlow: try rope.double("beta_slow", default: 1), attentionFactor: try rope.double("attention_factor", default: inferred))
+        betaSlow: try rope.double("beta_slow", default: 1),
+        attentionFactor: try rope.double("attention_factor", default: inferred))
       return (theta, scaling, scaleAll == 0 ? 1 : yarnMagnitude(factor: factor, scale: scaleAll))
     default:
       throw ModelError(

@@ -132,7 +132,8 @@ extension ModelConfiguration {
   func validated(source: String) throws(ModelError) -> ModelConfiguration {
     func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) throws(ModelError) {
       guard range.contains(value) else {
-        throw ModelError(source: source, field: field, reason: "found \(value), expected \(range.lowerBound) to \(range.upperBound)")
+        throw ModelError(
+          source: source, field: field, reason: "found \(value), expected \(range.lowerBound) to \(range.upperBound)")
       }
     }
     try check("vocab_size", vocabularySize, 1...1 << 24)
@@ -153,7 +154,8 @@ extension ModelConfiguration {
       try check("head_dim", dimension, 1...1 << 16)
       guard headCount % keyValueHeads == 0 else {
         throw ModelError(
-          source: source, field: "num_key_value_heads", reason: "found \(keyValueHeads), expected a divisor of the \(headCount) heads")
+          source: source, field: "num_key_value_heads",
+          reason: "found \(keyValueHeads), expected a divisor of the \(headCount) heads")
       }
     case .latent(let latent):
       try check("q_lora_rank", latent.queryRank ?? 1, 1...1 << 16)
@@ -177,7 +179,8 @@ extension ModelConfiguration {
       guard mixture.expertCount % mixture.groupCount == 0, groupSize * mixture.chosenGroupCount >= mixture.expertsPerToken else {
         throw ModelError(
           source: source, field: "n_group",
-          reason: "\(mixture.expertCount) experts in \(mixture.groupCount) groups, of which \(mixture.chosenGroupCount) are chosen, "
+          reason:
+            "\(mixture.expertCount) experts in \(mixture.groupCount) groups, of which \(mixture.chosenGroupCount) are chosen, "
             + "expected equal groups with at least \(mixture.expertsPerToken) experts to choose from")
       }
     }

@@ -24,7 +24,8 @@ struct MixtureOfExperts: Sendable {
   }
 
   /// GGUF merges the experts of a layer into one tensor; safetensors keep one each.
-  private static func experts(_ count: Int, _ kind: String, _ shape: Shape, _ loader: WeightLoader) throws(ModelError) -> [Tensor] {
+  private static func experts(_ count: Int, _ kind: String, _ shape: Shape, _ loader: WeightLoader) throws(ModelError) -> [Tensor]
+  {
     let layer = loader.layer ?? 0
     if case .gguf = loader.source {
       let merged = try loader.required("blk.\(layer).ffn_\(kind)_exps.weight", [count, shape[0], shape[1]])

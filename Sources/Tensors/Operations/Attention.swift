@@ -140,7 +140,8 @@ extension Compute {
         table.pointee.expand(blocks.type.rawValue, keys, count * dimension, panel)
       } else {
         for position in 0..<count {
-          table.pointee.expand(blocks.type.rawValue, keys + position * dimension * elementBytes, dimension, panel + position * padded)
+          table.pointee.expand(
+            blocks.type.rawValue, keys + position * dimension * elementBytes, dimension, panel + position * padded)
           (panel + position * padded + dimension).update(repeating: 0, count: padded - dimension)
         }
       }

@@ -2,10 +2,12 @@ extension Compute {
   /// Copies `count` values of every head of every row: from `offset` of a head of `x` to `targetOffset` of the same head of `target`.
   /// Both are `[rows, heads * headStride]` with their own strides.
   public func copyHeads(
-    _ x: Tensor, headStride: Int, offset: Int, count: Int, to target: Tensor, headStride targetStride: Int, offset targetOffset: Int
+    _ x: Tensor, headStride: Int, offset: Int, count: Int, to target: Tensor, headStride targetStride: Int,
+    offset targetOffset: Int
   ) {
     let heads = x.shape.columns / headStride
-    precondition(target.shape.columns == heads * targetStride && target.shape.rows == x.shape.rows, "copyHeads: \(x.shape), \(target.shape)")
+    precondition(
+      target.shape.columns == heads * targetStride && target.shape.rows == x.shape.rows, "copyHeads: \(x.shape), \(target.shape)")
     forRows(x.shape.rows, costPerRow: heads * count) { rows in
       for row in rows {
         for head in 0..<heads {
