@@ -10,44 +10,59 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench",
     abstract: "Measures a model's speed on this machine.",
     discussion: """
-      Prefill computes a prompt at once; decode generates one token after the other. Each batch decodes several sequences together, \
-      with 64 prompt and 32 generated tokens each; its figure is of all of them together. Medians of several repetitions.
+      Prefill computes a prompt at once; decode generates one token after the
+      other. Each batch decodes several sequences together, with 64 prompt and 32
+      generated tokens each; its figure is of all of them together. Medians of
+      several repetitions.
 
       EXAMPLE
-        swiftlet bench smollm2 --prompt 512 --generate 128 --batch 1,4,8 --threads 2 --json
+        swiftlet bench smollm2 --prompt 512 --generate 128 --batch 1,4,8 --json
 
       ENVIRONMENT
-        SWIFTLET_THREADS, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE
+      \(HelpText.engine)
       """)
 
-  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  @Argument(help: ArgumentHelp(HelpText.model))
   var model: String
-  @Option(help: "Tokens of the prompt.")
+  @Option(help: ArgumentHelp("Tokens of the prompt.", valueName: "n"))
   var prompt = 512
-  @Option(help: "Tokens to generate.")
+  @Option(help: ArgumentHelp("Tokens to generate.", valueName: "n"))
   var generate = 128
-  @Option(help: "Numbers of sequences to decode together, separated by commas.")
+  @Option(help: ArgumentHelp("Numbers of sequences to decode together, separated by commas.", valueName: "n,n,…"))
   var batch = ""
-  @Option(help: "How often each measurement is made; the median counts.")
+  @Option(help: ArgumentHelp("How often each measurement is made; the median counts.", valueName: "n"))
   var repetitions = 3
   @Flag(help: "Prints one JSON object.")
   var json = false
   @OptionGroup var engine: EngineArguments
 
-  func run() async throws {
-    let batches = try batch.split(separator: ",").map { text in
-      guard let count = Int(text), (1...256).contains(count) else {
-        throw ValidationError("--batch: found '\(text)', expected numbers from 1 to 256 separated by commas.")
+  private var batches: [Int] {
+    get throws {
+      try batch.split(separator: ",").map { text in
+        guard let count = Int(text), (1...256).contains(count) else {
+          throw ValidationError("--batch: found '\(text)', expected numbers from 1 to 256 separated by commas.")
+        }
+        return count
       }
-      return count
     }
+  }
+
+  func validate() throws {
+    _ = try batches
+    for (name, value) in [("prompt", prompt), ("generate", generate), ("repetitions", repetitions)] where value < 1 {
+      throw ValidationError("--\(name): found \(value), expected at least 1.")
+    }
+  }
+
+  func run() async throws {
+    let threadCount = try engine.checkedThreadCount()
     let path = try await ModelFinder.path(model)
     let start = ContinuousClock.now
     let loaded = try LoadedModel(path: path)
     let seconds = start.duration(to: .now) / .seconds(1)
-    let compute = try Compute(threadCount: engine.threadCount)
+    let compute = Compute(threadCount: threadCount)
     let result = try Benchmark(
-      loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: batches, repetitions: repetitions,
+      loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: try batches, repetitions: repetitions,
       compute: compute)
     let peak = Self.peakResidentBytes()
     if json {

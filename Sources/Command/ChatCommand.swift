@@ -8,8 +8,9 @@ struct ChatCommand: AsyncParsableCommand {
     commandName: "chat",
     abstract: "Talks with a model.",
     discussion: """
-      Ctrl-C stops the answer, Ctrl-D leaves, /help shows the commands, \"\"\" begins and ends a message of several lines. When standard \
-      input is no terminal, every line is a message, and the end of input ends the chat.
+      Ctrl-C stops the answer, Ctrl-D leaves, /help shows the commands, \"\"\"
+      begins and ends a message of several lines. When standard input is no
+      terminal, every line is a message, and the end of input ends the chat.
 
       EXAMPLES
         swiftlet chat
@@ -17,12 +18,12 @@ struct ChatCommand: AsyncParsableCommand {
         printf 'Hi\\nWho are you?\\n' | swiftlet chat smollm2
 
       ENVIRONMENT
-        SWIFTLET_THREADS, SWIFTLET_CONTEXT, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, NO_COLOR
+      \(HelpText.generation)
       """)
 
   @Argument(help: "An alias, org/repo[:quant], or a path; the default model when left out.")
   var model: String?
-  @Option(help: "What the model is told before all else.")
+  @Option(help: ArgumentHelp("What the model is told before all else.", valueName: "text"))
   var system: String?
   @Flag(help: "Shows counts and speeds after each answer.")
   var verbose = false

@@ -8,13 +8,14 @@ struct ListCommand: ParsableCommand {
     commandName: "list",
     abstract: "Shows the models on this machine.",
     discussion: """
-      The cache is the Hugging Face hub's, so models that other tools fetched are listed too.
+      The cache is the Hugging Face hub's, so models that other tools fetched are
+      listed too.
 
       EXAMPLE
         swiftlet list --json
 
       ENVIRONMENT
-        HF_HOME, HF_HUB_CACHE    where models are kept
+      \(HelpText.cache)
       """)
 
   @Flag(help: "Prints a JSON array.")

@@ -8,23 +8,23 @@ struct LogitsCommand: AsyncParsableCommand {
     commandName: "logits",
     abstract: "Writes a model's logits for token ids.",
     discussion: """
-      The output is a safetensors file with `logits` [tokens, vocabulary], F32, of every position. A folder needs no more than \
-      config.json and weights.
+      The output is a safetensors file with `logits` [tokens, vocabulary], F32,
+      of every position. A folder needs no more than config.json and weights.
 
       EXAMPLE
         swiftlet logits model/ --ids 0,17,300 --output logits.safetensors
 
       ENVIRONMENT
-        SWIFTLET_THREADS, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE
+      \(HelpText.engine)
       """)
 
-  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  @Argument(help: ArgumentHelp(HelpText.model))
   var model: String
-  @Option(help: "Token ids, separated by commas.")
+  @Option(help: ArgumentHelp("Token ids, separated by commas.", valueName: "ids"))
   var ids: String
-  @Option(help: "The safetensors file to write.")
+  @Option(help: ArgumentHelp("The safetensors file to write.", valueName: "file"))
   var output: String
-  @Option(help: "Computes the prompt in pieces of this many tokens; the result is the same.")
+  @Option(help: ArgumentHelp("Computes the prompt in pieces of this many tokens; the result is the same.", valueName: "n"))
   var chunk: Int?
   @Flag(help: "Computes latent attention by its definition instead of in the latent space.")
   var expanded = false
@@ -32,25 +32,36 @@ struct LogitsCommand: AsyncParsableCommand {
   var json = false
   @OptionGroup var engine: EngineArguments
 
-  func run() async throws {
-    let tokens = try ids.split(separator: ",", omittingEmptySubsequences: false).map { text in
-      guard let id = Int(text.filter { $0 != " " }) else {
-        throw ValidationError("--ids: found '\(text)', expected numbers separated by commas.")
+  private var tokens: [Int] {
+    get throws {
+      try ids.split(separator: ",", omittingEmptySubsequences: false).map { text in
+        guard let id = Int(text.filter { $0 != " " }) else {
+          throw ValidationError("--ids: found '\(text)', expected numbers separated by commas.")
+        }
+        return id
       }
-      return id
     }
+  }
+
+  func validate() throws {
+    _ = try tokens
     if let chunk, chunk < 1 { throw ValidationError("--chunk: found \(chunk), expected at least 1.") }
+  }
+
+  func run() async throws {
+    let tokens = try tokens
+    let threadCount = try engine.checkedThreadCount()
     let loaded = try LoadedModel(path: await ModelFinder.path(model))
     var decoder = loaded.decoder
     decoder.attentionForm = expanded ? .expanded : .absorbed
     let size = decoder.configuration.vocabularySize
     if let outside = tokens.first(where: { !(0..<size).contains($0) }) {
-      throw GenerationError.tokenOutOfRange(id: outside, vocabularySize: size)
+      throw CommandError("--ids: found token \(outside), but the model's vocabulary has \(size).")
     }
     guard tokens.count <= decoder.configuration.contextLength else {
       throw GenerationError.promptTooLong(tokens: tokens.count, contextLength: decoder.configuration.contextLength)
     }
-    let compute = try Compute(threadCount: engine.threadCount)
+    let compute = Compute(threadCount: threadCount)
     let cache = decoder.makeCache(capacity: tokens.count)
     let logits = Tensor(zeros: Shape(tokens.count, size))
     let step = chunk ?? 512

@@ -3,37 +3,59 @@ import Foundation
 import Swiftlet
 import SwiftletGeneration
 import SwiftletHub
+import SwiftletTensors
 
 /// How a model is loaded; the same for every command that runs one.
 struct EngineArguments: ParsableArguments {
-  @Option(help: "Threads at work (default: the machine's cores; SWIFTLET_THREADS).")
+  @Option(help: ArgumentHelp("Threads at work (default: the machine's cores; SWIFTLET_THREADS).", valueName: "n"))
   var threads: Int?
 
-  var threadCount: Int {
-    get throws {
-      let environment = ProcessInfo.processInfo.environment["SWIFTLET_THREADS"]
-      if threads == nil, let environment, Int(environment) == nil {
-        throw ValidationError("SWIFTLET_THREADS is '\(environment)', expected a number from 1 to 1024.")
-      }
-      let count = threads ?? environment.flatMap { Int($0) } ?? ProcessInfo.processInfo.activeProcessorCount
-      guard (1...1024).contains(count) else { throw ValidationError("found \(count) threads, expected 1 to 1024.") }
-      return count
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
+    }
+  }
+
+  /// The number of threads, after a look at what the environment asks of the engine.
+  func checkedThreadCount() throws -> Int {
+    try Self.checkKernels()
+    if let threads { return threads }
+    guard let text = ProcessInfo.processInfo.environment["SWIFTLET_THREADS"], !text.isEmpty else {
+      return ProcessInfo.processInfo.activeProcessorCount
+    }
+    guard let count = Int(text), (1...1024).contains(count) else {
+      throw CommandError("SWIFTLET_THREADS is '\(text)', expected a number from 1 to 1024.")
+    }
+    return count
+  }
+
+  /// Nobody shall measure other kernels than they asked for.
+  static func checkKernels() throws {
+    guard let name = ProcessInfo.processInfo.environment["SWIFTLET_KERNELS"], !name.isEmpty else { return }
+    let names = Kernels.available.map(\.name)
+    guard names.contains(name) else {
+      throw CommandError("SWIFTLET_KERNELS is '\(name)', but this machine can run: \(names.joined(separator: ", ")).")
     }
   }
 }
 
 struct ContextArguments: ParsableArguments {
-  @Option(help: "The most tokens of prompt and answer together (default: the model's own limit; SWIFTLET_CONTEXT).")
+  @Option(
+    help: ArgumentHelp(
+      "The most tokens of prompt and answer together (default: the model's own limit; SWIFTLET_CONTEXT).", valueName: "n"))
   var context: Int?
+
+  func validate() throws {
+    if let context, context < 1 { throw ValidationError("--context: found \(context), expected at least 1.") }
+  }
 
   var contextLength: Int? {
     get throws {
-      let environment = ProcessInfo.processInfo.environment["SWIFTLET_CONTEXT"]
-      if context == nil, let environment, Int(environment) == nil {
-        throw ValidationError("SWIFTLET_CONTEXT is '\(environment)', expected a number from 1.")
+      if let context { return context }
+      guard let text = ProcessInfo.processInfo.environment["SWIFTLET_CONTEXT"], !text.isEmpty else { return nil }
+      guard let length = Int(text), length >= 1 else {
+        throw CommandError("SWIFTLET_CONTEXT is '\(text)', expected a number from 1.")
       }
-      let length = context ?? environment.flatMap { Int($0) }
-      if let length, length < 1 { throw ValidationError("found a context of \(length), expected at least 1.") }
       return length
     }
   }
@@ -54,7 +76,7 @@ enum ModelFinder {
     case .folder(let path): return path
     case .gguf(let paths):
       guard paths.count == 1 else {
-        throw ValidationError(
+        throw CommandError(
           "\(local.name) is split into \(paths.count) GGUF files, which cannot be run yet; choose one in a single file.")
       }
       return paths[0]
@@ -69,6 +91,8 @@ enum ModelFinder {
   }
 
   static func load(_ name: String?, _ engine: EngineArguments, _ context: ContextArguments) async throws -> LanguageModel {
-    try LanguageModel(path: await path(name), threadCount: engine.threadCount, contextLength: context.contextLength)
+    // What the environment asks for is known to be right before anything is fetched.
+    let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
+    return try LanguageModel(path: await path(name), threadCount: threadCount, contextLength: contextLength)
   }
 }

@@ -9,12 +9,24 @@ enum Output {
   static let errorIsTerminal = isatty(STDERR_FILENO) == 1
   static let usesColor = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR"].map(\.isEmpty) ?? true
 
-  /// Writes at once and without a line end. A reader that went away ends the process as it ends other tools.
-  static func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+  /// Writes at once and without a line end. Output that cannot be written ends the process with status 1.
+  static func write(_ text: String) {
+    do {
+      try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    } catch {
+      // A reader that went away wants no more, not even an error.
+      let reason = errno
+      if reason != EPIPE { note("Error: standard output cannot be written: \(String(cString: strerror(reason)))") }
+      exit(EXIT_FAILURE)
+    }
+  }
 
   static func line(_ json: JSONValue) { write(json.serialized() + "\n") }
 
-  static func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+  static func note(_ text: String) { writeError(text + "\n") }
+
+  /// Writes to standard error, where nobody may be listening.
+  static func writeError(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
 
   static func dim(_ text: String) -> String { usesColor ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
 
@@ -46,7 +58,7 @@ final class ProgressPrinter: Sendable {
     lastPrint.withLock { last in
       let now = ContinuousClock.now
       if Output.errorIsTerminal {
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(progress.line(width: Terminal.width(STDERR_FILENO) - 1))".utf8))
+        Output.writeError("\r\u{1B}[K\(progress.line(width: Terminal.width(STDERR_FILENO) - 1))")
         last = (now, true)
       } else if last.map({ $0.time.duration(to: now) >= .seconds(5) }) ?? true || progress.completedBytes == progress.totalBytes {
         Output.note(progress.description)
@@ -57,7 +69,7 @@ final class ProgressPrinter: Sendable {
 
   func finish() {
     lastPrint.withLock { last in
-      if last?.isOpen == true { FileHandle.standardError.write(Data("\n".utf8)) }
+      if last?.isOpen == true { Output.writeError("\n") }
       last = nil
     }
   }

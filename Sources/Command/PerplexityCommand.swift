@@ -8,37 +8,43 @@ struct PerplexityCommand: AsyncParsableCommand {
     commandName: "perplexity",
     abstract: "Measures how well a model predicts a text.",
     discussion: """
-      Windows are cut and their second halves scored as llama-perplexity does, so the figures compare. `tokens` counts the scored ones.
+      Windows are cut and their second halves scored as llama-perplexity does,
+      so the figures compare. `tokens` counts the scored ones.
 
       EXAMPLE
         swiftlet perplexity smollm2 book.txt --context 512 --json
 
       ENVIRONMENT
-        SWIFTLET_THREADS, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE
+      \(HelpText.engine)
       """)
 
-  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  @Argument(help: ArgumentHelp(HelpText.model))
   var model: String
   @Argument(help: "A text file in UTF-8.")
   var file: String
-  @Option(help: "Tokens of a window.")
+  @Option(help: ArgumentHelp("Tokens of a window.", valueName: "n"))
   var context = 512
   @Flag(help: "Prints one JSON object.")
   var json = false
   @OptionGroup var engine: EngineArguments
 
+  func validate() throws {
+    guard context >= 4 else { throw ValidationError("--context: found \(context), expected at least 4.") }
+  }
+
   func run() async throws {
-    guard let data = FileManager.default.contents(atPath: file) else { throw ValidationError("\(file) cannot be read.") }
+    let threadCount = try engine.checkedThreadCount()
+    guard let data = FileManager.default.contents(atPath: file) else { throw CommandError("\(file) cannot be read.") }
     let loaded = try LoadedModel(path: await ModelFinder.path(model))
     guard let tokenizer = loaded.tokenizer else {
-      throw ValidationError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
+      throw CommandError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
     }
     let addsBeginning = tokenizer.addsBeginningOfSequence
     let tokens = tokenizer.encode(utf8: Array(data), addedTokens: .none, addingBeginningOfSequence: addsBeginning)
+    let compute = Compute(threadCount: threadCount)
     let result = try Perplexity(
       of: tokens, decoder: loaded.decoder, beginningOfSequence: addsBeginning ? tokenizer.beginningOfSequence : nil,
-      context: context,
-      compute: Compute(threadCount: engine.threadCount)
+      context: context, compute: compute
     ) { done, all, value in
       if !json { Output.note(String(format: "window %d of %d: %.4f", done, all, value)) }
     }

@@ -14,10 +14,7 @@ struct PullCommand: AsyncParsableCommand {
         swiftlet pull unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF:Q4_K_M
 
       ENVIRONMENT
-        HF_HOME, HF_HUB_CACHE    where models are kept
-        HF_TOKEN                 for gated and private models
-        HF_ENDPOINT              another hub
-        HF_HUB_OFFLINE           1 forbids the network
+      \(HelpText.hub)
       """)
 
   @Argument(help: "An alias or org/repo[:quant]; the default model when left out.")

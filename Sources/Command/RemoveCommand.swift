@@ -11,7 +11,7 @@ struct RemoveCommand: ParsableCommand {
         swiftlet rm unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF:Q4_K_M
 
       ENVIRONMENT
-        HF_HOME, HF_HUB_CACHE    where models are kept
+      \(HelpText.cache)
       """)
 
   @Argument(help: "As `swiftlet list` shows it; org/repo without a quantization removes all of the repository.")

@@ -8,8 +8,9 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Answers one prompt, or a file of them.",
     discussion: """
-      What comes on standard input is added to the prompt. On a terminal the thought of a reasoning model is shown dim; elsewhere only \
-      the answer is printed.
+      What comes on standard input is added to the prompt. On a terminal the
+      thought of a reasoning model is shown dim; elsewhere only the answer is
+      printed.
 
       EXAMPLES
         swiftlet run smollm2 "What is the capital of France?"
@@ -17,30 +18,32 @@ struct RunCommand: AsyncParsableCommand {
         swiftlet run model.gguf "Name a prime." --temperature 0 --json
         swiftlet run smollm2 --batch in.jsonl --output out.jsonl
 
-      A row of a batch is {"prompt": "…"} or {"messages": […]} and may have temperature, top_k, top_p, min_p, repetition_penalty, \
-      frequency_penalty, presence_penalty, logit_bias, seed, stop and max_tokens. An interrupted batch goes on where it stopped.
+      A row of a batch is {"prompt": "…"} or {"messages": […]} and may have
+      temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty,
+      presence_penalty, logit_bias, seed, stop and max_tokens. An interrupted
+      batch goes on where it stopped.
 
       ENVIRONMENT
-        SWIFTLET_THREADS, SWIFTLET_CONTEXT, SWIFTLET_KERNELS, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, NO_COLOR
+      \(HelpText.generation)
       """)
 
-  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  @Argument(help: ArgumentHelp(HelpText.model))
   var model: String
   @Argument(help: "What to answer.")
   var prompt: String?
   @Flag(help: "Continues the prompt as it is, without the model's chat format.")
   var raw = false
-  @Option(help: "What the model is told before all else.")
+  @Option(help: ArgumentHelp("What the model is told before all else.", valueName: "text"))
   var system: String?
   @Flag(help: "Prints one JSON object.")
   var json = false
   @Flag(help: "Prints counts and speeds to standard error.")
   var verbose = false
-  @Option(help: "A JSON Lines file with a prompt a row.")
+  @Option(help: ArgumentHelp("A JSON Lines file with a prompt a row.", valueName: "file"))
   var batch: String?
-  @Option(help: "Where the answers of a batch go, a JSON object a row.")
+  @Option(help: ArgumentHelp("Where the answers of a batch go, a JSON object a row.", valueName: "file"))
   var output: String?
-  @Option(help: "Rows of a batch in progress at once.")
+  @Option(help: ArgumentHelp("Rows of a batch in progress at once.", valueName: "n"))
   var parallel = 8
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var engine: EngineArguments
@@ -61,8 +64,8 @@ struct RunCommand: AsyncParsableCommand {
       try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
       return
     }
-    let text = [prompt, StandardInput.text(isExpected: prompt == nil)].compactMap { $0 }.joined(separator: "\n")
-    guard !text.isEmpty else { throw ValidationError("The prompt is empty. Give one as an argument or on standard input.") }
+    let text = try [prompt, StandardInput.text(isExpected: prompt == nil)].compactMap { $0 }.joined(separator: "\n")
+    guard !text.isEmpty else { throw CommandError("The prompt is empty. Give one as an argument or on standard input.") }
     let model = try await ModelFinder.load(model, engine, context)
     let prompt: LanguageModel.Prompt =
       if raw {

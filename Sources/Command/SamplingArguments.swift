@@ -3,29 +3,38 @@ import SwiftletGeneration
 
 /// Options of sampling, named as in the HTTP API.
 struct SamplingArguments: ParsableArguments {
-  @Option(help: "0 always takes the most likely token; DeepSeek advises 0.6 for R1.")
+  @Option(help: ArgumentHelp("0 always takes the most likely token; DeepSeek advises 0.6 for R1.", valueName: "number"))
   var temperature = 0.6
-  @Option(help: "Only the k most likely tokens; 0 for all.")
+  @Option(help: ArgumentHelp("Only the k most likely tokens; 0 for all.", valueName: "k"))
   var topK = 0
-  @Option(help: "Only the most likely tokens that together have this probability.")
+  @Option(help: ArgumentHelp("Only the most likely tokens that together have this probability.", valueName: "number"))
   var topP = 0.95
-  @Option(help: "Only tokens this likely relative to the most likely one.")
+  @Option(help: ArgumentHelp("Only tokens this likely relative to the most likely one.", valueName: "number"))
   var minP = 0.0
-  @Option(help: "Makes tokens that were seen less likely; 1 changes nothing.")
+  @Option(help: ArgumentHelp("Makes tokens that were seen less likely; 1 changes nothing.", valueName: "number"))
   var repetitionPenalty = 1.0
-  @Option(help: "Subtracted from a token's logit for each time it stands in the answer.")
+  @Option(help: ArgumentHelp("Subtracted from a token's logit for each time it stands in the answer.", valueName: "number"))
   var frequencyPenalty = 0.0
-  @Option(help: "Subtracted from the logits of tokens that stand in the answer.")
+  @Option(help: ArgumentHelp("Subtracted from the logits of tokens that stand in the answer.", valueName: "number"))
   var presencePenalty = 0.0
-  @Option(help: "Added to a token's logit, as ID=NUMBER; may be given several times.")
+  @Option(help: ArgumentHelp("Added to a token's logit, as ID=NUMBER; may be given several times.", valueName: "id=number"))
   var logitBias: [String] = []
-  @Option(help: "The same request with the same seed gives the same answer.")
+  @Option(help: ArgumentHelp("The same request with the same seed gives the same answer.", valueName: "n"))
   var seed: UInt64 = 0
-  @Option(help: "Ends the answer before this text; may be given several times.")
+  @Option(help: ArgumentHelp("Ends the answer before this text; may be given several times.", valueName: "text"))
   var stop: [String] = []
   @Option(
-    name: [.long, .customLong("max-new-tokens")], help: "The most tokens to generate (default: until the context is full).")
+    name: [.long, .customLong("max-new-tokens")],
+    help: ArgumentHelp("The most tokens to generate (default: until the context is full).", valueName: "n"))
   var maxTokens: Int?
+
+  func validate() throws {
+    do {
+      try options.validate(vocabularySize: .max)
+    } catch let error as GenerationError {
+      throw ValidationError("\(error.asTyped).")
+    }
+  }
 
   var options: GenerationOptions {
     get throws {

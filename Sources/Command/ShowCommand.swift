@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import SwiftletGeneration
 import SwiftletHub
 import SwiftletJSON
@@ -15,10 +16,11 @@ struct ShowCommand: AsyncParsableCommand {
         swiftlet show model.gguf --tensors --json
 
       ENVIRONMENT
-        HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, SWIFTLET_KERNELS
+      \(HelpText.kernels)
+      \(HelpText.hub)
       """)
 
-  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  @Argument(help: ArgumentHelp(HelpText.model))
   var model: String
   @Flag(help: "Lists every tensor with its type and shape.")
   var tensors = false
@@ -28,16 +30,40 @@ struct ShowCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
+    try EngineArguments.checkKernels()
     let loaded = try LoadedModel(path: await ModelFinder.path(model))
     if json { return Output.line(describe(loaded)) }
     if template { return Output.write((loaded.templateSource ?? "") + "\n") }
-    for member in describe(loaded).members ?? [] where member.key != "tensors" && member.key != "chat_template" {
-      let value = member.value.string ?? member.value.serialized(separators: (", ", " "))
-      Output.write(Output.table([[member.key.replacing("_", with: " "), value]], leftAligned: 2))
-    }
+    let rows = (describe(loaded).members ?? []).filter { $0.key != "tensors" && $0.key != "chat_template" }.map(Self.row)
+    Output.write(Output.table(rows, leftAligned: 2))
     if tensors {
       let rows = loaded.weights.tensors.map { [$0.name, $0.tensor.type.name, $0.tensor.shape.description] }
       Output.write("\n" + Output.table(rows, leftAligned: 3))
+    }
+  }
+
+  /// A fact as people read it.
+  private static func row(_ member: JSONMember) -> [String] {
+    let value = member.value
+    return switch member.key {
+    case "parameters", "active_parameters": [name(member.key), parameterCount(value.integer ?? 0)]
+    case "types":
+      ["types", (value.members ?? []).map { "\($0.key) ×\($0.value.serialized())" }.joined(separator: ", ")]
+    case "weight_bytes": ["weights", ByteCount.text(value.integer ?? 0)]
+    case "cache_bytes_per_token": ["cache per token", ByteCount.text(value.integer ?? 0)]
+    default: [name(member.key), value.string ?? value.serialized()]
+    }
+  }
+
+  private static func name(_ key: String) -> String { key.replacing("_", with: " ") }
+
+  /// `134.5 M`, `1.8 B`.
+  private static func parameterCount(_ count: Int) -> String {
+    switch count {
+    case ..<1000: "\(count)"
+    case ..<999_950: String(format: "%.1f k", Double(count) / 1e3)
+    case ..<999_950_000: String(format: "%.1f M", Double(count) / 1e6)
+    default: String(format: "%.1f B", Double(count) / 1e9)
     }
   }
 

@@ -7,7 +7,7 @@ enum StandardInput {
 
   /// All of standard input; nil for a terminal, and for a pipe that stays open and silent.
   /// - Parameter isExpected: nothing else gives a prompt, so wait as long as it takes.
-  static func text(isExpected: Bool) -> String? {
+  static func text(isExpected: Bool) throws -> String? {
     if isatty(STDIN_FILENO) == 1 { return nil }
     if !isExpected {
       var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
@@ -15,7 +15,41 @@ enum StandardInput {
       if ready == 0 { Output.note("Nothing came on standard input for \(patience / 1000) s; going on without it.") }
       if ready <= 0 || descriptor.revents & Int16(POLLNVAL) != 0 { return nil }
     }
-    let text = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
+    let text = String(decoding: try all(), as: UTF8.self)
     return text.isEmpty ? nil : text
+  }
+
+  /// Everything until the end.
+  static func all() throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while case let new = try next(), !new.isEmpty { bytes += new }
+    return bytes
+  }
+
+  /// Calls `body` with the whole lines of each piece that comes, without their line feeds, so that answers can be written while
+  /// the writer still waits for them. Lines end at 0x0A only; a last line without one counts.
+  static func forEachLines(_ body: ([[UInt8]]) throws -> Void) throws {
+    var pending: [UInt8] = []
+    while case let new = try next(), !new.isEmpty {
+      var lines = new.split(separator: 0x0A, omittingEmptySubsequences: false)
+      let rest = lines.removeLast()
+      guard let first = lines.first else {
+        pending += rest
+        continue
+      }
+      try body([pending + first] + lines.dropFirst().map { Array($0) })
+      pending = Array(rest)
+    }
+    if !pending.isEmpty { try body([pending]) }
+  }
+
+  /// What has come, or is next to come; empty at the end.
+  private static func next() throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = bytes.withUnsafeMutableBytes { read(STDIN_FILENO, $0.baseAddress, $0.count) }
+      if count >= 0 { return Array(bytes[..<count]) }
+      if errno != EINTR { throw CommandError("standard input cannot be read: \(String(cString: strerror(errno)))") }
+    }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SwiftletGeneration
 
 @main
 struct SwiftletCommand: AsyncParsableCommand {
@@ -6,23 +7,41 @@ struct SwiftletCommand: AsyncParsableCommand {
     commandName: "swiftlet",
     abstract: "DeepSeek models on your own machine.",
     discussion: """
-      A model is an alias (deepseek-r1:1.5b, smollm2), a repository of the Hugging Face hub (org/repo or org/repo:Q4_K_M), or the \
-      path of a GGUF file or of a folder with config.json and safetensors.
+      A model is an alias, a repository of the Hugging Face hub (org/repo or
+      org/repo:Q4_K_M), or the path of a GGUF file or of a folder with config.json
+      and safetensors.
+
+      ALIASES
+      \(HelpText.aliases)
 
       EXAMPLES
         swiftlet chat
         swiftlet run deepseek-r1:1.5b "How many primes are below 30?"
 
       ENVIRONMENT
-        SWIFTLET_THREADS    threads at work; the machine's cores unless set
-        SWIFTLET_CONTEXT    the most tokens of a conversation
-        SWIFTLET_KERNELS    forces a variant of the kernels: generic, avx2, avx512
-        HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE    as the Hugging Face hub's own tools read them
-        NO_COLOR            no colours when set
+      \(HelpText.generation)
       """,
     version: "0.1.0",
     subcommands: [
       RunCommand.self, ChatCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, RemoveCommand.self,
       TokenizeCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
     ])
+
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch is CancellationError {
+      // As a shell reports a command that Ctrl-C ended.
+      exit(withError: ExitCode(130))
+    } catch let error as GenerationError {
+      exit(withError: error.asTyped)
+    } catch {
+      exit(withError: error)
+    }
+  }
 }

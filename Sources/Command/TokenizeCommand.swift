@@ -10,8 +10,9 @@ struct TokenizeCommand: AsyncParsableCommand {
     commandName: "tokenize",
     abstract: "Turns text into token ids, and back.",
     discussion: """
-      Reads standard input line by line; lines end at a line feed only. Adds no beginning or end of sequence, and recognises special \
-      tokens in the text. A folder needs no more than tokenizer.json.
+      Reads standard input line by line; lines end at a line feed only. Adds no
+      beginning or end of sequence, and recognises special tokens in the text. A
+      folder needs no more than tokenizer.json.
 
       EXAMPLES
         echo "Hello" | swiftlet tokenize smollm2 --json
@@ -19,21 +20,27 @@ struct TokenizeCommand: AsyncParsableCommand {
         swiftlet tokenize smollm2 --chat messages.json
 
       ENVIRONMENT
-        HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE
+      \(HelpText.hub)
       """)
 
-  @Argument(help: "An alias, org/repo[:quant], or a path.")
+  @Argument(help: ArgumentHelp(HelpText.model))
   var model: String
   @Flag(help: "Prints a JSON array of ids a line; else ids and the text of each.")
   var json = false
   @Flag(help: "Reads arrays of ids, writes their texts.")
   var decode = false
   @Option(
-    help:
-      "Renders the messages of this JSON file with the chat template; prints the text and its ids. A `-` reads standard input.")
+    help: ArgumentHelp(
+      "Renders the messages of this JSON file with the chat template; prints the text and its ids. A `-` reads standard input.",
+      valueName: "file"))
   var chat: String?
   @Flag(help: "With --chat: leaves out the start of the assistant's answer.")
   var noGenerationPrompt = false
+
+  func validate() throws {
+    if chat != nil, decode { throw ValidationError("--chat and --decode exclude each other.") }
+    if noGenerationPrompt, chat == nil { throw ValidationError("--no-generation-prompt goes with --chat.") }
+  }
 
   func run() async throws {
     let path = try await ModelFinder.path(model)
@@ -41,66 +48,56 @@ struct TokenizeCommand: AsyncParsableCommand {
     if let chat {
       try render(chat, path, tokenizer)
     } else if decode {
-      try forEachLine { line in
-        let value = try JSONValue(parsing: line)
-        guard let elements = value.elements else {
-          throw ValidationError("Found a JSON \(value.typeName), expected an array of ids.")
-        }
-        let ids = try elements.map { element in
-          guard let id = element.integer.flatMap({ Int32(exactly: $0) }), (0..<Int32(tokenizer.vocabularySize)).contains(id)
-          else {
-            throw ValidationError("Found \(element.serialized().prefix(40)), expected ids below \(tokenizer.vocabularySize).")
+      var number = 0
+      try StandardInput.forEachLines { lines in
+        var texts = ""
+        for line in lines {
+          number += 1
+          do {
+            texts += try tokenizer.decode(ids(line, tokenizer.vocabularySize)) + "\n"
+          } catch {
+            Output.write(texts)
+            throw CommandError("line \(number): \(error)")
           }
-          return id
         }
-        Output.write(tokenizer.decode(ids) + "\n")
+        Output.write(texts)
       }
     } else {
-      var buffer = ""
-      try forEachLine { line in
-        let ids = tokenizer.encode(utf8: line)
-        if json {
-          buffer += "[" + ids.map(String.init).joined(separator: ",") + "]\n"
-        } else {
-          buffer += ids.map { "\($0) \(String(reflecting: tokenizer.decode([$0])))\n" }.joined()
-        }
-        if buffer.utf8.count > 1 << 16 {
-          Output.write(buffer)
-          buffer = ""
-        }
+      try StandardInput.forEachLines { lines in
+        Output.write(lines.map { describe(tokenizer.encode(utf8: $0), tokenizer) }.joined())
       }
-      Output.write(buffer)
     }
   }
 
-  /// The lines of standard input as they come, without their line feed; a last line without one counts.
-  private func forEachLine(_ body: ([UInt8]) throws -> Void) throws {
-    var pending: [UInt8] = []
-    while true {
-      let data = FileHandle.standardInput.availableData
-      if data.isEmpty { break }
-      var rest = data[...]
-      while let end = rest.firstIndex(of: 0x0A) {
-        pending += rest[..<end]
-        try body(pending)
-        pending.removeAll(keepingCapacity: true)
-        rest = rest[(end + 1)...]
-      }
-      pending += rest
+  private func describe(_ ids: [Int32], _ tokenizer: Tokenizer) -> String {
+    json
+      ? "[" + ids.map(String.init).joined(separator: ",") + "]\n"
+      : ids.map { "\($0) \(String(reflecting: tokenizer.decode([$0])))\n" }.joined()
+  }
+
+  private func ids(_ line: [UInt8], _ vocabularySize: Int) throws -> [Int32] {
+    let value = try JSONValue(parsing: line)
+    guard let elements = value.elements else {
+      throw CommandError("found a JSON \(value.typeName), expected an array of ids")
     }
-    if !pending.isEmpty { try body(pending) }
+    return try elements.map { element in
+      guard let id = element.integer.flatMap({ Int32(exactly: $0) }), (0..<vocabularySize).contains(Int(id)) else {
+        throw CommandError("found \(element.serialized().prefix(40)), expected ids below \(vocabularySize)")
+      }
+      return id
+    }
   }
 
   private func render(_ file: String, _ path: String, _ tokenizer: Tokenizer) throws {
-    let data = file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
-    guard let data else { throw ValidationError("\(file) cannot be read.") }
+    let data = file == "-" ? try StandardInput.all() : FileManager.default.contents(atPath: file).map { Array($0) }
+    guard let data else { throw CommandError("\(file) cannot be read.") }
     let value: JSONValue
     do {
-      value = try JSONValue(parsing: Array(data))
+      value = try JSONValue(parsing: data)
     } catch {
-      throw ValidationError("\(file): \(error)")
+      throw CommandError("\(file): \(error)")
     }
-    guard let source = try LoadedModel.template(path: path) else { throw ValidationError("\(path) has no chat template.") }
+    guard let source = try LoadedModel.template(path: path) else { throw CommandError("\(path) has no chat template.") }
     // The file is an array of messages, or an object as clients send it, with tools and what else the template reads.
     let messages = value["messages"] ?? value
     let extra = (value.members ?? []).filter { $0.key != "messages" && $0.key != "tools" }

@@ -1,0 +1,40 @@
+import SwiftletHub
+
+/// Parts that several help texts share, no line longer than 78 columns, so that a terminal of 80 keeps them whole.
+enum HelpText {
+  static let model = "An alias, org/repo[:quant], or a path."
+
+  /// Every alias with what it stands for, one a line.
+  static var aliases: String {
+    let width = ModelAlias.all.map(\.name.count).max() ?? 0
+    return ModelAlias.all.map { alias in
+      "  " + alias.name + String(repeating: " ", count: width - alias.name.count + 3) + alias.reference.description
+    }.joined(separator: "\n")
+  }
+
+  static let threads = "  SWIFTLET_THREADS  threads at work; the machine's cores unless set"
+  static let context = "  SWIFTLET_CONTEXT  the most tokens of prompt and answer together"
+  static let kernels = "  SWIFTLET_KERNELS  a variant of the kernels: generic, avx2, avx512"
+  static let color = "  NO_COLOR          no dim or bold text when set"
+
+  /// Where models are kept.
+  static let cache = """
+      HF_HOME           folder of the Hugging Face hub's cache and token
+      HF_HUB_CACHE      folder of its models; $HF_HOME/hub unless set
+      XDG_CACHE_HOME    HF_HOME is huggingface in it; ~/.cache unless set
+    """
+
+  /// Where models are kept and come from.
+  static let hub =
+    cache + "\n" + """
+        HF_TOKEN          for gated and private models; unless set, $HF_HOME/token
+        HF_ENDPOINT       another hub than https://huggingface.co
+        HF_HUB_OFFLINE    1 forbids the network
+      """
+
+  /// For commands that compute with a model.
+  static let engine = [threads, kernels, hub].joined(separator: "\n")
+
+  /// For commands that answer.
+  static let generation = [threads, context, kernels, hub, color].joined(separator: "\n")
+}
