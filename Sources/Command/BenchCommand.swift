@@ -28,7 +28,7 @@ struct BenchCommand: AsyncParsableCommand {
   var prompt = 512
   @Option(help: ArgumentHelp("Tokens to generate.", valueName: "n"))
   var generate = 128
-  @Option(help: ArgumentHelp("Numbers of sequences to decode together, separated by commas.", valueName: "n,n,…"))
+  @Option(help: ArgumentHelp("Numbers of sequences to decode together, separated by commas.", valueName: "counts"))
   var batch = ""
   @Option(help: ArgumentHelp("How often each measurement is made; the median counts.", valueName: "n"))
   var repetitions = 3

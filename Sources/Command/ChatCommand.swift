@@ -72,7 +72,7 @@ struct ChatLoop {
         if !command(text) { return }
         continue
       }
-      try await answer(text)
+      try await answer(text, isInterruptible: false)
     }
   }
 
@@ -92,7 +92,7 @@ struct ChatLoop {
           continue
         }
         do {
-          try await answer(text)
+          try await answer(text, isInterruptible: true)
         } catch {
           Output.note("\(error)")
         }
@@ -100,12 +100,13 @@ struct ChatLoop {
     }
   }
 
-  /// Streams an answer; Ctrl-C ends it, and what came stays in the conversation.
-  private mutating func answer(_ prompt: String) async throws {
+  /// Streams an answer.
+  /// - Parameter isInterruptible: Ctrl-C ends it, and what came stays in the conversation; else Ctrl-C ends the process.
+  private mutating func answer(_ prompt: String, isInterruptible: Bool) async throws {
     options.sampleIndex = session.transcript.entries.count
     let session = session, options = options, printsJSON = printsJSON
     let showsReasoning = showsReasoning && Output.isTerminal
-    let completion = try await Interrupt.cancelling { () -> Completion in
+    let work = { @Sendable () async throws -> Completion in
       var latest = Completion()
       var printer = AnswerPrinter(showsReasoning: showsReasoning)
       for try await snapshot in session.streamResponse(to: prompt, options: options) {
@@ -115,6 +116,7 @@ struct ChatLoop {
       if !printsJSON { printer.finish() }
       return latest
     }
+    let completion = isInterruptible ? try await Interrupt.cancelling(work) : try await work()
     if printsJSON { Output.line(completion.json) }
     if showsSpeed || Output.isTerminal && !printsJSON, let summary = completion.summary {
       Output.write(
@@ -180,15 +182,23 @@ struct ChatLoop {
       return
     case "think" where ["on", "off"].contains(value): showsReasoning = value == "on"
     case "verbose" where ["on", "off"].contains(value): showsSpeed = value == "on"
-    case "temperature": changed.temperature = Double(value) ?? .nan
-    case "top_p": changed.topP = Double(value) ?? .nan
-    case "min_p": changed.minP = Double(value) ?? .nan
-    case "repetition_penalty": changed.repetitionPenalty = Double(value) ?? .nan
-    case "top_k": changed.topK = Int(value) ?? -1
-    case "max_tokens": changed.maximumResponseTokens = Int(value) ?? 0
-    case "seed":
-      guard let seed = UInt64(value) else { return Output.write("seed: found '\(value)', expected a number from 0.\n") }
-      changed.seed = seed
+    case "temperature", "top_p", "min_p", "repetition_penalty":
+      guard let number = Double(value) else { return Output.write("\(name): found '\(value)', expected a number.\n") }
+      switch name {
+      case "temperature": changed.temperature = number
+      case "top_p": changed.topP = number
+      case "min_p": changed.minP = number
+      default: changed.repetitionPenalty = number
+      }
+    case "top_k", "max_tokens", "seed":
+      guard let number = UInt64(value), let integer = Int(exactly: name == "seed" ? 0 : number) else {
+        return Output.write("\(name): found '\(value)', expected a whole number from 0.\n")
+      }
+      switch name {
+      case "top_k": changed.topK = integer
+      case "max_tokens": changed.maximumResponseTokens = integer
+      default: changed.seed = number
+      }
     default: return Output.write("There is no setting '\(name) \(value)'; /help shows them.\n")
     }
     do {

@@ -8,7 +8,8 @@ enum HelpText {
   static var aliases: String {
     let width = ModelAlias.all.map(\.name.count).max() ?? 0
     return ModelAlias.all.map { alias in
-      "  " + alias.name + String(repeating: " ", count: width - alias.name.count + 3) + alias.reference.description
+      let meaning = if case .wheel = alias.reference { "SmolLM2-135M-Instruct (98 MB)" } else { alias.reference.description }
+      return "  " + alias.name + String(repeating: " ", count: width - alias.name.count + 3) + meaning
     }.joined(separator: "\n")
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import SwiftletCheckpoints
 import SwiftletGeneration
 import SwiftletTensors
@@ -50,6 +51,10 @@ struct LogitsCommand: AsyncParsableCommand {
 
   func run() async throws {
     let tokens = try tokens
+    let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw CommandError("--output: \(folder) is no folder that can be written to.")
+    }
     let threadCount = try engine.checkedThreadCount()
     let loaded = try LoadedModel(path: await ModelFinder.path(model))
     var decoder = loaded.decoder

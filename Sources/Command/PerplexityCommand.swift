@@ -42,11 +42,17 @@ struct PerplexityCommand: AsyncParsableCommand {
     let addsBeginning = tokenizer.addsBeginningOfSequence
     let tokens = tokenizer.encode(utf8: Array(data), addedTokens: .none, addingBeginningOfSequence: addsBeginning)
     let compute = Compute(threadCount: threadCount)
-    let result = try Perplexity(
-      of: tokens, decoder: loaded.decoder, beginningOfSequence: addsBeginning ? tokenizer.beginningOfSequence : nil,
-      context: context, compute: compute
-    ) { done, all, value in
-      if !json { Output.note(String(format: "window %d of %d: %.4f", done, all, value)) }
+    let result: Perplexity
+    do {
+      result = try Perplexity(
+        of: tokens, decoder: loaded.decoder, beginningOfSequence: addsBeginning ? tokenizer.beginningOfSequence : nil,
+        context: context, compute: compute
+      ) { done, all, value in
+        if !json { Output.note(String(format: "window %d of %d: %.4f", done, all, value)) }
+      }
+    } catch {
+      if case .invalidOption("text", let reason) = error { throw CommandError("\(file): \(reason)") }
+      throw error
     }
     if json {
       Output.line(["perplexity": .number(result.value), "tokens": .integer(result.scoredTokens)])
