@@ -17,8 +17,9 @@ build: install-dependencies
 chat: build
 	@"$$($(BUILD) --show-bin-path)/swiftlet" chat $(MODEL)
 
+# One test after the other: they use all cores themselves, and some watch the clock.
 test: install-dependencies
-	$(SWIFT) test $(FLAGS)
+	$(SWIFT) test $(FLAGS) --no-parallel
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Examples
