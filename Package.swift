@@ -97,8 +97,8 @@ let package = Package(
     tests(
       "Robustness",
       dependencies: [
-        "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletChatTemplates",
-        "SwiftletJSON",
+        "SwiftletGeneration", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
+        "SwiftletChatTemplates", "SwiftletJSON",
       ]),
   ]
 )

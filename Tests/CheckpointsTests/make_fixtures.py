@@ -5,6 +5,7 @@ Fixtures/ holds
   types.gguf                 one tensor of 6 x 512 a type, named by the type: random blocks, some with edge scales (zeros of
                              both signs, subnormal, largest, negative), one of all-zero and one of all-one bits
   types.expected.safetensors the same tensors as F32, dequantised by the `gguf` package
+  other-type.gguf            one tensor of a type that is not read, to be refused
   metadata.gguf, .json       every value type, arrays, nested and empty arrays, a long string, alignment 64, a 3-D tensor
   version2.gguf, .json       the format's second version
   big-endian.gguf            to be refused
@@ -28,9 +29,9 @@ ROWS, COLUMNS = 6, 512
 
 # The byte offsets of a block's float16 scales.
 SCALES = {
-    Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0], Type.Q2_K: [80, 82], Type.Q3_K: [108],
-    Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208], Type.IQ4_NL: [0], Type.IQ4_XS: [0],
+    Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q8_0: [0], Type.Q4_K: [0, 2], Type.Q6_K: [208], Type.IQ4_NL: [0],
 }
+UNREAD = Type.IQ4_NL
 EDGE_SCALES = [0x0000, 0x8000, 0x0001, 0x83FF, 0x7BFF, 0xFBFF, 0x0400]  # ±0, subnormals, ±65504, the least normal
 
 
@@ -66,17 +67,21 @@ def make_types():
     bfloat[0, :4] = [0x0001, 0x8001, 0x007F, 0x7F7F]
     tensors = {Type.F32: plain, Type.F16: half, Type.BF16: bfloat.view(np.uint8).reshape(ROWS, -1)}
     tensors |= {type: blocks(type, random) for type in SCALES}
-    writer = gguf.GGUFWriter(FIXTURES / "types.gguf", "test")
+    read, unread = (gguf.GGUFWriter(FIXTURES / name, "test") for name in ("types.gguf", "other-type.gguf"))
     expected = {}
     for type, data in tensors.items():
-        writer.add_tensor(type.name, data, raw_dtype=type)
+        if type == UNREAD:
+            unread.add_tensor(type.name, data, raw_dtype=type)
+            continue
+        read.add_tensor(type.name, data, raw_dtype=type)
         values = gguf.quants.dequantize(data, type)
         assert values.dtype == np.float32 and values.shape == (ROWS, COLUMNS) and not np.isnan(values).any(), type
         expected[type.name] = torch.from_numpy(values.copy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    for writer in (read, unread):
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
     save_file(expected, FIXTURES / "types.expected.safetensors")
 
 
@@ -150,7 +155,7 @@ def make_metadata():
     random = np.random.default_rng(2)
     values = {
         Value.UINT8: [0, 255], Value.INT8: [-128, 127], Value.UINT16: [0, 65535], Value.INT16: [-32768, 32767],
-        Value.UINT32: [0, 2**32 - 1], Value.INT32: [-2**31, 2**31 - 1], Value.UINT64: [0, 2**53 + 1, 2**64 - 1],
+        Value.UINT32: [0, 2**32 - 1], Value.INT32: [-2**31, 2**31 - 1], Value.UINT64: [0, 2**53 + 1, 2**63 - 1],
         Value.INT64: [-2**63, 2**63 - 1], Value.FLOAT32: [0.1, -1.5e-42, 3.4028234663852886e38, -math.inf],
         Value.FLOAT64: [0.1, 5e-324, 1.7976931348623157e308, math.inf], Value.BOOL: [True, False],
         Value.STRING: ["", "plain", "q\"\\\n\t\0\u001f", "Grüße 深度求索 🐦 e\u0301 é"],

@@ -1,0 +1,42 @@
+import Foundation
+import SwiftletCheckpoints
+import Testing
+
+@Suite struct MappedFileTests {
+  private func refusal(_ path: String) throws -> CheckpointError {
+    let error = try #require(failure { _ = try MappedFile(path: path) })
+    #expect(error.file == path && error.field == "file")
+    return error
+  }
+
+  @Test func bytesAreTheFiles() throws {
+    let folder = try TemporaryFolder()
+    let file = try MappedFile(path: folder.write([1, 2, 3], as: "bytes"))
+    #expect(file.byteCount == 3)
+    let bytes = file.withBytes { span in span.withUnsafeBytes { Array($0) } }
+    #expect(bytes == [1, 2, 3])
+  }
+
+  @Test func whatIsNoReadableFileIsRefused() throws {
+    let folder = try TemporaryFolder()
+    #expect(try refusal(folder.path("missing")).reason.contains("No such file"))
+    #expect(try refusal(folder.url.path).reason.contains("is a folder, expected a file"))
+    #expect(try refusal(folder.write([], as: "empty")).reason == "is empty")
+    #expect(try refusal("/dev/null").reason == "is no regular file")
+  }
+
+  /// Without a writer, opening a FIFO waits for one.
+  @Test func fifoIsRefusedAtOnce() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("fifo")
+    try #require(mkfifo(path, 0o600) == 0)
+    #expect(try refusal(path).reason == "is no regular file")
+  }
+
+  @Test(.enabled(if: geteuid() != 0, "root reads every file")) func unreadableFileIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write([1], as: "unreadable")
+    try #require(chmod(path, 0) == 0)
+    #expect(try refusal(path).reason.contains("Permission denied"))
+  }
+}
