@@ -128,21 +128,30 @@ struct LineEditor {
     return outcome
   }
 
-  /// Draws prompt and text anew and puts the cursor in its place; long lines wrap.
+  /// Draws prompt and text anew and puts the cursor in its place; long lines wrap, and a recalled message may have several.
   private mutating func draw(_ prompt: String) {
     let width = Terminal.width(STDOUT_FILENO)
+    let end = place(of: text.count, prompt, width), at = place(of: cursor, prompt, width)
     var output = cursorRow > 0 ? "\u{1B}[\(cursorRow)A" : ""
     output += "\r\u{1B}[J" + prompt + String(text)
-    let start = prompt.reduce(0) { $0 + Terminal.columns($1) }
-    func column(_ count: Int) -> Int { text[..<count].reduce(start) { $0 + Terminal.columns($1) } }
-    let end = column(text.count), at = column(cursor)
     // A full last row leaves the terminal's cursor at its end until something follows.
-    if end > 0, end % width == 0 { output += " \r" }
-    let up = end / width - at / width
-    if up > 0 { output += "\u{1B}[\(up)A" }
-    output += "\r" + (at % width > 0 ? "\u{1B}[\(at % width)C" : "")
-    cursorRow = at / width
+    if end.column == 0, end.row > 0, text.last != "\n" { output += " \r" }
+    if end.row > at.row { output += "\u{1B}[\(end.row - at.row)A" }
+    output += "\r" + (at.column > 0 ? "\u{1B}[\(at.column)C" : "")
+    cursorRow = at.row
     Output.write(output)
+  }
+
+  /// Where the character at an index stands, counted from the prompt's start.
+  private func place(of index: Int, _ prompt: String, _ width: Int) -> (row: Int, column: Int) {
+    var row = 0, column = 0
+    for character in prompt + String(text[..<index]) {
+      let columns = Terminal.columns(character)
+      // A wide character does not stand half on a row.
+      if character == "\n" || column + columns > width { (row, column) = (row + 1, 0) }
+      if character != "\n" { column += columns }
+    }
+    return column == width ? (row + 1, 0) : (row, column)
   }
 
   /// A scalar, a control character or a whole escape sequence; nil at the end of input.

@@ -1,0 +1,117 @@
+import Foundation
+import SwiftletJSON
+import Testing
+
+/// What a run of the built command left behind.
+struct CommandResult {
+  var status: Int32
+  var output: String
+  var errors: String
+
+  /// Standard output as one JSON value.
+  var json: JSONValue {
+    get throws { try JSONValue(parsing: Array(output.utf8)) }
+  }
+
+  /// The keys of the JSON object on standard output, in order.
+  var keys: [String] {
+    get throws { try json.members?.map(\.key) ?? [] }
+  }
+}
+
+/// Runs the built command in a folder of its own, with an empty cache and without the network.
+struct CommandRunner {
+  /// Removed when the last copy of the runner goes.
+  private final class Folder: Sendable {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-command-\(UUID().uuidString)").path
+
+    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+  }
+
+  private let temporary: Folder
+  var folder: String { temporary.path }
+
+  init() throws { temporary = try Folder() }
+
+  /// - Parameters:
+  ///   - input: the bytes of standard input.
+  ///   - output: where standard output goes instead of the result.
+  func run(
+    _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:], output: String? = nil
+  ) async throws -> CommandResult {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try Self.executable())
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    process.environment = [
+      "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": folder, "HF_HOME": folder + "/hf",
+      "HF_HUB_OFFLINE": "1", "SWIFTLET_THREADS": "2",
+    ].merging(environment) { $1 }
+    // Files, unlike pipes, never make the command wait for a reader.
+    let stem = "\(folder)/\(UUID().uuidString)"
+    try Data(input).write(to: URL(fileURLWithPath: stem + ".in"))
+    FileManager.default.createFile(atPath: stem + ".out", contents: nil)
+    FileManager.default.createFile(atPath: stem + ".err", contents: nil)
+    process.standardInput = try #require(FileHandle(forReadingAtPath: stem + ".in"))
+    process.standardOutput = try #require(FileHandle(forWritingAtPath: output ?? stem + ".out"))
+    process.standardError = try #require(FileHandle(forWritingAtPath: stem + ".err"))
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+      process.terminationHandler = { _ in continuation.resume() }
+      do {
+        try process.run()
+      } catch {
+        continuation.resume(throwing: error)
+      }
+    }
+    #expect(process.terminationReason == .exit, "the command was ended by signal \(process.terminationStatus)")
+    func text(_ suffix: String) throws -> String {
+      String(decoding: try Data(contentsOf: URL(fileURLWithPath: stem + suffix)), as: UTF8.self)
+    }
+    return CommandResult(status: process.terminationStatus, output: try text(".out"), errors: try text(".err"))
+  }
+
+  /// Runs the command, which must succeed.
+  func succeed(
+    _ arguments: String..., input: String = "", environment: [String: String] = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> CommandResult {
+    let result = try await run(arguments, input: Array(input.utf8), environment: environment)
+    #expect(result.status == 0, "\(arguments.joined(separator: " ")): \(result.errors)", sourceLocation: sourceLocation)
+    return result
+  }
+
+  /// Writes a file into the folder and returns its path.
+  func file(_ name: String, _ text: String) throws -> String {
+    let path = folder + "/" + name
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    return path
+  }
+
+  func read(_ name: String) throws -> String {
+    String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name)), as: UTF8.self)
+  }
+
+  /// The command, which stands beside the tests' own executable or bundle.
+  private static func executable() throws -> String {
+    for argument in CommandLine.arguments where argument.hasPrefix("/") || argument.contains(".build") {
+      var folder = URL(fileURLWithPath: argument)
+      while folder.path != "/" {
+        folder.deleteLastPathComponent()
+        let candidate = folder.appendingPathComponent("swiftlet").path
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: candidate, isDirectory: &isFolder), !isFolder.boolValue,
+          FileManager.default.isExecutableFile(atPath: candidate)
+        {
+          return candidate
+        }
+      }
+    }
+    throw MissingCommand(arguments: CommandLine.arguments)
+  }
+}
+
+struct MissingCommand: Error {
+  let arguments: [String]
+}
