@@ -41,8 +41,8 @@ extension ModelConfiguration {
         scaling: scaling)
       // Files with split key and value matrices give the sizes after decompression under keys of their own.
       let keyLength = try keys.integer("attention.key_length_mla", default: keys.integer("attention.key_length", default: 0))
-      guard keyLength > rotaryDimension else {
-        throw keys.failure("attention.key_length", "more than the \(rotaryDimension) rotated values")
+      guard rotaryDimension > 0, keyLength > rotaryDimension else {
+        throw keys.failure("attention.key_length", "more than the \(rotaryDimension) rotated values, which are at least 2")
       }
       attention = .latent(
         Latent(
@@ -60,13 +60,17 @@ extension ModelConfiguration {
         source: file.path, field: "general.architecture", reason: "found \"\(name)\", expected llama, qwen2 or deepseek2")
     }
 
-    let nextTokenLayers = try keys.integer("nextn_predict_layers", default: 0)
+    let nextTokenLayers = try keys.integer("nextn_predict_layers", default: 0), blockCount = try keys.integer("block_count")
+    guard blockCount > 0 else { throw keys.failure("block_count", "an integer from 1") }
+    guard (0..<blockCount).contains(nextTokenLayers) else {
+      throw keys.failure("nextn_predict_layers", "fewer than the \(blockCount) layers")
+    }
     self = try ModelConfiguration(
       architecture: architecture,
       vocabularySize: vocabularySize,
       hiddenSize: hiddenSize,
       // Layers that predict further tokens are appended and counted by the file, but are no part of the decoder.
-      layerCount: keys.integer("block_count") - nextTokenLayers,
+      layerCount: blockCount - nextTokenLayers,
       headCount: headCount,
       attention: attention,
       rotary: rotary,

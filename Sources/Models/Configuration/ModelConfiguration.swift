@@ -167,6 +167,9 @@ extension ModelConfiguration {
     guard rotary.dimension % 2 == 0 else {
       throw ModelError(source: source, field: "rotary dimension", reason: "found \(rotary.dimension), expected an even number")
     }
+    if case .factors(let factors) = rotary.scaling {
+      try check("rope_freqs.weight", factors.count, rotary.dimension / 2...rotary.dimension / 2)
+    }
     if let mixture {
       try check("n_routed_experts", mixture.expertCount, 1...1 << 16)
       try check("num_experts_per_tok", mixture.expertsPerToken, 1...mixture.expertCount)
