@@ -52,11 +52,11 @@ struct CommandRunner {
     // Files, unlike pipes, never make the command wait for a reader.
     let stem = "\(folder)/\(UUID().uuidString)"
     try Data(input).write(to: URL(fileURLWithPath: stem + ".in"))
-    FileManager.default.createFile(atPath: stem + ".out", contents: nil)
-    FileManager.default.createFile(atPath: stem + ".err", contents: nil)
-    process.standardInput = try #require(FileHandle(forReadingAtPath: stem + ".in"))
-    process.standardOutput = try #require(FileHandle(forWritingAtPath: output ?? stem + ".out"))
-    process.standardError = try #require(FileHandle(forWritingAtPath: stem + ".err"))
+    try Data().write(to: URL(fileURLWithPath: stem + ".out"))
+    try Data().write(to: URL(fileURLWithPath: stem + ".err"))
+    process.standardInput = FileHandle(forReadingAtPath: stem + ".in")
+    process.standardOutput = FileHandle(forWritingAtPath: output ?? stem + ".out")
+    process.standardError = FileHandle(forWritingAtPath: stem + ".err")
     try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
       process.terminationHandler = { _ in continuation.resume() }
       do {

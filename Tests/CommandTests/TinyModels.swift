@@ -15,7 +15,7 @@ enum TinyModels {
     tests.appendingPathComponent("TokenizationTests/Fixtures/\(name).tokenizer.json").path
   }
 
-  /// The id of `<|end|>` in the vocabulary of `chat(in:)`, which begins with the 256 bytes in the alphabet's order.
+  /// The id of `<|end|>` in the vocabulary of `chat(in:)`, whose first 256 tokens are the bytes.
   static let endToken = 256
 
   /// A folder with a tiny checkpoint, a vocabulary of bytes, and a chat template.
