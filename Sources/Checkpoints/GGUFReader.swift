@@ -171,6 +171,7 @@ struct GGUFReader {
       throw failure(alignmentKey, "found \(alignment), expected a power of two up to 1048576")
     }
     let start = (position + alignment - 1) / alignment * alignment
+    var places: [(name: String, bytes: Range<Int>)] = []
     for index in content.tensors.indices {
       let tensor = content.tensors[index]
       let elements = tensor.shape.reduce(1, *)
@@ -184,7 +185,9 @@ struct GGUFReader {
           "its \(size) bytes at offset \(start) + \(tensor.offset) pass the end of the file at \(byteCount); it is truncated")
       }
       content.tensors[index].offset += start
+      places.append((tensor.name, start + tensor.offset..<end))
     }
+    if let (first, second) = firstOverlap(places) { throw failure(second, "its bytes overlap those of \(first)") }
   }
 
   private mutating func tensor(_ bytes: RawSpan, _ name: String) throws(CheckpointError) -> TensorInformation {

@@ -44,6 +44,7 @@ public struct SafetensorsFile: Sendable {
     var otherTensors: [OtherTensor] = []
     var metadata: [(key: String, value: String)] = []
     var names = Set<[UInt8]>()
+    var places: [(name: String, bytes: Range<Int>)] = []
     for member in members {
       guard names.insert(Array(member.key.utf8)).inserted else {
         throw CheckpointError(file: path, field: member.key, reason: "the name stands twice in the header")
@@ -52,6 +53,7 @@ public struct SafetensorsFile: Sendable {
         metadata = (member.value.members ?? []).map { ($0.key, $0.value.string ?? "") }
       } else {
         let entry = try Self.entry(member, path: path, dataStart: start, fileBytes: file.byteCount)
+        places.append((entry.name, entry.bytes))
         if let type = Self.elementTypes[entry.type] {
           tensors.append(
             (entry.name, Tensor(storage: file.storage, byteOffset: entry.bytes.lowerBound, shape: entry.shape, type: type)))
@@ -59,6 +61,9 @@ public struct SafetensorsFile: Sendable {
           otherTensors.append(entry)
         }
       }
+    }
+    if let (first, second) = firstOverlap(places) {
+      throw CheckpointError(file: path, field: second, reason: "its bytes overlap those of \(first)")
     }
     self.file = file
     self.tensors = tensors
