@@ -60,8 +60,9 @@ public struct LoadedModel: Sendable {
     try checkVocabulary()
   }
 
-  /// The tokenizer of a GGUF file or of a folder that may hold nothing but tokenizer.json.
+  /// The tokenizer of a GGUF file, of a tokenizer.json, or of a folder that may hold nothing else.
   public static func tokenizer(path: String) throws -> Tokenizer {
+    if path.hasSuffix("/tokenizer.json") { return try tokenizer(path: String(path.dropLast("/tokenizer.json".count))) }
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       if let tokenizer = try tokenizer(folder: path) { return tokenizer }
