@@ -17,9 +17,11 @@ build: install-dependencies
 chat: build
 	@"$$($(BUILD) --show-bin-path)/swiftlet" chat $(MODEL)
 
-# One test after the other: they use all cores themselves, and some watch the clock.
+# `swift test` builds with settings of its own, so the build is apart: what `make chat` built is not built again. One test after
+# the other: they use all cores themselves, and some watch the clock.
 test: install-dependencies
-	$(SWIFT) test $(FLAGS) --no-parallel
+	$(SWIFT) build $(FLAGS) --build-tests
+	$(SWIFT) test $(FLAGS) --skip-build --no-parallel
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Examples

@@ -52,17 +52,21 @@ extension String {
 
 /// Prints the progress of downloads to standard error.
 final class ProgressPrinter: Sendable {
-  private let lastPrint = Mutex<(time: ContinuousClock.Instant, isOpen: Bool)?>(nil)
+  private let lastPrint = Mutex<(time: ContinuousClock.Instant, isOpen: Bool, isComplete: Bool)?>(nil)
 
   func print(_ progress: DownloadProgress) {
     lastPrint.withLock { last in
       let now = ContinuousClock.now
       if Output.errorIsTerminal {
         Output.writeError("\r\u{1B}[K\(progress.line(width: Terminal.width(STDERR_FILENO) - 1))")
-        last = (now, true)
-      } else if last.map({ $0.time.duration(to: now) >= .seconds(5) }) ?? true || progress.completedBytes == progress.totalBytes {
+        last = (now, true, false)
+        return
+      }
+      // Elsewhere a line now and then, and one for the end.
+      let isComplete = progress.completedBytes == progress.totalBytes
+      if last.map({ isComplete ? !$0.isComplete : $0.time.duration(to: now) >= .seconds(5) }) ?? true {
         Output.note(progress.description)
-        last = (now, false)
+        last = (now, false, isComplete)
       }
     }
   }
