@@ -9,10 +9,12 @@ enum Output {
   static let errorIsTerminal = isatty(STDERR_FILENO) == 1
   static let usesColor = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR"].map(\.isEmpty) ?? true
 
+  static func write(_ text: String) { write(Array(text.utf8)) }
+
   /// Writes at once and without a line end. Output that cannot be written ends the process with status 1.
-  static func write(_ text: String) {
+  static func write(_ bytes: [UInt8]) {
     do {
-      try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+      try FileHandle.standardOutput.write(contentsOf: Data(bytes))
     } catch {
       // A reader that went away wants no more, not even an error.
       let reason = errno

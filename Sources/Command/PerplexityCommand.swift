@@ -40,7 +40,7 @@ struct PerplexityCommand: AsyncParsableCommand {
       throw CommandError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
     }
     let addsBeginning = tokenizer.addsBeginningOfSequence
-    let tokens = tokenizer.encode(utf8: Array(data), addedTokens: .none, addingBeginningOfSequence: addsBeginning)
+    let tokens = tokenizer.encode(utf8: Array(data)[...], addedTokens: .none, addingBeginningOfSequence: addsBeginning)
     let compute = Compute(threadCount: threadCount)
     let result: Perplexity
     do {

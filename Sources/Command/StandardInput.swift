@@ -28,27 +28,29 @@ enum StandardInput {
 
   /// Calls `body` with the whole lines of each piece that comes, without their line feeds, so that answers can be written while
   /// the writer still waits for them. Lines end at 0x0A only; a last line without one counts.
-  static func forEachLines(_ body: ([[UInt8]]) throws -> Void) throws {
+  static func forEachLines(_ body: ([ArraySlice<UInt8>]) throws -> Void) throws {
     var pending: [UInt8] = []
     while case let new = try next(), !new.isEmpty {
-      var lines = new.split(separator: 0x0A, omittingEmptySubsequences: false)
-      let rest = lines.removeLast()
-      guard let first = lines.first else {
-        pending += rest
+      guard let end = new.lastIndex(of: 0x0A) else {
+        pending += new
         continue
       }
-      try body([pending + first] + lines.dropFirst().map { Array($0) })
-      pending = Array(rest)
+      pending += new[..<end]
+      try body(pending.split(separator: 0x0A, omittingEmptySubsequences: false))
+      pending = Array(new[(end + 1)...])
     }
-    if !pending.isEmpty { try body([pending]) }
+    if !pending.isEmpty { try body([pending[...]]) }
   }
 
   /// What has come, or is next to come; empty at the end.
   private static func next() throws -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: 1 << 16)
     while true {
-      let count = bytes.withUnsafeMutableBytes { read(STDIN_FILENO, $0.baseAddress, $0.count) }
-      if count >= 0 { return Array(bytes[..<count]) }
+      var result = 0
+      let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
+        result = read(STDIN_FILENO, buffer.baseAddress, buffer.count)
+        count = max(0, result)
+      }
+      if result >= 0 { return bytes }
       if errno != EINTR { throw CommandError("standard input cannot be read: \(String(cString: strerror(errno)))") }
     }
   }

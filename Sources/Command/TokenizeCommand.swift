@@ -64,19 +64,30 @@ struct TokenizeCommand: AsyncParsableCommand {
       }
     } else {
       try StandardInput.forEachLines { lines in
-        Output.write(lines.map { describe(tokenizer.encode(utf8: $0), tokenizer) }.joined())
+        var output: [UInt8] = []
+        for line in lines { describe(tokenizer.encode(utf8: line), tokenizer, into: &output) }
+        Output.write(output)
       }
     }
   }
 
-  private func describe(_ ids: [Int32], _ tokenizer: Tokenizer) -> String {
-    json
-      ? "[" + ids.map(String.init).joined(separator: ",") + "]\n"
-      : ids.map { "\($0) \(String(reflecting: tokenizer.decode([$0])))\n" }.joined()
+  /// Bytes and no strings: a string for every id would take longer than the encoding.
+  private func describe(_ ids: [Int32], _ tokenizer: Tokenizer, into output: inout [UInt8]) {
+    guard json else {
+      for id in ids { output += "\(id) \(String(reflecting: tokenizer.decode([id])))\n".utf8 }
+      return
+    }
+    output.append(UInt8(ascii: "["))
+    for (index, id) in ids.enumerated() {
+      if index > 0 { output.append(UInt8(ascii: ",")) }
+      output.append(decimal: id)
+    }
+    output.append(UInt8(ascii: "]"))
+    output.append(0x0A)
   }
 
-  private func ids(_ line: [UInt8], _ vocabularySize: Int) throws -> [Int32] {
-    let value = try JSONValue(parsing: line)
+  private func ids(_ line: ArraySlice<UInt8>, _ vocabularySize: Int) throws -> [Int32] {
+    let value = try JSONValue(parsing: Array(line))
     guard let elements = value.elements else {
       throw CommandError("found a JSON \(value.typeName), expected an array of ids")
     }
@@ -105,5 +116,17 @@ struct TokenizeCommand: AsyncParsableCommand {
       messages, tools: value["tools"], addGenerationPrompt: !noGenerationPrompt, extra: extra)
     let ids = tokenizer.encode(text)
     Output.line(["text": .string(text), "ids": .array(ids.map { .integer(Int($0)) })])
+  }
+}
+
+extension [UInt8] {
+  /// Appends the decimal digits of a number that is not negative.
+  fileprivate mutating func append(decimal number: Int32) {
+    var divisor: Int32 = 1
+    while number / divisor >= 10 { divisor *= 10 }
+    while divisor > 0 {
+      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / divisor % 10))
+      divisor /= 10
+    }
   }
 }

@@ -87,7 +87,7 @@ public final class Tokenizer: Sendable {
 
   /// The ids of a text in UTF-8. Every ill-formed sequence (in the Unicode standard's maximal-subpart sense) is read as U+FFFD.
   public func encode(
-    utf8: [UInt8], addedTokens: AddedTokenMatching = .all, addingBeginningOfSequence: Bool = false
+    utf8: ArraySlice<UInt8>, addedTokens: AddedTokenMatching = .all, addingBeginningOfSequence: Bool = false
   ) -> [Int32] {
     encode(String(decoding: utf8, as: UTF8.self), addedTokens: addedTokens, addingBeginningOfSequence: addingBeginningOfSequence)
   }

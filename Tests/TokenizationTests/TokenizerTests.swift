@@ -54,7 +54,7 @@ import Testing
     #expect(tokenizer.encode(utf8: [0x61, 0xFF, 0x62]) == tokenizer.encode("a\u{FFFD}b"))
     #expect(tokenizer.encode(utf8: [0xE4, 0xB8]) == tokenizer.encode("\u{FFFD}"))
     #expect(tokenizer.encode(utf8: [0xED, 0xA0, 0x80]) == tokenizer.encode("\u{FFFD}\u{FFFD}\u{FFFD}"))
-    #expect(tokenizer.encode(utf8: Array("naïve 的".utf8)) == tokenizer.encode("naïve 的"))
+    #expect(tokenizer.encode(utf8: Array("naïve 的".utf8)[...]) == tokenizer.encode("naïve 的"))
   }
 
   @Test func tokensAreKeyedByBytes() throws {
