@@ -1,6 +1,4 @@
 import Foundation
-import NIOCore
-import NIOHTTP1
 
 /// Fetches the files of one commit into the cache.
 struct HubDownload {
@@ -69,106 +67,19 @@ struct HubDownload {
     try cache.link(file, commit: commit, of: repository)
   }
 
-  /// Brings the file's content into its blob: goes on with what an earlier attempt left, checks size and checksum, then renames.
+  /// Brings the file's content into its blob.
   private mutating func transfer(_ file: RepositoryFile) async throws {
-    var partial = try PartialFile(path: partialPath(file))
-    if partial.byteCount > file.byteCount { try partial.restart() }
-    meter.found(partial.byteCount)
-    var digest = ChecksumDigest(of: file.checksum, byteCount: file.byteCount)
-    try await partial.read { bytes in
-      try Task.checkCancellation()
-      digest.update(bytes)
-    }
-    var retries = Retries(transport.configuration.retries)
-    while partial.byteCount < file.byteCount {
-      let before = partial.byteCount
-      do {
-        try await receive(file, &partial, &digest)
-      } catch let failure as PassingFailure {
-        if partial.byteCount > before { retries.reset() }
-        try await retries.pause(after: failure)
-      } catch let error as HubError {
-        if case .diskFull(let folder, _, _) = error {
-          throw HubError.diskFull(
-            folder: folder, needed: file.byteCount - partial.byteCount, available: transport.configuration.freeSpace(folder))
-        }
-        throw error
-      }
-    }
-    let found = digest.finalize()
-    guard found == file.checksum.hexadecimal else {
-      try FileSystem.remove(partialPath(file))
-      throw HubError.wrongChecksum(file: file.path, expected: file.checksum.hexadecimal, found: found)
-    }
-    try partial.synchronize()
-    try FileSystem.move(partialPath(file), to: blobPath(file))
-  }
-
-  /// One request for the rest of the file; returns when its body has ended.
-  private mutating func receive(_ file: RepositoryFile, _ partial: inout PartialFile, _ digest: inout ChecksumDigest) async throws
-  {
     let configuration = transport.configuration
     let url = "\(configuration.endpoint)/\(repository)/resolve/\(commit)/\(HubTransport.encoded(file.path, keepingSlashes: true))"
-    var headers = HTTPHeaders()
-    if partial.byteCount > 0 { headers.add(name: "Range", value: "bytes=\(partial.byteCount)-") }
-    let response = try await transport.get(url, headers: headers)
-
-    func restart() throws(HubError) {
-      try partial.restart()
-      digest = ChecksumDigest(of: file.checksum, byteCount: file.byteCount)
-      meter.found(0)
+    let transfer = FileTransfer(
+      transport: transport, url: url, name: file.path, byteCount: file.byteCount, checksum: file.checksum,
+      partialPath: partialPath(file))
+    try await transfer.run(&meter) { [self] response in
+      try response.check(
+        repository: repository, revision: revision, file: file.path, hasToken: configuration.token != nil)
+      try checkDescription(response, file, url)
     }
-    if response.status == 416 {
-      // The server's file ends before ours does: ours cannot be right.
-      try restart()
-      throw PassingFailure(kind: .server(status: 416, url: url))
-    }
-    try response.check(
-      repository: repository, revision: revision, file: file.path, hasToken: configuration.token != nil)
-    try checkDescription(response, file, url)
-    if response.status == 206 {
-      guard try Self.rangeStart(response.headers, file, url) == partial.byteCount else {
-        throw HubError.malformedResponse(url: url, reason: "another range than was asked for")
-      }
-    } else {
-      // The server does not do ranges and sends all of it again.
-      try restart()
-      if let length = response.headers.first(name: "Content-Length").flatMap({ Int($0) }), length != file.byteCount {
-        throw HubError.wrongSize(file: file.path, expected: file.byteCount, found: length)
-      }
-    }
-    try await receive(response, file, &partial, &digest)
-  }
-
-  private mutating func receive(
-    _ response: HubTransport.Response, _ file: RepositoryFile, _ partial: inout PartialFile, _ digest: inout ChecksumDigest
-  ) async throws {
-    let host = Origin(response.url)?.host ?? response.url
-    var body = response.body.makeAsyncIterator()
-    while true {
-      let buffer: ByteBuffer?
-      do {
-        buffer = try await body.next()
-      } catch {
-        try Task.checkCancellation()
-        throw PassingFailure.cut(host: host, error)
-      }
-      try Task.checkCancellation()
-      guard let buffer else { break }
-      guard buffer.readableBytes <= file.byteCount - partial.byteCount else {
-        try FileSystem.remove(partialPath(file))
-        throw HubError.wrongSize(file: file.path, expected: file.byteCount, found: partial.byteCount + buffer.readableBytes)
-      }
-      try buffer.withUnsafeReadableBytes { bytes in
-        try partial.append(bytes)
-        digest.update(bytes)
-      }
-      meter.received(buffer.readableBytes)
-    }
-    guard partial.byteCount == file.byteCount else {
-      throw PassingFailure(
-        kind: .cut(host: host, reason: "the answer ended after \(partial.byteCount) of \(file.byteCount) bytes"))
-    }
+    try FileSystem.move(partialPath(file), to: blobPath(file))
   }
 
   /// What the hub says of the file must be what its listing said: content of another commit is noticed before it comes.
@@ -184,19 +95,5 @@ struct HubDownload {
     {
       throw .wrongChecksum(file: file.path, expected: file.checksum.hexadecimal, found: found.hexadecimal)
     }
-  }
-
-  /// The first byte of `Content-Range: bytes 100-199/200`, whose total must be the file's size.
-  private static func rangeStart(_ headers: HTTPHeaders, _ file: RepositoryFile, _ url: String) throws(HubError) -> Int {
-    let text = headers.first(name: "Content-Range") ?? ""
-    let fields = text.split { $0 == " " || $0 == "-" || $0 == "/" }
-    guard fields.count == 4, fields[0] == "bytes", let start = Int(fields[1]) else {
-      throw .malformedResponse(
-        url: url, reason: "a part of the file without a Content-Range that can be read: '\(text.prefix(100))'")
-    }
-    if let total = Int(fields[3]), total != file.byteCount {
-      throw .wrongSize(file: file.path, expected: file.byteCount, found: total)
-    }
-    return start
   }
 }

@@ -124,7 +124,7 @@ extension HubTransport.Response {
   }
 
   /// Seconds, as the hub writes it; a date is left to the ordinary pauses.
-  private var retryAfter: Duration? {
+  var retryAfter: Duration? {
     headers.first(name: "Retry-After").flatMap { Int($0) }.map { .seconds(min(max($0, 0), 1_000_000)) }
   }
 }

