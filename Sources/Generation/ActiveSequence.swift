@@ -68,6 +68,12 @@ final class ActiveSequence {
     }
   }
 
+  /// Ends the answer because nobody waits for it any more.
+  func cancel() {
+    isFinished = true
+    events.finish()
+  }
+
   private func parts(of text: String) -> [AnswerPart] {
     if text.isEmpty { return [] }
     return request.splitsReasoning ? reasoning.append(text) : [.content(text)]

@@ -42,7 +42,7 @@ public final class Engine: Sendable {
 
   /// Starts a request. Its events come in order; a consumer that goes away ends it at the next token.
   /// - Throws: `GenerationError` when prompt or options cannot be served; while streaming, when the model is broken.
-  public func generate(_ request: GenerationRequest) throws(GenerationError) -> AsyncThrowingStream<GenerationEvent, any Error> {
+  public func generate(_ request: GenerationRequest) throws(GenerationError) -> GenerationStream {
     let vocabularySize = decoder.configuration.vocabularySize
     try request.options.validate(vocabularySize: vocabularySize)
     guard !request.prompt.isEmpty else { throw .emptyPrompt }
@@ -58,9 +58,8 @@ public final class Engine: Sendable {
       if case .cancelled = reason { submission.isCancelled.store(true, ordering: .relaxed) }
     }
     inbox.add(submission)
-    return stream
+    return GenerationStream(engine: self, submission: submission, events: stream)
   }
-
 }
 
 /// A request as it is handed to the engine's thread.
@@ -94,6 +93,14 @@ final class Inbox: @unchecked Sendable {
     condition.withLock {
       isStopped = true
       condition.signal()
+    }
+  }
+
+  /// What is left when the engine stops.
+  func drain() -> [Submission] {
+    condition.withLock {
+      defer { waiting = [] }
+      return waiting
     }
   }
 

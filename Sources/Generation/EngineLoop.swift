@@ -38,31 +38,38 @@ final class EngineLoop {
   func run() {
     while let submissions = inbox.take(sleeping: active.isEmpty && waiting.isEmpty) {
       waiting += submissions
-      active.removeAll { $0.submission.isCancelled.load(ordering: .relaxed) }
+      for (submission, sequence) in active where submission.isCancelled.load(ordering: .relaxed) { sequence.cancel() }
+      retire()
       while active.count < maximumSequences, !waiting.isEmpty { admit(waiting.removeFirst()) }
       if let next = active.first(where: { !$0.sequence.pendingPrompt.isEmpty }) { computePrompt(next.sequence) }
       decodeStep()
       retire()
     }
-    for submission in waiting + active.map(\.submission) { submission.events.finish(throwing: GenerationError.engineStopped) }
+    for submission in waiting + active.map(\.submission) + inbox.drain() {
+      submission.events.finish(throwing: GenerationError.engineStopped)
+    }
   }
 
   private func admit(_ submission: Submission) {
-    guard !submission.isCancelled.load(ordering: .relaxed) else { return }
+    guard !submission.isCancelled.load(ordering: .relaxed) else { return submission.events.finish() }
     let cache = takeCache(for: submission.request.prompt)
     let sequence = ActiveSequence(
       submission.request, cache: cache, tokenizer: tokenizer, ends: endTokens, events: submission.events)
     active.append((submission, sequence))
   }
 
-  /// A kept cache cut back to where the prompt departs from it, or a new one. The last prompt token is always computed, since
-  /// its logits are needed.
+  /// A cache that holds as much of the prompt's beginning as any kept one. The last prompt token is always computed, since its
+  /// logits are needed. A kept cache that the prompt goes on from is taken over; one that it departs from stays for the conversation
+  /// it belongs to, and the beginning is copied.
   private func takeCache(for prompt: [Int32]) -> KeyValueCache {
-    func common(_ tokens: [Int32]) -> Int { min(zip(tokens, prompt).prefix { $0 == $1 }.count, prompt.count - 1) }
-    guard let best = kept.indices.max(by: { common(kept[$0].tokens) < common(kept[$1].tokens) }), common(kept[best].tokens) > 0
-    else { return decoder.makeCache(capacity: contextLength) }
-    let (tokens, cache) = kept.remove(at: best)
-    cache.truncate(to: common(tokens))
+    let common = kept.map { kept in min(zip(kept.tokens, prompt).prefix { $0 == $1 }.count, prompt.count - 1) }
+    guard let best = common.indices.max(by: { common[$0] < common[$1] }), common[best] > 0 else {
+      return decoder.makeCache(capacity: contextLength)
+    }
+    let isContinued = common[best] >= kept[best].tokens.count - 1
+    guard isContinued else { return kept[best].cache.copy(of: common[best]) }
+    let cache = kept.remove(at: best).cache
+    cache.truncate(to: common[best])
     return cache
   }
 

@@ -48,6 +48,39 @@ public struct GenerationOptions: Sendable, Equatable {
     self.ignoresEnd = ignoresEnd
   }
 
+  /// How a token is chosen, in the shape of Apple's Foundation Models.
+  public struct SamplingMode: Sendable, Equatable {
+    fileprivate var isGreedy = false
+    fileprivate var topK = 0
+    fileprivate var topP = 1.0
+    fileprivate var seed: UInt64?
+
+    /// Always the most likely token.
+    public static var greedy: SamplingMode { SamplingMode(isGreedy: true) }
+
+    /// One of the `count` most likely tokens.
+    public static func random(top count: Int, seed: UInt64? = nil) -> SamplingMode { SamplingMode(topK: count, seed: seed) }
+
+    /// One of the most likely tokens that together have this probability.
+    public static func random(probabilityThreshold: Double, seed: UInt64? = nil) -> SamplingMode {
+      SamplingMode(topP: probabilityThreshold, seed: seed)
+    }
+  }
+
+  /// In the shape of Apple's Foundation Models.
+  ///
+  /// A mode without a seed takes one by chance, so that answers differ from call to call. All other ways of making options have seed
+  /// 0 unless they are given one, so that answers repeat.
+  public init(sampling: SamplingMode?, temperature: Double? = nil, maximumResponseTokens: Int? = nil) {
+    self.init(maximumResponseTokens: maximumResponseTokens)
+    if let temperature { self.temperature = temperature }
+    guard let sampling else { return }
+    if sampling.isGreedy { self.temperature = 0 }
+    topK = sampling.topK
+    topP = sampling.topP
+    seed = sampling.seed ?? UInt64.random(in: 0 ... .max)
+  }
+
   /// Always the most likely token.
   public static var greedy: GenerationOptions { GenerationOptions(temperature: 0) }
 
@@ -75,7 +108,9 @@ public struct GenerationOptions: Sendable, Equatable {
       guard (0..<vocabularySize).contains(Int(id)) else {
         throw .invalidOption(name: "logit_bias", reason: "found token \(id), expected ids below \(vocabularySize)")
       }
-      guard !bias.isNaN else { throw .invalidOption(name: "logit_bias", reason: "found NaN for token \(id)") }
+      guard Float(bias).isFinite || bias == -.infinity else {
+        throw .invalidOption(name: "logit_bias", reason: "found \(bias) for token \(id), expected a number")
+      }
     }
     guard !stop.contains("") else { throw .invalidOption(name: "stop", reason: "found an empty text") }
   }

@@ -29,9 +29,9 @@ struct Sampler {
     penalize(logits)
     let best = kernels.argmax(UnsafeBufferPointer(logits))
     guard logits.indices.contains(best), logits[best].isFinite else { return nil }
-    if options.temperature == 0 { return Int32(best) }
-
+    // Below the smallest temperature whose inverse is a number, only the most likely token is left.
     let largest = logits[best], inverse = Float(1 / options.temperature)
+    if !inverse.isFinite { return Int32(best) }
     for index in logits.indices {
       let scaled = (logits[index] - largest) * inverse
       logits[index] = scaled.isNaN ? -.infinity : scaled
@@ -73,8 +73,9 @@ struct Sampler {
   private func drawNarrowed(_ probabilities: UnsafeMutableBufferPointer<Float>, at uniform: Double) -> Int32 {
     let limit = options.topK > 0 ? min(options.topK, probabilities.count) : probabilities.count
     let total = options.topP < 1 && limit == probabilities.count ? probabilities.reduce(0.0) { $0 + Double($1) } : nil
-    // Few tokens carry nearly everything: look at the best 256, then at four times as many, until they suffice.
-    var count = min(limit, 256)
+    // Few tokens carry nearly everything: look at the best 256, then at four times as many, until they suffice. After top-k, top-p
+    // is a share of the k, so all of them are looked at.
+    var count = options.topP < 1 && total == nil ? limit : min(limit, 256)
     while true {
       let candidates = Self.largest(count, of: probabilities)
       let mass = candidates.reduce(0.0) { $0 + Double(probabilities[Int($1)]) }

@@ -60,6 +60,15 @@ public final class KeyValueCache {
     blocks.removeSubrange((self.count + length - 1) / length..<blocks.count)
   }
 
+  /// A cache of its own with the first `count` positions.
+  public func copy(of count: Int) -> KeyValueCache {
+    let copy = KeyValueCache(layout: layout, capacity: capacity)
+    copy.count = min(max(0, count), self.count)
+    let length = KeyValueBlocks.blockLength
+    copy.blocks = blocks.prefix((copy.count + length - 1) / length).map { Storage(copying: $0) }
+    return copy
+  }
+
   /// The blocks of one layer.
   func layer(_ index: Int) -> KeyValueBlocks {
     let start = index * (layout.keyBytes + layout.valueBytes)

@@ -5,7 +5,8 @@ internal import SwiftletJSON
 /// Answers the rows of a JSON Lines file, several at once, into another file, in the rows' order.
 ///
 /// An output that already has rows is continued, so that an interrupted run resumes: whole lines are kept, a torn last one is
-/// written again. A row that cannot be answered yields `{"error": …}` and the run goes on.
+/// written again. Answers that wait for a row before them are kept in a journal beside the output until they can be written. A row
+/// that cannot be answered yields `{"error": …}` and the run goes on.
 public struct BatchRun: Sendable {
   private let model: LanguageModel
   private let defaults: GenerationOptions
@@ -21,21 +22,45 @@ public struct BatchRun: Sendable {
   }
 
   /// - Parameter progress: called with the rows done and all rows, at the start and after each row.
-  /// - Throws: `BatchError` when a file cannot be read or written, or the output has more rows than the input.
-  public func run(input: String, output: String, progress: @Sendable (Int, Int) -> Void = { _, _ in }) async throws {
-    let rows = try Self.lines(input)
-    let done = try Self.resumeCount(output)
+  /// - Returns: how many rows were answered now; 0 when the output had them all.
+  /// - Throws: `BatchError` when a file cannot be read or written, or the output is not one of this input, model and options. It is
+  ///   left as it was then.
+  @discardableResult
+  public func run(
+    input: String, output: String, progress: @Sendable (Int, Int) -> Void = { _, _ in }
+  ) async throws -> Int {
+    guard let data = FileManager.default.contents(atPath: input) else { throw BatchError(file: input, reason: "cannot be read") }
+    let rows = Self.rows(data)
+    let (done, bytes) = try Self.answered(output)
     guard done <= rows.count else {
       throw BatchError(file: output, reason: "has \(done) rows, but \(input) only \(rows.count); name another output file")
     }
-    guard let file = FileHandle(forWritingAtPath: output) else { throw BatchError(file: output, reason: "cannot be written") }
+    let journal = try BatchJournal(output: output, origin: origin(data))
+    let file = try BatchJournal.open(output)
     defer { try? file.close() }
-    _ = try file.seekToEnd()
+    try file.truncate(atOffset: UInt64(bytes))
     progress(done, rows.count)
+    try await answer(rows, from: done, file, journal, progress)
+    try journal.remove()
+    return rows.count - done
+  }
+
+  private func answer(
+    _ rows: [[UInt8]], from done: Int, _ file: FileHandle, _ journal: BatchJournal, _ progress: @Sendable (Int, Int) -> Void
+  ) async throws {
+    var finished = journal.waiting.filter { $0.key >= done }
+    var next = done, written = done
+    func write() throws {
+      while let row = finished.removeValue(forKey: written) {
+        try file.write(contentsOf: Data((row.serialized() + "\n").utf8))
+        written += 1
+        progress(written, rows.count)
+      }
+    }
+    try write()
     try await withThrowingTaskGroup(of: (Int, JSONValue).self) { group in
-      var next = done, written = done
-      var finished: [Int: JSONValue] = [:]
       func start() {
+        while next < rows.count, next < written || finished[next] != nil { next += 1 }
         guard next < rows.count else { return }
         let index = next, row = rows[next]
         next += 1
@@ -44,14 +69,25 @@ public struct BatchRun: Sendable {
       for _ in 0..<concurrency { start() }
       while let (index, answer) = try await group.next() {
         finished[index] = answer
-        while let row = finished.removeValue(forKey: written) {
-          try file.write(contentsOf: Data((row.serialized() + "\n").utf8))
-          written += 1
-          progress(written, rows.count)
-        }
+        if index > written { try journal.add(answer, row: index) }
+        try write()
         start()
       }
     }
+  }
+
+  /// What the answers depend on.
+  private func origin(_ input: Data) -> BatchJournal.Origin {
+    let biases = defaults.logitBias.sorted { $0.key < $1.key }.map { JSONMember(key: "\($0.key)", value: .number($0.value)) }
+    let settings: JSONValue = [
+      "model": .string(model.loaded.path), "context": .integer(model.engine.contextLength),
+      "temperature": .number(defaults.temperature), "top_k": .integer(defaults.topK), "top_p": .number(defaults.topP),
+      "min_p": .number(defaults.minP), "repetition_penalty": .number(defaults.repetitionPenalty),
+      "frequency_penalty": .number(defaults.frequencyPenalty), "presence_penalty": .number(defaults.presencePenalty),
+      "logit_bias": .object(biases), "seed": .string("\(defaults.seed)"), "stop": .array(defaults.stop.map { .string($0) }),
+      "max_tokens": defaults.maximumResponseTokens.map { .integer($0) } ?? .null,
+    ]
+    return BatchJournal.Origin(settings: settings.serialized(), input: input)
   }
 
   private func answer(_ row: [UInt8]) async throws -> JSONValue {
@@ -60,31 +96,39 @@ public struct BatchRun: Sendable {
       return try await model.complete(prompt, options: options).json
     } catch let error as CancellationError {
       throw error
+    } catch GenerationError.engineStopped {
+      throw GenerationError.engineStopped
     } catch {
       return ["error": .string("\(error)")]
     }
   }
 
-  /// Splits at 0x0A only; a last line without one counts, an empty one does not.
-  private static func lines(_ path: String) throws -> [[UInt8]] {
-    guard let data = FileManager.default.contents(atPath: path) else { throw BatchError(file: path, reason: "cannot be read") }
-    return data.split(separator: 0x0A, omittingEmptySubsequences: true).map { Array($0) }
+  /// Splits at 0x0A only; a last line without one counts, one of nothing but whitespace does not.
+  private static func rows(_ data: Data) -> [[UInt8]] {
+    data.split(separator: 0x0A).map { Array($0) }.filter { line in !line.allSatisfy { [0x20, 0x09, 0x0D].contains($0) } }
   }
 
-  /// The number of whole lines of the output, which is created when missing and cut after the last of them.
-  private static func resumeCount(_ path: String) throws -> Int {
-    guard FileManager.default.fileExists(atPath: path) else {
-      guard FileManager.default.createFile(atPath: path, contents: nil) else {
-        throw BatchError(file: path, reason: "cannot be created")
-      }
-      return 0
-    }
+  /// How many whole rows an output has, and their bytes.
+  /// - Throws: `BatchError` for a file with lines that are no rows of a batch.
+  private static func answered(_ path: String) throws -> (count: Int, bytes: Int) {
+    guard FileManager.default.fileExists(atPath: path) else { return (0, 0) }
     guard let data = FileManager.default.contents(atPath: path) else { throw BatchError(file: path, reason: "cannot be read") }
     let whole = data.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
-    guard let file = FileHandle(forWritingAtPath: path) else { throw BatchError(file: path, reason: "cannot be written") }
-    try file.truncate(atOffset: UInt64(whole))
-    try file.close()
-    return data[..<whole].reduce(0) { $0 + ($1 == 0x0A ? 1 : 0) }
+    let lines = data[..<whole].split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
+    func isRow(_ line: Data) -> Bool {
+      guard let value = try? JSONValue(parsing: Array(line)) else { return false }
+      return value["text"] != nil || value["error"] != nil
+    }
+    if let other = lines.firstIndex(where: { !isRow($0) }) {
+      throw BatchError(
+        file: path, reason: "line \(other + 1) is no row of a batch's output; name another output file, this one is left as it is"
+      )
+    }
+    // What follows the last line end is a row that was being written.
+    guard data[whole...].first.map({ $0 == UInt8(ascii: "{") }) ?? true else {
+      throw BatchError(file: path, reason: "ends with what is no row of a batch's output; name another output file")
+    }
+    return (lines.count, whole)
   }
 
   /// Reads a row: `prompt` or `messages`, and options as the HTTP API names them.
@@ -95,7 +139,7 @@ public struct BatchRun: Sendable {
     }
     var options = defaults
     var prompt: LanguageModel.Prompt?
-    for member in members {
+    for member in members where !member.value.isNull {
       func failure(_ expected: String) -> BatchError {
         BatchError(file: "row", reason: "\(member.key): found \(member.value.serialized().prefix(60)), expected \(expected)")
       }
@@ -131,7 +175,8 @@ public struct BatchRun: Sendable {
         options.stop = stops
       case "logit_bias":
         options.logitBias = [:]
-        for bias in member.value.members ?? [] {
+        guard let biases = member.value.members else { throw failure("an object from token ids to numbers") }
+        for bias in biases {
           guard let id = Int32(bias.key), let amount = bias.value.double else {
             throw failure("an object from token ids to numbers")
           }

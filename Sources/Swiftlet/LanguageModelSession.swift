@@ -8,7 +8,9 @@ public final class LanguageModelSession: Sendable {
 
   private struct State {
     var transcript: Transcript
-    var isResponding = false
+    var turnCount = 0
+    /// The number of the turn in progress, which alone may end itself.
+    var turn: Int?
   }
 
   /// - Parameter instructions: what the model is told before all else, where its template has a place for it.
@@ -22,58 +24,48 @@ public final class LanguageModelSession: Sendable {
     state = Mutex(State(transcript: transcript))
   }
 
-  /// The conversation so far.
+  /// The conversation so far. It has a turn once the turn has ended.
   public var transcript: Transcript { state.withLock { $0.transcript } }
 
   /// Whether an answer is being made.
-  public var isResponding: Bool { state.withLock { $0.isResponding } }
+  public var isResponding: Bool { state.withLock { $0.turn != nil } }
 
   /// Answers a prompt.
-  /// - Throws: `LanguageModelError`, `GenerationError` or `TemplateError`; the transcript then is as before.
+  /// - Throws: `LanguageModelError`, `GenerationError` or `TemplateError`, or `CancellationError` when the task is cancelled; the
+  ///   transcript then is as before.
   public func respond(to prompt: String, options: GenerationOptions = GenerationOptions()) async throws -> Completion {
-    var response: Completion?
-    for try await snapshot in streamResponse(to: prompt, options: options) { response = snapshot }
-    guard let response else { throw CancellationError() }
-    return response
+    try await stream(prompt, options, keepsPartialAnswer: false).collect()
   }
 
   /// Answers a prompt; every element is the whole answer so far, the last one has a summary.
   ///
-  /// Ending the iteration ends the answer at the next token, and what came stays in the transcript.
-  public func streamResponse(
-    to prompt: String, options: GenerationOptions = GenerationOptions()
-  ) -> AsyncThrowingStream<Completion, any Error> {
-    let (stream, continuation) = AsyncThrowingStream.makeStream(of: Completion.self)
-    let task = Task {
-      do {
-        try await answer(prompt, options) { continuation.yield($0) }
-        continuation.finish()
-      } catch {
-        continuation.finish(throwing: error)
-      }
-    }
-    continuation.onTermination = { _ in task.cancel() }
-    return stream
+  /// Leaving the loop over the stream, or cancelling its task, ends the answer at the next token, and what came stays in the
+  /// transcript, unless nothing had come. Errors are thrown by the loop; the transcript then is as before.
+  public func streamResponse(to prompt: String, options: GenerationOptions = GenerationOptions()) -> ResponseStream {
+    stream(prompt, options, keepsPartialAnswer: true)
   }
 
-  private func answer(_ prompt: String, _ options: GenerationOptions, _ yield: (Completion) -> Void) async throws {
-    guard let tokenizer = model.loaded.tokenizer else { throw LanguageModelError.noTokenizer(path: model.loaded.path) }
-    guard let chatPrompt = model.chatPrompt else { throw LanguageModelError.noChatTemplate(path: model.loaded.path) }
-    var transcript = try state.withLock { state in
-      guard !state.isResponding else { throw LanguageModelError.sessionIsResponding }
-      state.isResponding = true
-      return state.transcript
+  private func stream(_ prompt: String, _ options: GenerationOptions, keepsPartialAnswer: Bool) -> ResponseStream {
+    ResponseStream(
+      turn: Turn(session: self, number: begin(), prompt: prompt, options: options, keepsPartialAnswer: keepsPartialAnswer))
+  }
+
+  /// Starts a turn and gives it a number; nil while another one is in progress.
+  private func begin() -> Int? {
+    state.withLock { state in
+      guard state.turn == nil else { return nil }
+      state.turnCount += 1
+      state.turn = state.turnCount
+      return state.turn
     }
-    defer { state.withLock { $0.isResponding = false } }
-    transcript.entries.append(.prompt(prompt))
-    let rendered = try chatPrompt.render(transcript.messages)
-    var response = Completion()
-    let request = GenerationRequest(renderedPrompt: rendered, tokenizer: tokenizer, options: options)
-    for try await event in try model.engine.generate(request) {
-      response.add(event)
-      yield(response)
+  }
+
+  /// Ends a turn, whose entries become part of the conversation. One that is not in progress changes nothing.
+  func end(turn: Int, entries: [Transcript.Entry]) {
+    state.withLock { state in
+      guard state.turn == turn else { return }
+      state.turn = nil
+      state.transcript.entries += entries
     }
-    transcript.entries.append(.response(content: response.content, reasoning: response.reasoning))
-    state.withLock { [transcript] in $0.transcript = transcript }
   }
 }

@@ -25,6 +25,12 @@ public final class Storage: @unchecked Sendable {
     release = nil
   }
 
+  /// Memory of its own with what another storage holds.
+  public convenience init(copying other: Storage) {
+    self.init(byteCount: other.byteCount)
+    address.copyMemory(from: other.address, byteCount: other.byteCount)
+  }
+
   /// Wraps memory owned by somebody else; `release` is called with it when the last reference goes.
   public init(
     address: UnsafeMutableRawPointer, byteCount: Int, release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void

@@ -1,5 +1,6 @@
 import Foundation
 import SwiftletJSON
+import SwiftletTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct BatchTests {
@@ -97,10 +98,24 @@ import Testing
   @Test func anOutputOfOtherRowsIsRefused() async throws {
     let model = try TinyModels.chat(in: runner.folder)
     _ = try runner.file("in.jsonl", "{\"prompt\":\"x\"}\n")
-    _ = try runner.file("out.jsonl", "{}\n{}\n")
-    let result = try await runner.run(["run", model, "--batch", "in.jsonl", "--output", "out.jsonl"])
-    #expect(result.status == 1)
-    #expect(result.errors.contains("out.jsonl"))
-    #expect(try runner.read("out.jsonl") == "{}\n{}\n")
+    for other in ["{}\n{}\n", "{\"text\":\"\"}\n{\"text\":\"\"}\n", "notes", "one\ntwo\nthree", "{\"text\":\"\"}\nnotes"] {
+      _ = try runner.file("out.jsonl", other)
+      let result = try await runner.run(["run", model, "--batch", "in.jsonl", "--output", "out.jsonl"])
+      #expect(result.status == 1)
+      #expect(result.errors.contains("out.jsonl"))
+      #expect(try runner.read("out.jsonl") == other)
+    }
+  }
+
+  @Test func nullsAreLeftOut() async throws {
+    let model = try TinyModels.chat(in: runner.folder)
+    _ = try runner.file(
+      "in.jsonl",
+      "{\"prompt\":\"x\",\"stop\":null,\"temperature\":null,\"max_tokens\":2}\n\r\n{\"prompt\":\"x\",\"logit_bias\":[1]}\n")
+    _ = try await run(model, "out.jsonl", parallel: 1)
+    let rows = try answers("out.jsonl")
+    #expect(rows.count == 2)
+    #expect(rows[0].first?.hasPrefix("text=") == true)
+    #expect(rows[1][0].contains("logit_bias"))
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import SwiftletTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct CacheTests {

@@ -1,5 +1,6 @@
 import Foundation
 import SwiftletJSON
+import SwiftletTestSupport
 import Testing
 
 /// The chat with piped input; what a terminal adds is not covered here.

@@ -1,4 +1,5 @@
 import Foundation
+import SwiftletTestSupport
 import Testing
 
 /// Errors are one clear line; only misused arguments bring the usage.

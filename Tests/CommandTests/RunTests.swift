@@ -1,5 +1,6 @@
 import Foundation
 import SwiftletJSON
+import SwiftletTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct RunTests {

@@ -1,5 +1,6 @@
 import Foundation
 import SwiftletJSON
+import SwiftletTestSupport
 import Testing
 
 /// The forms that scripts rely on.

@@ -2,6 +2,7 @@ import Foundation
 import Swiftlet
 import SwiftletModels
 import SwiftletTensors
+import Synchronization
 import Testing
 
 @testable import SwiftletGeneration
@@ -11,8 +12,12 @@ import Testing
   static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("ModelsTests/Fixtures/gguf")
 
+  /// Models of the fixtures here have quantised weights.
+  static let quantized = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+
   static func engine(_ name: String, threads: Int = 2, context: Int? = nil, sequences: Int = 64) throws -> Engine {
-    let loaded = try LoadedModel(path: fixtures.appendingPathComponent(name).path)
+    let folder = name.hasPrefix("quantized") ? quantized : fixtures
+    let loaded = try LoadedModel(path: folder.appendingPathComponent(name).path)
     return Engine(
       decoder: loaded.decoder, tokenizer: loaded.tokenizer, endTokens: loaded.endTokens, threadCount: threads,
       contextLength: context,
@@ -29,7 +34,11 @@ import Testing
 
   static func prompt(_ length: Int, _ salt: Int = 0) -> [Int32] { (0..<length).map { Int32(($0 * 31 + salt * 17 + 5) % 250) } }
 
-  @Test(arguments: ["llama-gqa-tied.gguf", "qwen2-untied.gguf", "deepseek-v2-lite.gguf", "deepseek-v3.gguf"])
+  @Test(
+    arguments: [
+      "llama-gqa-tied.gguf", "qwen2-untied.gguf", "deepseek-v2-lite.gguf", "deepseek-v3.gguf", "quantized-llama.gguf",
+      "quantized-deepseek2.gguf",
+    ])
   func tokensDoNotDependOnCompanyOrThreads(_ name: String) async throws {
     let alone = try await Self.collect(Self.engine(name, threads: 1), Self.prompt(70), Self.options)
     #expect(alone.tokens.count == 40)
@@ -87,9 +96,45 @@ import Testing
     var options = Self.options
     options.maximumResponseTokens = nil
     let stream = try engine.generate(GenerationRequest(prompt: Self.prompt(5), options: options))
-    let task = Task { for try await event in stream { if case .token = event { break } } }
-    try await task.value
+    for try await event in stream { if case .token = event { break } }
+    // The stream is still there, its iterator is not.
+    let isCancelled = stream.submission.isCancelled.load(ordering: .relaxed)
+    #expect(isCancelled)
     #expect(try await Self.collect(engine, Self.prompt(5), Self.options).tokens.count == 40)
+  }
+
+  @Test func aStreamKeepsItsEngine() async throws {
+    func stream() throws -> GenerationStream {
+      try Self.engine("qwen2-untied.gguf").generate(GenerationRequest(prompt: Self.prompt(5), options: Self.options))
+    }
+    var completion = Completion()
+    for try await event in try stream() { completion.add(event) }
+    #expect(completion.tokens.count == 40)
+  }
+
+  /// What was computed of a request that nobody waits for any more serves the next one.
+  @Test func aCancelledRequestLeavesItsCache() async throws {
+    let engine = try Self.engine("qwen2-untied.gguf")
+    var options = Self.options
+    options.maximumResponseTokens = nil
+    for try await event in try engine.generate(GenerationRequest(prompt: Self.prompt(70), options: options)) {
+      if case .token = event { break }
+    }
+    let next = try await Self.collect(engine, Self.prompt(70) + Self.prompt(5, 1), Self.options)
+    #expect((next.summary?.cachedTokens ?? 0) >= 70)
+  }
+
+  @Test func conversationsDoNotTakeEachOthersCache() async throws {
+    let engine = try Self.engine("quantized-llama.gguf")
+    let beginning = Self.prompt(10)
+    let first = beginning + Self.prompt(150, 1), second = beginning + Self.prompt(80, 2)
+    _ = try await Self.collect(engine, first, Self.options)
+    let other = try await Self.collect(engine, second, Self.options)
+    #expect(other.summary?.cachedTokens == 10)
+    let again = try await Self.collect(engine, first + Self.prompt(7, 3), Self.options)
+    #expect(again.summary?.cachedTokens == 160)
+    let fresh = try await Self.collect(Self.engine("quantized-llama.gguf"), first + Self.prompt(7, 3), Self.options)
+    #expect(again.tokens == fresh.tokens)
   }
 
   @Test func stopTextsEndTheAnswer() async throws {

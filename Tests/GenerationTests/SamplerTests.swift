@@ -1,3 +1,4 @@
+import Foundation
 import SwiftletTensors
 import Testing
 
@@ -69,6 +70,26 @@ import Testing
     #expect(chosen.allSatisfy { $0 < 4500 })
   }
 
+  @Test func topPIsAShareOfTopKWhateverMinPIs() {
+    let logits = (0..<1000).map { Float(log($0 < 100 ? 1 : 0.09)) }
+    func chosen(_ minP: Double) -> Set<Int32?> {
+      let options = GenerationOptions(temperature: 1, topK: 1000, topP: 0.5, minP: minP)
+      return Set((0..<4000).map { Self.choose(logits, options, position: $0) })
+    }
+    // 181 in all, so that half of it is 91 of the first hundred; min-p 0.08 leaves all of these.
+    #expect(chosen(0).count == 91)
+    #expect(chosen(0.08) == chosen(0))
+    #expect(chosen(0.1) == chosen(0))
+  }
+
+  @Test(arguments: [1e-300, 1e-40, 1e-38]) func tinyTemperaturesTakeTheLikeliest(_ temperature: Double) {
+    var logits = [Float](repeating: 0, count: 1000)
+    logits[700] = 1
+    for options in [GenerationOptions(temperature: temperature), GenerationOptions(temperature: temperature, topP: 1)] {
+      #expect(Self.choose(logits, options) == 700)
+    }
+  }
+
   @Test func penaltiesAndBiasesChangeTheChoice() {
     #expect(Self.choose(Self.logits, GenerationOptions(temperature: 0, frequencyPenalty: 0.6), answer: [3, 3]) == 2)
     #expect(Self.choose(Self.logits, GenerationOptions(temperature: 0, presencePenalty: 1.5), answer: [3, 3]) == 2)
@@ -92,11 +113,20 @@ import Testing
     #expect(Set(run(1, 0)).count > 10)
   }
 
+  @Test func optionsInTheShapeOfFoundationModels() {
+    #expect(GenerationOptions(sampling: .greedy).temperature == 0)
+    let top = GenerationOptions(sampling: .random(top: 40, seed: 3), temperature: 0.9, maximumResponseTokens: 5)
+    #expect(top == GenerationOptions(temperature: 0.9, topK: 40, topP: 1, seed: 3, maximumResponseTokens: 5))
+    let nucleus = GenerationOptions(sampling: .random(probabilityThreshold: 0.8, seed: 1))
+    #expect(nucleus.topP == 0.8 && nucleus.topK == 0)
+  }
+
   @Test(arguments: [
     GenerationOptions(temperature: -1), GenerationOptions(temperature: .nan), GenerationOptions(topK: -1),
     GenerationOptions(topP: 1.5),
     GenerationOptions(minP: 2), GenerationOptions(repetitionPenalty: 0), GenerationOptions(frequencyPenalty: .infinity),
-    GenerationOptions(logitBias: [5: 1]), GenerationOptions(logitBias: [1: .nan]), GenerationOptions(stop: [""]),
+    GenerationOptions(logitBias: [5: 1]), GenerationOptions(logitBias: [1: .nan]),
+    GenerationOptions(logitBias: [1: 1e300]), GenerationOptions(stop: [""]),
     GenerationOptions(maximumResponseTokens: 0),
   ]) func refusesOptions(_ options: GenerationOptions) {
     #expect(throws: GenerationError.self) { try options.validate(vocabularySize: 5) }

@@ -33,6 +33,8 @@ extension Compute {
     let rows = x.shape.rows, inputs = weight.shape.columns, outputs = weight.shape.rows
     precondition(x.shape.columns == inputs, "linear: \(x.shape) times \(weight.shape)")
     let result = make(Shape(rows, outputs))
+    // A prompt's chunk that wants no logits.
+    if rows == 0 { return result }
     run(
       groups: [
         ProductGroup(

@@ -2,25 +2,27 @@ import Foundation
 import SwiftletJSON
 
 /// The small random models of other tests, and one made here that can chat.
-enum TinyModels {
+package enum TinyModels {
   private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
 
-  static func checkpoint(_ name: String) -> String {
+  package static func checkpoint(_ name: String) -> String {
     tests.appendingPathComponent("ModelsTests/Fixtures/checkpoints/\(name)").path
   }
 
-  static func gguf(_ name: String) -> String { tests.appendingPathComponent("ModelsTests/Fixtures/gguf/\(name).gguf").path }
+  package static func gguf(_ name: String) -> String {
+    tests.appendingPathComponent("ModelsTests/Fixtures/gguf/\(name).gguf").path
+  }
 
-  static func tokenizer(_ name: String) -> String {
+  package static func tokenizer(_ name: String) -> String {
     tests.appendingPathComponent("TokenizationTests/Fixtures/\(name).tokenizer.json").path
   }
 
   /// The id of `<|end|>` in the vocabulary of `chat(in:)`, whose first 256 tokens are the bytes.
-  static let endToken = 256
+  package static let endToken = 256
 
   /// A folder with a tiny checkpoint, a vocabulary of bytes, and a chat template.
   /// - Parameter opensThought: the prompt ends with `<think>`, as that of reasoning models does.
-  static func chat(in folder: String, opensThought: Bool = false) throws -> String {
+  package static func chat(in folder: String, opensThought: Bool = false) throws -> String {
     let path = folder + (opensThought ? "/thinker" : "/chatter")
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     for file in ["config.json", "model.safetensors"] {
