@@ -67,6 +67,10 @@ import Testing
     x.floats[70] = .nan
     let result = compute.linear(x, weight, role: .prompt).floatArray()
     #expect(result[..<9].allSatisfy(\.isFinite) && result[9...].allSatisfy(\.isNaN))
+    for type in [ElementType.q4_0, .q4_1, .q5_0, .q8_0] {
+      let result = compute.linear(x, samples.tensor(Shape(9, 64), type: type), role: .generated).floatArray()
+      #expect(result[..<9].allSatisfy(\.isFinite) && result[9...].allSatisfy(\.isNaN), "\(type)")
+    }
     let rounded = x.asBFloat16(kernels: compute.kernels).floatArray()
     #expect(rounded[70].isNaN && rounded[..<64].allSatisfy(\.isFinite))
   }
@@ -116,7 +120,7 @@ import Testing
       let swish = compute.swiGLU(gate: x, up: y).floatArray()
       #expect(relativeError(swish, zip(values, y.floatArray()).map { $0 / (1 + exp(-$0)) * Double($1) }) < 1e-6)
       let indices = [2, 0, 1, 1]
-      let sum = compute.weightedSum(x, sources: indices, weights: [0.5, -1, 2, 0.25], perRow: 2).floatArray()
+      let sum = compute.weightedSum(x, sources: indices, weights: Tensor([0.5, -1, 2, 0.25], shape: Shape(2, 2))).floatArray()
       var reference: [Double] = []
       for row in 0..<2 {
         for column in 0..<size {

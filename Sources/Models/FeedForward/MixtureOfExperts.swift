@@ -60,7 +60,7 @@ struct MixtureOfExperts: Sendable {
       gate: compute.groupedLinear(grouped, gate, offsets: offsets, role: pass.role),
       up: compute.groupedLinear(grouped, up, offsets: offsets, role: pass.role))
     let outputs = compute.groupedLinear(inner, down, offsets: offsets, role: pass.role)
-    let routed = compute.weightedSum(outputs, sources: place, weights: weights, perRow: perToken)
+    let routed = compute.weightedSum(outputs, sources: place, weights: weights)
     if let shared { compute.add(shared(x, pass: pass), into: routed) }
     return routed
   }

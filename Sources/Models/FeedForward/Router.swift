@@ -16,15 +16,16 @@ struct Router: Sendable {
     self.bias = mixture.scoring == .sigmoid ? bias?.floatArray() ?? [] : []
   }
 
-  /// - Returns: for each row `expertsPerToken` experts in ascending order, and their weights, flat.
-  func callAsFunction(_ x: Tensor, pass: ForwardPass) -> (experts: [Int], weights: [Float]) {
+  /// - Returns: for each row `expertsPerToken` experts in ascending order, flat, and their weights `[rows, expertsPerToken]`.
+  func callAsFunction(_ x: Tensor, pass: ForwardPass) -> (experts: [Int], weights: Tensor) {
     let logits = pass.compute.linear(x, weight, role: pass.role)
-    var experts: [Int] = [], weights: [Float] = []
+    let weights = pass.compute.make(Shape(x.shape.rows, mixture.expertsPerToken))
+    var experts: [Int] = []
     for row in 0..<x.shape.rows {
       let scores = UnsafeBufferPointer(start: logits.floats + row * mixture.expertCount, count: mixture.expertCount)
       let (chosen, chosenWeights) = choose(logits: scores)
       experts += chosen
-      weights += chosenWeights
+      for (index, weight) in chosenWeights.enumerated() { weights.floats[row * mixture.expertsPerToken + index] = weight }
     }
     return (experts, weights)
   }

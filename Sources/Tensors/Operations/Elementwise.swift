@@ -75,16 +75,18 @@ extension Compute {
   /// For every row r of the result: the sum over j, in order, of `weights[r][j]` times row `sources[r][j]` of `x`.
   /// - Parameters:
   ///   - x: `[any, size]`
-  ///   - sources, weights: flat, `perRow` entries a result row.
+  ///   - sources: flat, as many entries a result row as the weights have columns.
+  ///   - weights: `[rows, perRow]`
   /// - Returns: `[rows, size]`
-  public func weightedSum(_ x: Tensor, sources: [Int], weights: [Float], perRow: Int) -> Tensor {
-    let size = x.shape.columns, count = sources.count / perRow, result = make(Shape(count, size))
+  public func weightedSum(_ x: Tensor, sources: [Int], weights: Tensor) -> Tensor {
+    let size = x.shape.columns, count = weights.shape.rows, perRow = weights.shape.columns, result = make(Shape(count, size))
+    precondition(sources.count == count * perRow, "weightedSum: \(sources.count) sources for \(weights.shape)")
     forRows(count, costPerRow: size * perRow) { rows in
       for row in rows {
         let target = result.floats + row * size
         target.update(repeating: 0, count: size)
         for entry in row * perRow..<(row + 1) * perRow {
-          kernels.table.pointee.add_scaled(x.floats + sources[entry] * size, weights[entry], size, target)
+          kernels.table.pointee.add_scaled(x.floats + sources[entry] * size, weights.floats[entry], size, target)
         }
       }
     }
