@@ -7,19 +7,22 @@ internal import SwiftletTokenization
 /// The JSON and text files beside the weights of a folder, as the hub lays it out.
 struct ModelFolder {
   let path: String
-  /// Files are read as a whole, so larger ones are refused. The largest tokenizer.json known has 35 MB.
-  private static let maximumBytes = 256 << 20
+  /// Files are read as a whole, and take many times their size as JSON, so larger ones are refused. The largest tokenizer.json
+  /// known has 35 MB.
+  private static func maximumBytes(_ name: String) -> Int { name == "tokenizer.json" ? 256 << 20 : 32 << 20 }
 
   func path(_ name: String) -> String { path + "/" + name }
 
   private func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
 
   func bytes(_ name: String) throws(CheckpointError) -> [UInt8] {
-    try MappedFile(path: path(name), maximumBytes: Self.maximumBytes).withBytes { bytes in bytes.withUnsafeBytes { Array($0) } }
+    try MappedFile(path: path(name), maximumBytes: Self.maximumBytes(name)).withBytes { bytes in
+      bytes.withUnsafeBytes { Array($0) }
+    }
   }
 
   func json(_ name: String) throws(CheckpointError) -> JSONValue {
-    let file = try MappedFile(path: path(name), maximumBytes: Self.maximumBytes)
+    let file = try MappedFile(path: path(name), maximumBytes: Self.maximumBytes(name))
     do throws(JSONError) {
       return try file.withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
     } catch {

@@ -109,7 +109,7 @@ struct WeightLoader {
     var bytes = 0
   }
 
-  /// The copies of DeepSeek-V3, the largest model known here, take 2 GB in F32.
+  /// Those of DeepSeek-V3, the largest model known here, are 4.5 GB when every value is counted as four bytes.
   private static let maximumCopiedBytes = 8 << 30
 
   init(source: WeightSource, requiredBiases: Set<ModelConfiguration.Bias>) {

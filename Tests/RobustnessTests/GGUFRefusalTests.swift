@@ -75,6 +75,25 @@ import Testing
     #expect(try load(document).configuration.rotary.scaling == .none)
   }
 
+  @Test func yarnNeedsItsFactor() throws {
+    var document = try document("llama-gqa-tied")
+    document.set("llama.rope.scaling.type", "yarn")
+    #expect(try refusal(document).field == "llama.rope.scaling.factor")
+  }
+
+  /// llama.cpp divides by both.
+  @Test func factorsOfTheirOwnAreScaledToo() throws {
+    var document = try document("llama-rope-llama3")
+    guard case .factors(let factors) = try load(document).configuration.rotary.scaling else {
+      Issue.record("the file has no factors")
+      return
+    }
+    document.set("llama.rope.scaling.factor", 2.0)
+    #expect(try load(document).configuration.rotary.scaling == .factors(factors.map { 2 * $0 }))
+    document.set("llama.rope.scaling.type", "yarn")
+    #expect(try refusal(document).field == "llama.rope.scaling.type")
+  }
+
   @Test func architectureIsLookedAtFirst() throws {
     for name in ["clip", nil] {
       var document = try document("llama-gqa-tied")

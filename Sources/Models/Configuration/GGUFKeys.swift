@@ -51,6 +51,7 @@ struct GGUFKeys {
     case "none": scaling = .none
     case "linear": scaling = factor == 1 ? .none : .linear(factor: factor)
     case "yarn":
+      guard try file.double(fullName("rope.scaling.factor")) != nil else { throw failure("rope.scaling.factor", "a number") }
       // For latent attention the key holds 0.1 · mscale_all_dim; mscale is the same in every such model, so that the factors of
       // cosines and sines cancel.
       let multiplier = try isLatent ? double("rope.scaling.yarn_log_multiplier", default: 0) : 0
