@@ -10,8 +10,11 @@ public struct GGUFFile: Sendable {
   public let metadata: [(key: String, value: GGUFValue)]
   /// Tensors in the file's order, over the mapped file. Shapes are slowest first, so reversed from the file's.
   public let tensors: [(name: String, tensor: Tensor)]
+  /// Tensors that cannot be computed with.
+  public let unreadTensors: [UnreadTensor]
   private let metadataIndex: [[UInt8]: Int]
   private let tensorIndex: [[UInt8]: Int]
+  private let unreadIndex: [[UInt8]: Int]
 
   /// Maps and validates the file.
   /// - Throws: `CheckpointError` naming the field, what was found and what was expected.
@@ -30,13 +33,39 @@ public struct GGUFFile: Sendable {
         Tensor(storage: file.storage, byteOffset: info.offset, shape: Shape(info.shape), type: info.type)
       )
     }
+    unreadTensors = content.unread
     metadataIndex = Dictionary(uniqueKeysWithValues: metadata.indices.map { (Array(content.metadata[$0].key.utf8), $0) })
     tensorIndex = Dictionary(uniqueKeysWithValues: tensors.indices.map { (Array(content.tensors[$0].name.utf8), $0) })
+    unreadIndex = Dictionary(uniqueKeysWithValues: unreadTensors.indices.map { (Array(content.unread[$0].name.utf8), $0) })
   }
 
   /// The metadata value of a key.
   public subscript(key: String) -> GGUFValue? { metadataIndex[Array(key.utf8)].map { metadata[$0].value } }
 
-  /// The tensor of a name.
+  /// The tensor of a name, when it can be computed with.
   public func tensor(named name: String) -> Tensor? { tensorIndex[Array(name.utf8)].map { tensors[$0].tensor } }
+
+  /// The tensor of a name that is there but cannot be computed with.
+  public func unreadTensor(named name: String) -> UnreadTensor? {
+    unreadIndex[Array(name.utf8)].map { unreadTensors[$0] }
+  }
+
+  /// The value of a key: nil when the file lacks it.
+  /// - Throws: `CheckpointError` when the value has another type.
+  public func integer(_ key: String) throws(CheckpointError) -> Int? { try value(key, "an integer", \.integer) }
+  public func double(_ key: String) throws(CheckpointError) -> Double? { try value(key, "a number", \.double) }
+  public func bool(_ key: String) throws(CheckpointError) -> Bool? { try value(key, "a boolean", \.bool) }
+  public func string(_ key: String) throws(CheckpointError) -> String? { try value(key, "a string", \.string) }
+  public func integers(_ key: String) throws(CheckpointError) -> [Int]? { try value(key, "an array of integers", \.integers) }
+  public func strings(_ key: String) throws(CheckpointError) -> [String]? { try value(key, "an array of strings", \.strings) }
+
+  private func value<Value>(
+    _ key: String, _ expected: String, _ read: (GGUFValue) -> Value?
+  ) throws(CheckpointError) -> Value? {
+    guard let found = self[key] else { return nil }
+    guard let result = read(found) else {
+      throw CheckpointError(file: path, field: key, reason: "found \(found.summary), expected \(expected)")
+    }
+    return result
+  }
 }

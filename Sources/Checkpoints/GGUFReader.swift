@@ -1,6 +1,7 @@
 internal import SwiftletTensors
 
-/// Reads the header of a GGUF file. Every count is bounded by the bytes that are left before memory is set aside for it.
+/// Reads the header of a GGUF file. Every count is bounded, and by more than the bytes that are left: a sparse file of seven
+/// terabytes takes no room on the disk. No memory is set aside for a count before its entries are read.
 struct GGUFReader {
   struct TensorInformation {
     var name: String
@@ -14,16 +15,29 @@ struct GGUFReader {
     var version: Int
     var metadata: [(key: String, value: GGUFValue)] = []
     var tensors: [TensorInformation] = []
+    var unread: [UnreadTensor] = []
   }
 
   private static let maximumArrayDepth = 4
+  private static let maximumMetadataCount = 65_536
+  private static let maximumTensorCount = 1_000_000
+  private static let maximumNameBytes = 64 << 10
+  private static let maximumStringBytes = 16 << 20
+  /// Of all arrays together; a vocabulary of 256,000 tokens with types, scores and merges takes about a million.
+  private static let maximumElementCount = 16 << 20
+  /// Of metadata and tensor entries; those of a large vocabulary take some 20 MB.
+  private static let maximumHeaderBytes = 256 << 20
   private let path: String
   private let byteCount: Int
+  /// Where the header must have ended.
+  private let limit: Int
   private var position = 0
+  private var elementCount = 0
 
   init(path: String, byteCount: Int) {
     self.path = path
     self.byteCount = byteCount
+    limit = min(byteCount, Self.maximumHeaderBytes)
   }
 
   mutating func read(_ bytes: RawSpan) throws(CheckpointError) -> Content {
@@ -33,13 +47,13 @@ struct GGUFReader {
     }
     let version: UInt32 = try load(bytes, "version")
     guard version == 2 || version == 3 else {
-      let hint = version.byteSwapped <= 3 ? " (a big-endian file)" : ""
+      let hint = (1...3).contains(version.byteSwapped) ? " (a big-endian file)" : ""
       throw failure("version", "found \(version)\(hint), expected 2 or 3")
     }
     var content = Content(version: Int(version))
     // The smallest tensor entry has 8 + 4 + 4 + 8 bytes, the smallest metadata entry 8 + 4 + 1.
-    let tensorCount = try count(bytes, "tensor count", smallestEntry: 24)
-    let metadataCount = try count(bytes, "metadata count", smallestEntry: 13)
+    let tensorCount = try count(bytes, "tensor count", smallestEntry: 24, maximum: Self.maximumTensorCount)
+    let metadataCount = try count(bytes, "metadata count", smallestEntry: 13, maximum: Self.maximumMetadataCount)
     try readMetadata(bytes, metadataCount, into: &content)
     try readTensors(bytes, tensorCount, into: &content)
     return content
@@ -49,38 +63,43 @@ struct GGUFReader {
     CheckpointError(file: path, field: field, reason: reason)
   }
 
-  private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>(_ bytes: RawSpan, _ field: String)
-    throws(CheckpointError) -> Value
-  {
+  private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>(
+    _ bytes: RawSpan, _ field: @autoclosure () -> String
+  ) throws(CheckpointError) -> Value {
     let size = MemoryLayout<Value>.size
-    guard byteCount - position >= size else {
-      throw failure(field, "the file ends at byte \(byteCount), expected \(size) bytes at \(position); it is truncated")
+    guard limit - position >= size else {
+      guard limit == byteCount else { throw failure(field(), "the header passes byte \(limit), expected a shorter one") }
+      throw failure(field(), "the file ends at byte \(byteCount), expected \(size) bytes at \(position); it is truncated")
     }
     defer { position += size }
     return Value(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: position, as: Value.self))
   }
 
-  private mutating func count(_ bytes: RawSpan, _ field: String, smallestEntry: Int) throws(CheckpointError) -> Int {
-    let value: UInt64 = try load(bytes, field)
-    let left = UInt64(byteCount - position)
+  private mutating func count(
+    _ bytes: RawSpan, _ field: @autoclosure () -> String, smallestEntry: Int, maximum: Int
+  ) throws(CheckpointError) -> Int {
+    let value: UInt64 = try load(bytes, field())
+    guard value <= UInt64(maximum) else { throw failure(field(), "found \(value), expected at most \(maximum)") }
+    let left = UInt64(limit - position)
     guard value <= left / UInt64(smallestEntry) else {
-      throw failure(field, "found \(value), but the \(left) bytes that are left hold at most \(left / UInt64(smallestEntry))")
+      throw failure(field(), "found \(value), but the \(left) bytes that are left hold at most \(left / UInt64(smallestEntry))")
     }
     return Int(value)
   }
 
-  private mutating func string(_ bytes: RawSpan, _ field: String) throws(CheckpointError) -> String {
-    let length = try count(bytes, "length of \(field)", smallestEntry: 1)
+  private mutating func string(
+    _ bytes: RawSpan, _ field: @autoclosure () -> String, maximum: Int = maximumStringBytes
+  ) throws(CheckpointError) -> String {
+    let length = try count(bytes, "length of \(field())", smallestEntry: 1, maximum: maximum)
     defer { position += length }
     let part = bytes.extracting(position..<position + length)
     return part.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
   }
 
   private mutating func readMetadata(_ bytes: RawSpan, _ count: Int, into content: inout Content) throws(CheckpointError) {
-    content.metadata.reserveCapacity(count)
     var seen = Set<[UInt8]>()
     for index in 0..<count {
-      let key = try string(bytes, "key \(index) of the metadata")
+      let key = try string(bytes, "key \(index) of the metadata", maximum: Self.maximumNameBytes)
       guard seen.insert(Array(key.utf8)).inserted else { throw failure(key, "the key stands twice in the metadata") }
       let type: UInt32 = try load(bytes, "type of \(key)")
       content.metadata.append((key, try value(bytes, key, type)))
@@ -129,11 +148,12 @@ struct GGUFReader {
     let type: UInt32 = try load(bytes, "element type of \(key)")
     let sizes: [UInt32: Int] = [0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 8: 8, 9: 12, 10: 8, 11: 8, 12: 8]
     guard let size = sizes[type] else { throw failure(key, "found element type \(type), expected 0 to 12") }
-    let count = try count(bytes, "length of \(key)", smallestEntry: size)
+    let count = try count(
+      bytes, "length of \(key)", smallestEntry: size, maximum: Self.maximumElementCount - elementCount)
+    elementCount += count
     switch type {
     case 6, 12:
       var values: [Double] = []
-      values.reserveCapacity(count)
       for _ in 0..<count { values.append(try float(bytes, key, type)) }
       return .floats(values)
     case 7:
@@ -142,7 +162,6 @@ struct GGUFReader {
       return .bools(values)
     case 8:
       var values: [String] = []
-      values.reserveCapacity(count)
       for index in 0..<count { values.append(try string(bytes, "\(key)[\(index)]")) }
       return .strings(values)
     case 9:
@@ -151,7 +170,6 @@ struct GGUFReader {
       return .arrays(values)
     default:
       var values: [Int] = []
-      values.reserveCapacity(count)
       for _ in 0..<count { values.append(try integer(bytes, key, type)) }
       return .integers(values)
     }
@@ -159,14 +177,16 @@ struct GGUFReader {
 
   private mutating func readTensors(_ bytes: RawSpan, _ count: Int, into content: inout Content) throws(CheckpointError) {
     var seen = Set<[UInt8]>()
-    content.tensors.reserveCapacity(count)
     for index in 0..<count {
-      let name = try string(bytes, "name of tensor \(index)")
+      let name = try string(bytes, "name of tensor \(index)", maximum: Self.maximumNameBytes)
       guard seen.insert(Array(name.utf8)).inserted else { throw failure(name, "the tensor stands twice in the file") }
-      content.tensors.append(try tensor(bytes, name))
+      try readTensor(bytes, name, into: &content)
     }
     let alignmentKey = "general.alignment"
-    let alignment = content.metadata.first { $0.key == alignmentKey }?.value.integer ?? 32
+    let alignmentValue = content.metadata.first { $0.key == alignmentKey }?.value ?? .integer(32)
+    guard let alignment = alignmentValue.integer else {
+      throw failure(alignmentKey, "found \(alignmentValue.summary), expected an integer")
+    }
     guard alignment > 0, alignment <= 1 << 20, alignment & (alignment - 1) == 0 else {
       throw failure(alignmentKey, "found \(alignment), expected a power of two up to 1048576")
     }
@@ -187,10 +207,12 @@ struct GGUFReader {
       content.tensors[index].offset += start
       places.append((tensor.name, start + tensor.offset..<end))
     }
-    if let (first, second) = firstOverlap(places) { throw failure(second, "its bytes overlap those of \(first)") }
+    if let (first, second) = firstOverlap(places) {
+      throw failure(second, "its bytes overlap those of \(CheckpointError.excerpt(first))")
+    }
   }
 
-  private mutating func tensor(_ bytes: RawSpan, _ name: String) throws(CheckpointError) -> TensorInformation {
+  private mutating func readTensor(_ bytes: RawSpan, _ name: String, into content: inout Content) throws(CheckpointError) {
     let rank: UInt32 = try load(bytes, "dimensions of \(name)")
     guard rank <= 4 else { throw failure(name, "found \(rank) dimensions, expected at most 4") }
     var extents: [Int] = []
@@ -204,24 +226,22 @@ struct GGUFReader {
       extents.append(value)
     }
     let number: UInt32 = try load(bytes, "type of \(name)")
+    let offset: UInt64 = try load(bytes, "offset of \(name)")
+    guard offset <= UInt64(byteCount) else {
+      throw failure(name, "found offset \(offset), past the end of the file at \(byteCount); it is truncated")
+    }
     guard let type = ElementType(rawValue: Int32(truncatingIfNeeded: number)) else {
-      throw failure(
-        name,
-        "found element type \(Self.typeName(number)), expected one of \(ElementType.allCases.map(\.name).joined(separator: ", "))"
-      )
+      content.unread.append(UnreadTensor(name: name, type: Self.typeName(number), shape: extents.reversed()))
+      return
     }
     let columns = extents.first ?? 1
     guard columns % type.blockLength == 0, type.byteCount(of: elements) != nil else {
       throw failure(name, "found rows of \(columns) values, expected a multiple of \(type.blockLength) for \(type.name)")
     }
-    let offset: UInt64 = try load(bytes, "offset of \(name)")
-    guard offset <= UInt64(byteCount) else {
-      throw failure(name, "found offset \(offset), past the end of the file at \(byteCount); it is truncated")
-    }
-    return TensorInformation(name: name, shape: extents.reversed(), type: type, offset: Int(offset))
+    content.tensors.append(TensorInformation(name: name, shape: extents.reversed(), type: type, offset: Int(offset)))
   }
 
-  /// Names of types that exist but are not read, for the error message.
+  /// Names of types that exist but are not read, for error messages.
   private static func typeName(_ number: UInt32) -> String {
     let names: [UInt32: String] = [
       7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 13: "Q5_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS",

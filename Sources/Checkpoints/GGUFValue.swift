@@ -20,14 +20,14 @@ public enum GGUFValue: Sendable, Equatable {
   public var strings: [String]? { if case .array(.strings(let values)) = self { values } else { nil } }
   public var integers: [Int]? { if case .array(.integers(let values)) = self { values } else { nil } }
 
-  /// The kind of value, for error messages.
-  public var typeName: String {
+  /// The value, or for an array its length, for error messages.
+  public var summary: String {
     switch self {
-    case .integer: "integer"
-    case .float: "float"
-    case .bool: "boolean"
-    case .string: "string"
-    case .array: "array"
+    case .integer(let value): "\(value)"
+    case .float(let value): "\(value)"
+    case .bool(let value): "\(value)"
+    case .string(let value): "\"\(CheckpointError.excerpt(value))\""
+    case .array(let values): "an array of \(values.count) values"
     }
   }
 }

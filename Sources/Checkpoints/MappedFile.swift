@@ -2,6 +2,9 @@ internal import Foundation
 public import SwiftletTensors
 
 /// A regular file mapped read-only into memory.
+///
+/// The file must stay as it is while it is mapped: touching a page behind the end of a file that was cut meanwhile ends the
+/// process (SIGBUS). This is not handled. Tools that replace a file by a new one of its name do no harm.
 public struct MappedFile: Sendable {
   public let path: String
   /// The whole file.
@@ -9,8 +12,9 @@ public struct MappedFile: Sendable {
 
   public var byteCount: Int { storage.byteCount }
 
-  /// - Throws: `CheckpointError` when the path is missing, unreadable, empty or no regular file.
-  public init(path: String) throws(CheckpointError) {
+  /// - Parameter maximumBytes: for files that are read as a whole: larger ones are refused before they are read.
+  /// - Throws: `CheckpointError` when the path is missing, unreadable, empty, too large or no regular file.
+  public init(path: String, maximumBytes: Int = .max) throws(CheckpointError) {
     func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: "file", reason: reason) }
     // O_NONBLOCK: opening a FIFO without a writer must not hang.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -25,6 +29,7 @@ public struct MappedFile: Sendable {
     }
     guard status.st_size > 0 else { throw failure("is empty") }
     let size = Int(status.st_size)
+    guard size <= maximumBytes else { throw failure("has \(size) bytes, expected at most \(maximumBytes)") }
     guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
       throw failure("cannot be mapped into memory: \(String(cString: strerror(errno)))")
     }

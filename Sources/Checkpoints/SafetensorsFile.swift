@@ -4,31 +4,30 @@ public import SwiftletTensors
 /// One safetensors file: an 8-byte length, a JSON header of that length, then the tensors' bytes.
 /// Source: the safetensors format description (huggingface/safetensors, README).
 public struct SafetensorsFile: Sendable {
-  /// The format's own limit for the header.
-  private static let maximumHeaderBytes = 100_000_000
+  /// For the header. The format allows 100 MB, which take gigabytes when they are read; 32 MB hold some 200,000 tensors.
+  private static let maximumHeaderBytes = 32 << 20
   public let path: String
   /// Tensors in the header's order, over the mapped file.
   public let tensors: [(name: String, tensor: Tensor)]
-  /// Tensors of types no model computes with; integer buffers are common. Weights of such a type are refused by name.
-  public let otherTensors: [OtherTensor]
+  /// Tensors that cannot be computed with; integer buffers are common.
+  public let unreadTensors: [UnreadTensor]
   /// The header's `__metadata__`.
   public let metadata: [(key: String, value: String)]
   private let file: MappedFile
+  /// Where the unread tensors' bytes are, in their order.
+  private let unreadPlaces: [Range<Int>]
 
-  /// A tensor whose type is not computed with.
-  public struct OtherTensor: Sendable {
-    public let name: String
-    /// As the header writes it: `I32`, `F8_E4M3`.
-    public let type: String
-    public let shape: Shape
-    let bytes: Range<Int>
+  private struct Entry {
+    var type: String
+    var shape: [Int]
+    /// From the start of the file.
+    var bytes: Range<Int>
   }
 
-  /// Bytes of one value of the format's types.
+  /// Bytes of one value of the types that are known; later versions of the format have others.
   private static let valueBytes = [
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2, "U32": 4,
-    "I32": 4,
-    "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+    "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
   ]
 
   /// Maps and validates the file.
@@ -41,7 +40,8 @@ public struct SafetensorsFile: Sendable {
       throw CheckpointError(file: path, field: "header", reason: "found a JSON \(header.typeName), expected an object")
     }
     var tensors: [(name: String, tensor: Tensor)] = []
-    var otherTensors: [OtherTensor] = []
+    var unread: [UnreadTensor] = []
+    var unreadPlaces: [Range<Int>] = []
     var metadata: [(key: String, value: String)] = []
     var names = Set<[UInt8]>()
     var places: [(name: String, bytes: Range<Int>)] = []
@@ -53,21 +53,29 @@ public struct SafetensorsFile: Sendable {
         metadata = (member.value.members ?? []).map { ($0.key, $0.value.string ?? "") }
       } else {
         let entry = try Self.entry(member, path: path, dataStart: start, fileBytes: file.byteCount)
-        places.append((entry.name, entry.bytes))
-        if let type = Self.elementTypes[entry.type] {
-          tensors.append(
-            (entry.name, Tensor(storage: file.storage, byteOffset: entry.bytes.lowerBound, shape: entry.shape, type: type)))
+        places.append((member.key, entry.bytes))
+        if let type = Self.elementTypes[entry.type], entry.shape.count <= Shape.maximumRank {
+          let tensor = Tensor(
+            storage: file.storage, byteOffset: entry.bytes.lowerBound, shape: Shape(entry.shape), type: type)
+          tensors.append((member.key, tensor))
         } else {
-          otherTensors.append(entry)
+          unread.append(UnreadTensor(name: member.key, type: entry.type, shape: entry.shape))
+          unreadPlaces.append(entry.bytes)
         }
       }
     }
     if let (first, second) = firstOverlap(places) {
-      throw CheckpointError(file: path, field: second, reason: "its bytes overlap those of \(first)")
+      throw CheckpointError(file: path, field: second, reason: "its bytes overlap those of \(CheckpointError.excerpt(first))")
+    }
+    let end = places.map(\.bytes.upperBound).max() ?? start
+    guard end == file.byteCount else {
+      throw CheckpointError(
+        file: path, field: "file", reason: "has \(file.byteCount) bytes, expected \(end), where the last tensor ends")
     }
     self.file = file
     self.tensors = tensors
-    self.otherTensors = otherTensors
+    unreadTensors = unread
+    self.unreadPlaces = unreadPlaces
     self.metadata = metadata
   }
 
@@ -77,7 +85,10 @@ public struct SafetensorsFile: Sendable {
       throw failure("the file has \(bytes.byteCount) bytes, expected at least 8; it is truncated")
     }
     let length = UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt64.self))
-    guard length <= UInt64(min(bytes.byteCount - 8, maximumHeaderBytes)) else {
+    guard length <= UInt64(maximumHeaderBytes) else {
+      throw failure("found a length of \(length) bytes, expected at most \(maximumHeaderBytes); is it a safetensors file?")
+    }
+    guard length <= UInt64(bytes.byteCount - 8) else {
       throw failure(
         "found a length of \(length), but the file has \(bytes.byteCount) bytes; it is truncated or no safetensors file")
     }
@@ -92,47 +103,53 @@ public struct SafetensorsFile: Sendable {
 
   private static func entry(
     _ member: JSONMember, path: String, dataStart: Int, fileBytes: Int
-  ) throws(CheckpointError) -> OtherTensor {
+  ) throws(CheckpointError) -> Entry {
     func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: member.key, reason: reason) }
-    guard let type = member.value["dtype"]?.string else { throw failure("dtype is missing or no string") }
-    guard let valueBytes = valueBytes[type] else {
-      throw failure("found dtype \(type.prefix(20)), expected one of the format's types")
+    func found(_ field: String) -> String {
+      member.value[field].map { "found \(CheckpointError.excerpt($0.serialized()))" } ?? "is missing"
     }
-    guard let extents = member.value["shape"]?.elements?.map(\.integer), extents.count <= Shape.maximumRank else {
-      throw failure("shape is missing or has more than \(Shape.maximumRank) dimensions")
+    guard let type = member.value["dtype"]?.string, !type.isEmpty, type.utf8.count <= 20 else {
+      throw failure("dtype: \(found("dtype")), expected a type such as F32")
     }
     var shape: [Int] = []
-    var bytes = valueBytes
+    var bytes = valueBytes[type] ?? 1
+    guard let extents = member.value["shape"]?.elements else {
+      throw failure("shape: \(found("shape")), expected a list of integers")
+    }
     for extent in extents {
-      guard let extent, extent >= 0, !bytes.multipliedReportingOverflow(by: extent).overflow else {
-        throw failure("found a shape that is no list of integers from 0 whose size fits 63 bits")
+      guard let extent = extent.integer, extent >= 0, !bytes.multipliedReportingOverflow(by: extent).overflow else {
+        throw failure("shape: \(found("shape")), expected integers from 0 whose size fits 63 bits")
       }
       bytes *= extent
       shape.append(extent)
     }
     guard let offsets = member.value["data_offsets"]?.elements?.map(\.integer), offsets.count == 2,
-      let begin = offsets[0], let end = offsets[1], begin >= 0, begin <= end, end <= fileBytes - dataStart
+      let begin = offsets[0], let end = offsets[1], begin >= 0, begin <= end
     else {
-      throw failure("data_offsets are missing or pass the end of the file at byte \(fileBytes); it is truncated")
+      throw failure("data_offsets: \(found("data_offsets")), expected two integers from 0, the second not below the first")
     }
-    guard bytes == end - begin else {
-      throw failure("found \(end - begin) bytes, expected \(bytes) for \(Shape(shape)) of \(type)")
+    guard end <= fileBytes - dataStart else {
+      throw failure("its bytes pass the end of the file: \(end) of \(fileBytes - dataStart) after the header; it is truncated")
     }
-    return OtherTensor(name: member.key, type: type, shape: Shape(shape), bytes: dataStart + begin..<dataStart + end)
+    guard valueBytes[type] == nil || bytes == end - begin else {
+      throw failure("found \(end - begin) bytes, expected \(bytes) for \(shape) of \(type)")
+    }
+    return Entry(type: type, shape: shape, bytes: dataStart + begin..<dataStart + end)
   }
 
   /// The values of a tensor of 32- or 64-bit integers; nil when there is none of that name.
   public func integers(named name: String) -> [Int]? {
-    guard let tensor = otherTensors.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) else { return nil }
+    guard let index = unreadTensors.firstIndex(where: { $0.name.utf8.elementsEqual(name.utf8) }) else { return nil }
+    let place = unreadPlaces[index]
     return file.withBytes { bytes in
-      switch tensor.type {
+      switch unreadTensors[index].type {
       case "I32":
-        (0..<tensor.shape.count).map {
-          Int(Int32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: tensor.bytes.lowerBound + 4 * $0, as: Int32.self)))
+        stride(from: place.lowerBound, to: place.upperBound, by: 4).map {
+          Int(Int32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: $0, as: Int32.self)))
         }
       case "I64":
-        (0..<tensor.shape.count).map {
-          Int(Int64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: tensor.bytes.lowerBound + 8 * $0, as: Int64.self)))
+        stride(from: place.lowerBound, to: place.upperBound, by: 8).map {
+          Int(Int64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: $0, as: Int64.self)))
         }
       default: nil
       }

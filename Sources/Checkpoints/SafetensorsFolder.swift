@@ -7,6 +7,7 @@ public struct SafetensorsFolder: Sendable {
   public let path: String
   public let files: [SafetensorsFile]
   private let index: [[UInt8]: Tensor]
+  private let unreadIndex: [[UInt8]: UnreadTensor]
 
   /// Opens and validates every file the folder's index names.
   /// - Throws: `CheckpointError`, among others when a shard lacks a tensor that the index promises.
@@ -28,33 +29,43 @@ public struct SafetensorsFolder: Sendable {
     }
     var files: [SafetensorsFile] = []
     var index: [[UInt8]: Tensor] = [:]
+    var unreadIndex: [[UInt8]: UnreadTensor] = [:]
     for name in names {
       let file = try SafetensorsFile(path: folder.appendingPathComponent(name).path)
-      for (name, tensor) in file.tensors where index.updateValue(tensor, forKey: Array(name.utf8)) != nil {
-        throw CheckpointError(file: file.path, field: name, reason: "the tensor stands in two shards")
+      func refuseTwice(_ name: String) throws(CheckpointError) {
+        guard index[Array(name.utf8)] == nil, unreadIndex[Array(name.utf8)] == nil else {
+          throw CheckpointError(file: file.path, field: name, reason: "the tensor stands in two shards")
+        }
+      }
+      for (name, tensor) in file.tensors {
+        try refuseTwice(name)
+        index[Array(name.utf8)] = tensor
+      }
+      for tensor in file.unreadTensors {
+        try refuseTwice(tensor.name)
+        unreadIndex[Array(tensor.name.utf8)] = tensor
       }
       files.append(file)
     }
-    let others = Set(files.flatMap(\.otherTensors).map { Array($0.name.utf8) })
-    for (tensor, file) in promised where index[Array(tensor.utf8)] == nil && !others.contains(Array(tensor.utf8)) {
-      throw CheckpointError(file: indexPath, field: tensor, reason: "the index places it in \(file), which lacks it")
+    for (tensor, file) in promised where index[Array(tensor.utf8)] == nil && unreadIndex[Array(tensor.utf8)] == nil {
+      throw CheckpointError(
+        file: indexPath, field: tensor, reason: "the index places it in \(CheckpointError.excerpt(file)), which lacks it")
     }
     self.files = files
     self.index = index
+    self.unreadIndex = unreadIndex
   }
 
   /// All tensors, shard by shard.
   public var tensors: [(name: String, tensor: Tensor)] { files.flatMap(\.tensors) }
 
-  /// The type of a tensor that is there but not computed with, as its header writes it.
-  public func unsupportedType(ofTensorNamed name: String) -> String? {
-    files.lazy.flatMap(\.otherTensors).first { $0.name.utf8.elementsEqual(name.utf8) }?.type
-  }
+  /// The tensor of a name that is there but cannot be computed with.
+  public func unreadTensor(named name: String) -> UnreadTensor? { unreadIndex[Array(name.utf8)] }
 
   public func tensor(named name: String) -> Tensor? { index[Array(name.utf8)] }
 
   private static func weightMap(_ path: String) throws(CheckpointError) -> [(tensor: String, file: String)] {
-    let file = try MappedFile(path: path)
+    let file = try MappedFile(path: path, maximumBytes: 32 << 20)
     let value: JSONValue
     do {
       value = try file.withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }

@@ -1,6 +1,5 @@
 internal import Foundation
 public import SwiftletCheckpoints
-internal import SwiftletJSON
 public import SwiftletModels
 public import SwiftletTokenization
 
@@ -20,7 +19,7 @@ public struct LoadedModel: Sendable {
   public var configuration: ModelConfiguration { decoder.configuration }
 
   /// Opens a GGUF file, or a folder with config.json, safetensors and, where there are, tokenizer and template.
-  /// - Throws: `CheckpointError`, `ModelError` or `TokenizerError`, which name the file, the field, what was found and expected.
+  /// - Throws: `CheckpointError` or `TokenizerError`, which name the file, the field, what was found and expected.
   public init(path: String) throws {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
@@ -32,30 +31,31 @@ public struct LoadedModel: Sendable {
 
   private init(gguf path: String) throws {
     let file = try GGUFFile(path: path)
+    if let count = try file.integer("split.count"), count > 1 {
+      throw CheckpointError(
+        file: path, field: "split.count",
+        reason: "found \(count), expected 1: this is one of \(count) parts of a model; join them (llama-gguf-split --merge)")
+    }
     self.path = path
     weights = .gguf(file)
     decoder = try Decoder(ModelConfiguration(gguf: file), weights: weights)
     let tokenizer = try Tokenizer(gguf: file)
     self.tokenizer = tokenizer
-    templateSource = file["tokenizer.chat_template"]?.string
+    templateSource = try file.string("tokenizer.chat_template")
     endTokens = tokenizer.generationEnds
     try checkVocabulary()
   }
 
   private init(folder path: String) throws {
     self.path = path
-    let configPath = path + "/config.json"
-    let config = try Self.json(configPath)
-    let configuration = try ModelConfiguration(json: config, source: configPath)
+    let files = ModelFolder(path: path)
+    let configPath = files.path("config.json")
+    let configuration = try ModelConfiguration(json: files.json("config.json"), source: configPath)
     weights = .safetensors(try SafetensorsFolder(path: path))
     decoder = try Decoder(configuration, weights: weights)
-    tokenizer = try Self.tokenizer(folder: path)
-    templateSource = try Self.template(folder: path)
-    var ends = Set(configuration.endTokens)
-    if FileManager.default.fileExists(atPath: path + "/generation_config.json") {
-      let value = try Self.json(path + "/generation_config.json")["eos_token_id"]
-      ends.formUnion(value?.elements?.compactMap(\.integer) ?? value?.integer.map { [$0] } ?? [])
-    }
+    tokenizer = try files.tokenizer()
+    templateSource = try files.template()
+    let ends = try Set(configuration.endTokens + files.generationEnds())
     endTokens = Set(ends.compactMap { Int32(exactly: $0) }).union(tokenizer?.generationEnds ?? [])
     try checkVocabulary()
   }
@@ -65,7 +65,7 @@ public struct LoadedModel: Sendable {
     if path.hasSuffix("/tokenizer.json") { return try tokenizer(path: String(path.dropLast("/tokenizer.json".count))) }
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      if let tokenizer = try tokenizer(folder: path) { return tokenizer }
+      if let tokenizer = try ModelFolder(path: path).tokenizer() { return tokenizer }
       throw CheckpointError(file: path, field: "folder", reason: "found no tokenizer.json")
     }
     return try Tokenizer(gguf: GGUFFile(path: path))
@@ -75,67 +75,41 @@ public struct LoadedModel: Sendable {
   public static func template(path: String) throws -> String? {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      return try template(folder: path)
+      return try ModelFolder(path: path).template()
     }
-    return try GGUFFile(path: path)["tokenizer.chat_template"]?.string
+    return try GGUFFile(path: path).string("tokenizer.chat_template")
   }
 
   /// A tokenizer may name fewer tokens than the model has rows, never more.
-  private func checkVocabulary() throws(ModelError) {
+  private func checkVocabulary() throws(CheckpointError) {
     if let tokenizer, tokenizer.vocabularySize > configuration.vocabularySize {
-      throw ModelError(
-        source: path, field: "vocabulary",
+      throw CheckpointError(
+        file: path, field: "vocabulary",
         reason:
           "the tokenizer has \(tokenizer.vocabularySize) tokens, but the model only \(configuration.vocabularySize) embeddings")
-    }
-  }
-
-  private static func tokenizer(folder: String) throws -> Tokenizer? {
-    let path = folder + "/tokenizer.json", configurationPath = folder + "/tokenizer_config.json"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
-    let configuration = FileManager.default.fileExists(atPath: configurationPath) ? try bytes(configurationPath) : nil
-    return try Tokenizer(tokenizerJSON: bytes(path), configuration: configuration, source: path)
-  }
-
-  /// `chat_template.jinja`, or `chat_template` of tokenizer_config.json: a text, or a list of named ones.
-  private static func template(folder: String) throws -> String? {
-    let path = folder + "/chat_template.jinja", configurationPath = folder + "/tokenizer_config.json"
-    if FileManager.default.fileExists(atPath: path) { return String(decoding: try bytes(path), as: UTF8.self) }
-    guard FileManager.default.fileExists(atPath: configurationPath) else { return nil }
-    let value = try json(configurationPath)["chat_template"]
-    return value?.string ?? value?.elements?.first { $0["name"]?.string == "default" }?["template"]?.string
-  }
-
-  private static func bytes(_ path: String) throws(CheckpointError) -> [UInt8] {
-    try MappedFile(path: path).withBytes { bytes in bytes.withUnsafeBytes { Array($0) } }
-  }
-
-  private static func json(_ path: String) throws(CheckpointError) -> JSONValue {
-    do {
-      return try MappedFile(path: path).withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
-    } catch let error as JSONError {
-      throw CheckpointError(file: path, field: "JSON", reason: "\(error)")
-    } catch {
-      throw CheckpointError(file: path, field: "file", reason: "\(error)")
     }
   }
 }
 
 extension Tokenizer {
   /// The tokenizer of a GGUF file.
-  /// - Throws: `TokenizerError` naming the key that is missing or broken.
-  public convenience init(gguf file: GGUFFile) throws(TokenizerError) {
-    func ids(_ keys: String...) -> [Int] { keys.compactMap { file["tokenizer.ggml.\($0)"]?.integer } }
-    guard let tokens = file["tokenizer.ggml.tokens"]?.strings else {
-      throw TokenizerError(
-        .malformed, source: file.path, field: "tokenizer.ggml.tokens", reason: "is missing, expected an array of strings")
+  /// - Throws: `CheckpointError` or `TokenizerError` naming the key that is missing or broken.
+  public convenience init(gguf file: GGUFFile) throws {
+    func key(_ name: String) -> String { "tokenizer.ggml.\(name)" }
+    func required<Value>(_ name: String, _ value: Value?) throws(CheckpointError) -> Value {
+      if let value { return value }
+      throw CheckpointError(file: file.path, field: key(name), reason: "is missing; the file has no tokenizer that can be used")
     }
+    let model = try required("model", file.string(key("model")))
+    let merges = try file.strings(key("merges"))
     try self.init(
       VocabularyDescription(
-        model: file["tokenizer.ggml.model"]?.string ?? "", preTokenizer: file["tokenizer.ggml.pre"]?.string, tokens: tokens,
-        tokenTypes: (file["tokenizer.ggml.token_type"]?.integers ?? []).map { Int32(truncatingIfNeeded: $0) },
-        merges: file["tokenizer.ggml.merges"]?.strings ?? [], beginningOfSequence: ids("bos_token_id").first,
-        endOfSequence: ids("eos_token_id").first, furtherEnds: ids("eot_token_id", "eom_token_id"),
-        addsBeginningOfSequence: file["tokenizer.ggml.add_bos_token"]?.bool, source: file.path))
+        model: model, preTokenizer: file.string(key("pre")),
+        tokens: required("tokens", file.strings(key("tokens"))),
+        tokenTypes: (file.integers(key("token_type")) ?? []).map { Int32(clamping: $0) },
+        merges: model == "gpt2" ? required("merges", merges) : merges ?? [],
+        beginningOfSequence: file.integer(key("bos_token_id")), endOfSequence: file.integer(key("eos_token_id")),
+        furtherEnds: ["eot_token_id", "eom_token_id"].compactMap { try file.integer(key($0)) },
+        addsBeginningOfSequence: file.bool(key("add_bos_token")), source: file.path))
   }
 }

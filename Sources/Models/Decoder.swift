@@ -1,3 +1,4 @@
+public import SwiftletCheckpoints
 public import SwiftletTensors
 
 /// A decoder-only language model: embedding, layers of attention and feed-forward, norm, head.
@@ -35,10 +36,10 @@ public struct Decoder: Sendable {
   }
 
   /// Finds every weight and checks its shape. Weights stay in the mapped file.
-  /// - Throws: `ModelError` naming the tensor, what was found and what was expected.
-  public init(_ configuration: ModelConfiguration, weights source: WeightSource) throws(ModelError) {
+  /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
+  public init(_ configuration: ModelConfiguration, weights source: WeightSource) throws(CheckpointError) {
     self.configuration = configuration
-    var loader = WeightLoader(source: source)
+    var loader = WeightLoader(source: source, requiredBiases: configuration.requiredBiases)
     let hidden = configuration.hiddenSize
     embedding = try loader.required(.embedding, [configuration.vocabularySize, hidden])
     finalNorm = try loader.floats(.finalNorm, [hidden])
@@ -54,7 +55,8 @@ public struct Decoder: Sendable {
     cacheType = embedding.type == .float32 ? .float32 : .bfloat16
   }
 
-  private static func layer(_ configuration: ModelConfiguration, _ index: Int, _ loader: WeightLoader) throws(ModelError) -> Layer
+  private static func layer(_ configuration: ModelConfiguration, _ index: Int, _ loader: WeightLoader) throws(CheckpointError)
+    -> Layer
   {
     let hidden = configuration.hiddenSize
     let attention: Layer.AttentionKind =

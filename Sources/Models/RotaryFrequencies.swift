@@ -26,13 +26,14 @@ struct RotaryFrequencies {
         let smooth = (Double(original) / wavelength - low) / (high - low)
         return (1 - smooth) * frequency / factor + smooth * frequency
       }
-    case .yarn(let factor, let original, let betaFast, let betaSlow, let attentionFactor):
+    case .yarn(let factor, let original, let betaFast, let betaSlow, let attentionFactor, let truncates):
       // The pair that turns `rotations` times within the original context.
       func pair(_ rotations: Double) -> Double {
         Double(rotary.dimension) * log(Double(original) / (rotations * 2 * .pi)) / (2 * log(rotary.theta))
       }
-      let low = max(pair(betaFast).rounded(.down), 0)
-      var high = min(pair(betaSlow).rounded(.up), Double(rotary.dimension - 1))
+      let first = pair(betaFast), last = pair(betaSlow)
+      let low = max(truncates ? first.rounded(.down) : first, 0)
+      var high = min(truncates ? last.rounded(.up) : last, Double(rotary.dimension - 1))
       if low == high { high += 0.001 }
       for index in scaled.indices {
         let ramp = min(1, max(0, (Double(index) - low) / (high - low)))

@@ -20,7 +20,35 @@ public enum WeightSource: Sendable {
     }
   }
 
-  /// Every tensor, in the files' order.
+  /// The tensor of a name that is there but cannot be computed with.
+  public func unreadTensor(named name: String) -> UnreadTensor? {
+    switch self {
+    case .gguf(let file): file.unreadTensor(named: name)
+    case .safetensors(let folder): folder.unreadTensor(named: name)
+    }
+  }
+
+  /// The types that can be computed with.
+  private var readTypes: String {
+    switch self {
+    case .gguf: ElementType.allCases.map(\.name).joined(separator: ", ")
+    case .safetensors: "F32, F16, BF16"
+    }
+  }
+
+  /// The tensor of a name; nil when the files have none.
+  /// - Throws: `CheckpointError` when it is there but cannot be computed with, which must not count as missing.
+  func find(_ name: String) throws(CheckpointError) -> Tensor? {
+    if let tensor = tensor(named: name) { return tensor }
+    guard let unread = unreadTensor(named: name) else { return nil }
+    let reason =
+      unread.shape.count > Shape.maximumRank
+      ? "found \(unread.shape.count) dimensions, expected at most \(Shape.maximumRank)"
+      : "found type \(unread.type), expected one of \(readTypes)"
+    throw CheckpointError(file: path, field: name, reason: reason)
+  }
+
+  /// Every tensor that can be computed with, in the files' order.
   public var tensors: [(name: String, tensor: Tensor)] {
     switch self {
     case .gguf(let file): file.tensors
@@ -72,7 +100,33 @@ struct WeightName {
 /// Loads the tensors of one layer (or of none) and checks their shapes.
 struct WeightLoader {
   let source: WeightSource
+  let requiredBiases: Set<ModelConfiguration.Bias>
   var layer: Int?
+  private let copies = Copies()
+
+  /// Bytes of the weights that are copied out of the file.
+  private final class Copies {
+    var bytes = 0
+  }
+
+  /// Those of DeepSeek-V3, the largest model known here, are 4.5 GB when every value is counted as four bytes.
+  private static let maximumCopiedBytes = 8 << 30
+
+  init(source: WeightSource, requiredBiases: Set<ModelConfiguration.Bias>) {
+    self.source = source
+    self.requiredBiases = requiredBiases
+  }
+
+  /// Counts a copy before it is made: a sparse file may claim any size.
+  func count(copyOf tensor: Tensor, named name: String) throws(CheckpointError) {
+    copies.bytes += tensor.shape.count * 4
+    guard copies.bytes <= Self.maximumCopiedBytes else {
+      throw failure(
+        name,
+        "with it \(copies.bytes) bytes of norms, biases, routers and the like are copied, expected at most "
+          + "\(Self.maximumCopiedBytes)")
+    }
+  }
 
   func name(_ name: WeightName) -> String {
     let template =
@@ -83,31 +137,39 @@ struct WeightLoader {
     return layer.map { template.replacing("#", with: String($0)) } ?? template
   }
 
-  func failure(_ field: String, _ reason: String) -> ModelError { ModelError(source: source.path, field: field, reason: reason) }
+  func failure(_ field: String, _ reason: String) -> CheckpointError {
+    CheckpointError(file: source.path, field: field, reason: reason)
+  }
 
   /// A tensor in its stored type; nil when the file has none of that name.
-  func optional(_ name: String, _ shape: Shape) throws(ModelError) -> Tensor? {
-    guard let tensor = source.tensor(named: name) else { return nil }
+  func optional(_ name: String, _ shape: Shape) throws(CheckpointError) -> Tensor? {
+    guard let tensor = try source.find(name) else { return nil }
     guard tensor.shape == shape else { throw failure(name, "found shape \(tensor.shape), expected \(shape)") }
     return tensor
   }
 
-  func required(_ name: String, _ shape: Shape) throws(ModelError) -> Tensor {
+  func required(_ name: String, _ shape: Shape) throws(CheckpointError) -> Tensor {
     if let tensor = try optional(name, shape) { return tensor }
-    if case .safetensors(let folder) = source, let type = folder.unsupportedType(ofTensorNamed: name) {
-      throw failure(name, "found type \(type), expected F32, F16 or BF16")
-    }
     throw failure(name, "the tensor is missing, expected one of shape \(shape)")
   }
 
-  func required(_ weight: WeightName, _ shape: Shape) throws(ModelError) -> Tensor { try required(name(weight), shape) }
+  func required(_ weight: WeightName, _ shape: Shape) throws(CheckpointError) -> Tensor { try required(name(weight), shape) }
 
   /// A small tensor as F32: norms, biases, the router.
-  func floats(_ weight: WeightName, _ shape: Shape) throws(ModelError) -> Tensor { try required(weight, shape).asFloat32() }
+  func floats(_ weight: WeightName, _ shape: Shape) throws(CheckpointError) -> Tensor {
+    let tensor = try required(weight, shape)
+    try count(copyOf: tensor, named: name(weight))
+    return tensor.asFloat32()
+  }
 
-  /// A weight `[out, in]` with its bias, where the checkpoint has one.
-  func projection(_ weight: WeightName, out: Int, in inputs: Int) throws(ModelError) -> Projection {
-    Projection(weight: try required(weight, [out, inputs]), bias: try optional(name(weight.bias), [out])?.asFloat32())
+  /// A weight `[out, in]` with its bias, which must be there when the configuration requires biases of the kind.
+  func projection(
+    _ weight: WeightName, out: Int, in inputs: Int, bias kind: ModelConfiguration.Bias? = nil
+  ) throws(CheckpointError) -> Projection {
+    let isRequired = kind.map(requiredBiases.contains) ?? false
+    let bias = try isRequired ? required(weight.bias, [out]) : optional(name(weight.bias), [out])
+    if let bias { try count(copyOf: bias, named: name(weight.bias)) }
+    return Projection(weight: try required(weight, [out, inputs]), bias: bias?.asFloat32())
   }
 }
 

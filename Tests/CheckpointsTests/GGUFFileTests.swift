@@ -77,12 +77,40 @@ import Testing
     #expect(error.reason.contains("expected 2 or 3"))
   }
 
-  @Test func typesThatAreNotReadAreNamed() throws {
-    let error = try #require(failure { _ = try GGUFFile(path: Fixtures.path("other-type.gguf")) })
-    #expect(error.field == "IQ4_NL")
-    #expect(error.reason.contains("found element type IQ4_NL (20)"))
-    for type in ElementType.allCases { #expect(error.reason.contains(type.name)) }
-    #expect(error.description.contains("other-type.gguf"))
+  /// A type whose bytes do not swap to a version is no hint at a big-endian file.
+  @Test func otherVersionsAreRefused() throws {
+    let folder = try TemporaryFolder()
+    for version in [0, 1, 4] as [UInt8] {
+      var bytes = try Fixtures.bytes("version2.gguf")
+      bytes[4] = version
+      let path = try folder.write(bytes, as: "model.gguf")
+      let error = try #require(failure { _ = try GGUFFile(path: path) })
+      #expect(error.field == "version" && error.reason == "found \(version), expected 2 or 3")
+    }
+  }
+
+  /// Files may carry tensors that no model asks for.
+  @Test func typesThatAreNotReadAreKeptByName() throws {
+    let file = try GGUFFile(path: Fixtures.path("other-type.gguf"))
+    #expect(file.unreadTensors.map(\.name) == ["IQ4_NL"])
+    #expect(file.unreadTensor(named: "IQ4_NL")?.type == "IQ4_NL (20)")
+    #expect(file.tensor(named: "IQ4_NL") == nil && file.unreadTensor(named: "missing") == nil)
+  }
+
+  /// A key that is there with another type must not count as missing.
+  @Test func wrongTypesAreNotMissing() throws {
+    let file = try GGUFFile(path: Fixtures.path("metadata.gguf"))
+    #expect(try file.integer("missing") == nil && file.strings("missing") == nil)
+    let alignment = "general.alignment"
+    #expect(try file.integer(alignment) == 64 && file.double(alignment) == 64)
+    for read in [
+      { _ = try file.string($0) }, { _ = try file.bool($0) }, { _ = try file.strings($0) }, { _ = try file.integers($0) },
+    ]
+      as [(String) throws -> Void]
+    {
+      let error = try #require(failure { try read(alignment) })
+      #expect(error.field == alignment && error.reason.hasPrefix("found 64, expected a"))
+    }
   }
 
   /// Cut anywhere, a file is refused with an error that names the place, never read past its end.

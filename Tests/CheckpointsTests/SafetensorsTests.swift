@@ -28,13 +28,13 @@ import Testing
         }
       } else {
         others.append(member.key)
-        let other = try #require(file.otherTensors.first { $0.name == member.key })
+        let other = try #require(file.unreadTensors.first { $0.name == member.key })
         #expect(other.type == dtype)
-        #expect(other.shape.array == shape)
+        #expect(other.shape == shape)
       }
     }
     #expect(file.tensors.map(\.name) == computed)
-    #expect(file.otherTensors.map(\.name) == others)
+    #expect(file.unreadTensors.map(\.name) == others)
     #expect(others.contains("float8"))
     #expect(file.integers(named: "int64") == [Int.min, Int.max])
     #expect(file.integers(named: "bool") == nil)
@@ -70,14 +70,16 @@ import Testing
   static let malformed: [(header: String, dataBytes: Int, field: String, reason: String)] = [
     ("[]", 0, "header", "found a JSON array, expected an object"),
     ("{", 0, "header", "is no JSON"),
-    (#"{"w":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "w", "dtype is missing"),
-    (#"{"w":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}}"#, 4, "w", "found dtype F33"),
-    (#"{"w":{"dtype":"F32","shape":[1,1,1,1,1],"data_offsets":[0,4]}}"#, 4, "w", "more than 4 dimensions"),
-    (#"{"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "w", "integers from 0"),
+    (#"{"w":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "w", "dtype: is missing"),
+    (#"{"w":{"dtype":7,"shape":[1],"data_offsets":[0,4]}}"#, 4, "w", "dtype: found 7"),
+    (#"{"w":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}}"#, 8, "file", "has "),
+    (#"{"w":{"dtype":"F32","data_offsets":[0,4]}}"#, 4, "w", "shape: is missing"),
+    ("{}", 1, "file", "expected 10, where the last tensor ends"),
+    (#"{"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "w", "shape: found [-1], expected integers from 0"),
     (#"{"w":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, 4, "w", "fits 63 bits"),
     (#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4, "w", "pass the end of the file"),
-    (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "w", "data_offsets"),
-    (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "w", "data_offsets"),
+    (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "w", "data_offsets: found [4,0]"),
+    (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "w", "data_offsets: found [-4,0]"),
     (#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4, "w", "found 4 bytes, expected 8 for [2] of F32"),
     (
       #"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8, "w",
@@ -94,6 +96,17 @@ import Testing
     #expect(error.file == path)
     #expect(error.field == broken.field)
     #expect(error.reason.contains(broken.reason), "\(error)")
+  }
+
+  /// Types of later versions and tensors of more dimensions than are computed with, beside a weight.
+  @Test func whatNoModelAsksForIsKept() throws {
+    let folder = try TemporaryFolder()
+    let header =
+      #"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F4","shape":[8],"data_offsets":[4,8]},"#
+      + #""b":{"dtype":"F32","shape":[1,1,1,1,1],"data_offsets":[8,12]}}"#
+    let file = try SafetensorsFile(path: folder.write(safetensors(header: header, dataBytes: 12), as: "model.safetensors"))
+    #expect(file.tensors.map(\.name) == ["w"])
+    #expect(file.unreadTensors.map(\.type) == ["F4", "F32"])
   }
 
   @Test func everyTruncationIsRefused() throws {

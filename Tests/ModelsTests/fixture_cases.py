@@ -154,4 +154,8 @@ CASES = {
     "deepseek-v3-bf16": ("BF16 weights beside F32 routing biases",
                          deepseek_v3(hidden_size=56, rope_theta=10000, rope_scaling=yarn()) | V3_PUBLISHED
                          | {"torch_dtype": "bfloat16"}, {"dtype": torch.bfloat16}),
+    "qwen2-yarn-untruncated": (
+        "YaRN whose range of pairs is not rounded to whole ones",
+        qwen2(rope_parameters=version5({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64,
+                                        "beta_fast": 4, "truncate": False})), {}),
 }

@@ -19,7 +19,7 @@ import Testing
     var document = GGUFDocument(try Seeds.bytes("ModelsTests/Fixtures/gguf/deepseek-v3.gguf"))
     document.set(document.index(attack.key) == nil ? "deepseek2." + attack.key : attack.key, attack.value)
     let file = try GGUFFile(path: folder.write(document.serialized(), as: "model.gguf"))
-    #expect(throws: ModelError.self) { try Decoder(ModelConfiguration(gguf: file), weights: .gguf(file)) }
+    #expect(throws: CheckpointError.self) { try Decoder(ModelConfiguration(gguf: file), weights: .gguf(file)) }
   }
 
   @Test func frequencyFactorsOfAnotherCountAreRefused() throws {
@@ -27,7 +27,7 @@ import Testing
     var document = GGUFDocument(try Seeds.bytes("ModelsTests/Fixtures/gguf/llama-rope-llama3.gguf"))
     document.change("rope_freqs.weight") { $0.extents[0] -= 1 }
     let file = try GGUFFile(path: folder.write(document.serialized(), as: "model.gguf"))
-    let error = #expect(throws: ModelError.self) { try ModelConfiguration(gguf: file) }
+    let error = #expect(throws: CheckpointError.self) { try ModelConfiguration(gguf: file) }
     #expect(error?.field == "rope_freqs.weight")
   }
 }

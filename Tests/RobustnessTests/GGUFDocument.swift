@@ -8,7 +8,7 @@ struct GGUFDocument {
     var value: [UInt8]
   }
 
-  struct TensorEntry {
+  struct TensorEntry: Equatable {
     var name: [UInt8]
     var extents: [UInt64]
     var type: UInt32

@@ -95,18 +95,21 @@ enum Bounds {
 
 /// Whether the error is one that the library documents.
 func isTyped(_ error: any Error) -> Bool {
-  error is CheckpointError || error is ModelError || error is TokenizerError || error is JSONError
+  error is CheckpointError || error is TokenizerError || error is JSONError
     || error is TemplateError
 }
 
 /// Runs a model over two prompt tokens and a generated one: weights that were accepted must be computable.
-func forward(_ decoder: Decoder, _ compute: Compute) {
+/// - Parameter isFinite: whether the weights are whole, so that no logit may be infinite or NaN.
+func forward(_ decoder: Decoder, _ compute: Compute, isFinite: Bool = false) {
   let last = decoder.configuration.vocabularySize - 1
   let cache = decoder.makeCache(capacity: 3)
   let prompt = decoder.forward([.init(tokens: [0, last], cache: cache, output: .all)], role: .prompt, compute: compute)
   #expect(prompt.shape == [2, last + 1])
+  let values = prompt.floatArray()
   let next = decoder.forward([.init(tokens: [last / 2], cache: cache, output: .last)], role: .generated, compute: compute)
   #expect(next.shape == [1, last + 1])
+  #expect(!isFinite || (values + next.floatArray()).allSatisfy { $0.isFinite }, "\(decoder.configuration)")
 }
 
 /// Uses a tokenizer that was accepted.

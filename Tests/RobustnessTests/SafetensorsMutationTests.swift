@@ -67,7 +67,7 @@ import Testing
     let outcome = run(5000) { number in
       let index = number % seeds.count
       let changed = try configuration(mutator.text(seeds[index], other: seeds[mutator.generator.index(seeds.count)]))
-      forward(try Decoder(changed, weights: weights[index]), compute)
+      forward(try Decoder(changed, weights: weights[index]), compute, isFinite: true)
     }
     #expect(outcome.accepted > 50 && outcome.refused > 500)
   }

@@ -1,3 +1,4 @@
+internal import SwiftletCheckpoints
 internal import SwiftletTensors
 
 /// Grouped-query attention with rotary embedding (Llama, Qwen2).
@@ -14,17 +15,17 @@ struct GroupedQueryAttention: Sendable {
 
   init(
     _ configuration: ModelConfiguration, keyValueHeadCount: Int, headDimension: Int, loader: WeightLoader
-  ) throws(ModelError) {
+  ) throws(CheckpointError) {
     let hidden = configuration.hiddenSize
     headCount = configuration.headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.headDimension = headDimension
     isInterleaved = configuration.rotary.isInterleaved
     scale = configuration.attentionScale
-    query = try loader.projection(.query, out: headCount * headDimension, in: hidden)
-    key = try loader.projection(.key, out: keyValueHeadCount * headDimension, in: hidden)
-    value = try loader.projection(.value, out: keyValueHeadCount * headDimension, in: hidden)
-    output = try loader.projection(.attentionOutput, out: hidden, in: headCount * headDimension)
+    query = try loader.projection(.query, out: headCount * headDimension, in: hidden, bias: .queryKeyValue)
+    key = try loader.projection(.key, out: keyValueHeadCount * headDimension, in: hidden, bias: .queryKeyValue)
+    value = try loader.projection(.value, out: keyValueHeadCount * headDimension, in: hidden, bias: .queryKeyValue)
+    output = try loader.projection(.attentionOutput, out: hidden, in: headCount * headDimension, bias: .attentionOutput)
   }
 
   /// - Parameter x: `[rows, hidden]`, normed.

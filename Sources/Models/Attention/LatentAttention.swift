@@ -1,3 +1,4 @@
+internal import SwiftletCheckpoints
 internal import SwiftletTensors
 
 /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): keys and values of all heads come from one latent vector a
@@ -22,7 +23,7 @@ struct LatentAttention: Sendable {
   let isInterleaved: Bool
   let scale: Float
 
-  init(_ configuration: ModelConfiguration, _ latent: ModelConfiguration.Latent, loader: WeightLoader) throws(ModelError) {
+  init(_ configuration: ModelConfiguration, _ latent: ModelConfiguration.Latent, loader: WeightLoader) throws(CheckpointError) {
     let hidden = configuration.hiddenSize, headCount = configuration.headCount
     let queryWidth = headCount * (latent.plainDimension + latent.rotaryDimension)
     self.headCount = headCount
@@ -30,7 +31,7 @@ struct LatentAttention: Sendable {
     isInterleaved = configuration.rotary.isInterleaved
     scale = configuration.attentionScale
     if let rank = latent.queryRank {
-      queryDown = try loader.projection(.queryDown, out: rank, in: hidden)
+      queryDown = try loader.projection(.queryDown, out: rank, in: hidden, bias: .queryKeyValue)
       queryDownNorm = try loader.floats(.queryDownNorm, [rank])
       query = try loader.projection(.queryUp, out: queryWidth, in: rank)
     } else {
@@ -38,9 +39,11 @@ struct LatentAttention: Sendable {
       queryDownNorm = nil
       query = try loader.projection(.query, out: queryWidth, in: hidden)
     }
-    keyValueDown = try loader.projection(.keyValueDown, out: latent.keyValueRank + latent.rotaryDimension, in: hidden)
+    keyValueDown = try loader.projection(
+      .keyValueDown, out: latent.keyValueRank + latent.rotaryDimension, in: hidden, bias: .queryKeyValue)
     keyValueDownNorm = try loader.floats(.keyValueDownNorm, [latent.keyValueRank])
-    output = try loader.projection(.attentionOutput, out: hidden, in: headCount * latent.valueDimension)
+    output = try loader.projection(
+      .attentionOutput, out: hidden, in: headCount * latent.valueDimension, bias: .attentionOutput)
     (keyAbsorption, valueUp) = try Self.upProjections(latent, headCount: headCount, loader: loader)
   }
 
@@ -48,7 +51,7 @@ struct LatentAttention: Sendable {
   /// part already transposed.
   private static func upProjections(
     _ latent: ModelConfiguration.Latent, headCount: Int, loader: WeightLoader
-  ) throws(ModelError) -> (keys: [Tensor], values: [Tensor]) {
+  ) throws(CheckpointError) -> (keys: [Tensor], values: [Tensor]) {
     let rank = latent.keyValueRank, plain = latent.plainDimension, values = latent.valueDimension
     if case .gguf = loader.source, let layer = loader.layer,
       let keyPart = try loader.optional("blk.\(layer).attn_k_b.weight", [headCount, rank, plain])
@@ -57,6 +60,7 @@ struct LatentAttention: Sendable {
       return ((0..<headCount).map(keyPart.entry), (0..<headCount).map(valuePart.entry))
     }
     let whole = try loader.required(.keyValueUp, [headCount * (plain + values), rank])
+    try loader.count(copyOf: whole, named: loader.name(.keyValueUp))
     return (
       (0..<headCount).map { whole.rows($0 * (plain + values)..<$0 * (plain + values) + plain).transposed() },
       (0..<headCount).map { whole.rows($0 * (plain + values) + plain..<($0 + 1) * (plain + values)) }

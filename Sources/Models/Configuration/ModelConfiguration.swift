@@ -27,8 +27,17 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var contextLength: Int
   /// Whether the output head is the embedding.
   public var tiesEmbeddings: Bool
+  /// Biases that every layer of the checkpoint must have. Others are added where the checkpoint has them.
+  public var requiredBiases: Set<Bias> = []
   /// Tokens that end an answer, where the checkpoint names them.
   public var endTokens: [Int] = []
+
+  public enum Bias: Sendable {
+    /// Of queries, keys and values; for latent attention of the down-projections.
+    case queryKeyValue
+    case attentionOutput
+    case feedForward
+  }
 
   public enum Attention: Sendable, Equatable {
     /// Query heads share key and value heads; multi-head attention when the counts are equal.
@@ -64,8 +73,10 @@ public struct ModelConfiguration: Sendable, Equatable {
       case linear(factor: Double)
       /// Llama 3.1's: low frequencies divided, a ramp between.
       case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContextLength: Int)
-      /// Peng et al. 2023. `attentionFactor` multiplies cosines and sines.
-      case yarn(factor: Double, originalContextLength: Int, betaFast: Double, betaSlow: Double, attentionFactor: Double)
+      /// Peng et al. 2023. `attentionFactor` multiplies cosines and sines; `truncates` rounds the range of pairs to whole ones.
+      case yarn(
+        factor: Double, originalContextLength: Int, betaFast: Double, betaSlow: Double, attentionFactor: Double,
+        truncates: Bool)
       /// Each frequency divided by its own factor, as GGUF's `rope_freqs.weight` stores them.
       case factors([Float])
     }
@@ -96,23 +107,6 @@ public struct ModelConfiguration: Sendable, Equatable {
   }
 }
 
-/// A checkpoint whose configuration or weights are not as the architecture needs them.
-public struct ModelError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The file or folder.
-  public let source: String
-  /// The field or tensor.
-  public let field: String
-  public let reason: String
-
-  public init(source: String, field: String, reason: String) {
-    self.source = source
-    self.field = field
-    self.reason = reason
-  }
-
-  public var description: String { "\(source): \(field): \(reason)" }
-}
-
 extension ModelConfiguration {
   /// Whether layer `index` has experts.
   public func hasExperts(layer index: Int) -> Bool { mixture.map { index >= $0.leadingDenseLayers } ?? false }
@@ -127,66 +121,4 @@ extension ModelConfiguration {
 
   /// YaRN's magnitude: `0.1 · mscale · ln(factor) + 1`.
   static func yarnMagnitude(factor: Double, scale: Double) -> Double { factor <= 1 ? 1 : 0.1 * scale * log(factor) + 1 }
-
-  /// Bounds every extent so that sizes computed from them cannot overflow, and checks what the code divides by.
-  func validated(source: String) throws(ModelError) -> ModelConfiguration {
-    func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) throws(ModelError) {
-      guard range.contains(value) else {
-        throw ModelError(
-          source: source, field: field, reason: "found \(value), expected \(range.lowerBound) to \(range.upperBound)")
-      }
-    }
-    try check("vocab_size", vocabularySize, 1...1 << 24)
-    try check("hidden_size", hiddenSize, 1...1 << 20)
-    try check("num_hidden_layers", layerCount, 1...4096)
-    try check("num_attention_heads", headCount, 1...4096)
-    try check("intermediate_size", feedForwardSize, 1...1 << 22)
-    try check("max_position_embeddings", contextLength, 1...1 << 30)
-    guard normEpsilon.isFinite, normEpsilon >= 0 else {
-      throw ModelError(source: source, field: "rms_norm_eps", reason: "found \(normEpsilon), expected a number from 0")
-    }
-    guard rotary.theta.isFinite, rotary.theta > 0 else {
-      throw ModelError(source: source, field: "rope_theta", reason: "found \(rotary.theta), expected a number above 0")
-    }
-    switch attention {
-    case .groupedQuery(let keyValueHeads, let dimension):
-      try check("num_key_value_heads", keyValueHeads, 1...headCount)
-      try check("head_dim", dimension, 1...1 << 16)
-      guard headCount % keyValueHeads == 0 else {
-        throw ModelError(
-          source: source, field: "num_key_value_heads",
-          reason: "found \(keyValueHeads), expected a divisor of the \(headCount) heads")
-      }
-    case .latent(let latent):
-      try check("q_lora_rank", latent.queryRank ?? 1, 1...1 << 16)
-      try check("kv_lora_rank", latent.keyValueRank, 1...1 << 16)
-      try check("qk_nope_head_dim", latent.plainDimension, 1...1 << 16)
-      try check("v_head_dim", latent.valueDimension, 1...1 << 16)
-    }
-    try check("rotary dimension", rotary.dimension, 2...1 << 16)
-    guard rotary.dimension % 2 == 0 else {
-      throw ModelError(source: source, field: "rotary dimension", reason: "found \(rotary.dimension), expected an even number")
-    }
-    if case .factors(let factors) = rotary.scaling {
-      try check("rope_freqs.weight", factors.count, rotary.dimension / 2...rotary.dimension / 2)
-    }
-    if let mixture {
-      try check("n_routed_experts", mixture.expertCount, 1...1 << 16)
-      try check("num_experts_per_tok", mixture.expertsPerToken, 1...mixture.expertCount)
-      try check("n_shared_experts", mixture.sharedExpertCount, 0...64)
-      try check("moe_intermediate_size", mixture.expertSize, 1...1 << 20)
-      try check("first_k_dense_replace", mixture.leadingDenseLayers, 0...layerCount)
-      try check("n_group", mixture.groupCount, 1...mixture.expertCount)
-      try check("topk_group", mixture.chosenGroupCount, 1...mixture.groupCount)
-      let groupSize = mixture.expertCount / mixture.groupCount
-      guard mixture.expertCount % mixture.groupCount == 0, groupSize * mixture.chosenGroupCount >= mixture.expertsPerToken else {
-        throw ModelError(
-          source: source, field: "n_group",
-          reason:
-            "\(mixture.expertCount) experts in \(mixture.groupCount) groups, of which \(mixture.chosenGroupCount) are chosen, "
-            + "expected equal groups with at least \(mixture.expertsPerToken) experts to choose from")
-      }
-    }
-    return self
-  }
 }

@@ -1,3 +1,4 @@
+internal import SwiftletCheckpoints
 internal import SwiftletTensors
 
 /// `down(silu(gate(x)) * up(x))`
@@ -8,10 +9,10 @@ struct DenseFeedForward: Sendable {
 
   init(
     hidden: Int, size: Int, loader: WeightLoader, gate: WeightName = .gate, up: WeightName = .up, down: WeightName = .down
-  ) throws(ModelError) {
-    self.gate = try loader.projection(gate, out: size, in: hidden)
-    self.up = try loader.projection(up, out: size, in: hidden)
-    self.down = try loader.projection(down, out: hidden, in: size)
+  ) throws(CheckpointError) {
+    self.gate = try loader.projection(gate, out: size, in: hidden, bias: .feedForward)
+    self.up = try loader.projection(up, out: size, in: hidden, bias: .feedForward)
+    self.down = try loader.projection(down, out: hidden, in: size, bias: .feedForward)
   }
 
   /// `[rows, hidden]` to `[rows, hidden]`.

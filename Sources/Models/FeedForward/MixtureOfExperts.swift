@@ -1,3 +1,4 @@
+internal import SwiftletCheckpoints
 internal import SwiftletTensors
 
 /// Routed experts, each position's `expertsPerToken` of them, beside shared experts that see every position. No token is dropped.
@@ -10,7 +11,7 @@ struct MixtureOfExperts: Sendable {
   let down: [Tensor]
   let shared: DenseFeedForward?
 
-  init(_ mixture: ModelConfiguration.Mixture, hidden: Int, loader: WeightLoader) throws(ModelError) {
+  init(_ mixture: ModelConfiguration.Mixture, hidden: Int, loader: WeightLoader) throws(CheckpointError) {
     router = try Router(mixture, hidden: hidden, loader: loader)
     gate = try Self.experts(mixture.expertCount, "gate", [mixture.expertSize, hidden], loader)
     up = try Self.experts(mixture.expertCount, "up", [mixture.expertSize, hidden], loader)
@@ -24,7 +25,8 @@ struct MixtureOfExperts: Sendable {
   }
 
   /// GGUF merges the experts of a layer into one tensor; safetensors keep one each.
-  private static func experts(_ count: Int, _ kind: String, _ shape: Shape, _ loader: WeightLoader) throws(ModelError) -> [Tensor]
+  private static func experts(_ count: Int, _ kind: String, _ shape: Shape, _ loader: WeightLoader) throws(CheckpointError)
+    -> [Tensor]
   {
     let layer = loader.layer ?? 0
     if case .gguf = loader.source {

@@ -1,19 +1,19 @@
 internal import Foundation
+internal import SwiftletCheckpoints
 internal import SwiftletTensors
 
 /// Chooses the experts of each position and their weights.
 struct Router: Sendable {
   /// `[experts, hidden]`, F32: small errors here change which experts run.
   let weight: Tensor
-  /// Added to the scores for the choice only; empty without.
+  /// Added to the scores for the choice only; empty for softmax scores, which have none.
   let bias: [Float]
   let mixture: ModelConfiguration.Mixture
 
-  init(_ mixture: ModelConfiguration.Mixture, hidden: Int, loader: WeightLoader) throws(ModelError) {
+  init(_ mixture: ModelConfiguration.Mixture, hidden: Int, loader: WeightLoader) throws(CheckpointError) {
     self.mixture = mixture
     weight = try loader.floats(.router, [mixture.expertCount, hidden])
-    let bias = try loader.optional(loader.name(.routerBias), [mixture.expertCount])
-    self.bias = mixture.scoring == .sigmoid ? bias?.floatArray() ?? [] : []
+    bias = mixture.scoring == .sigmoid ? try loader.floats(.routerBias, [mixture.expertCount]).floatArray() : []
   }
 
   /// - Returns: for each row `expertsPerToken` experts in ascending order, flat, and their weights `[rows, expertsPerToken]`.

@@ -1,0 +1,81 @@
+internal import Foundation
+internal import SwiftletCheckpoints
+internal import SwiftletJSON
+internal import SwiftletModels
+internal import SwiftletTokenization
+
+/// The JSON and text files beside the weights of a folder, as the hub lays it out.
+struct ModelFolder {
+  let path: String
+  /// Files are read as a whole, and take many times their size as JSON, so larger ones are refused. The largest tokenizer.json
+  /// known has 35 MB.
+  private static func maximumBytes(_ name: String) -> Int { name == "tokenizer.json" ? 256 << 20 : 32 << 20 }
+
+  func path(_ name: String) -> String { path + "/" + name }
+
+  private func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+
+  func bytes(_ name: String) throws(CheckpointError) -> [UInt8] {
+    try MappedFile(path: path(name), maximumBytes: Self.maximumBytes(name)).withBytes { bytes in
+      bytes.withUnsafeBytes { Array($0) }
+    }
+  }
+
+  func json(_ name: String) throws(CheckpointError) -> JSONValue {
+    let file = try MappedFile(path: path(name), maximumBytes: Self.maximumBytes(name))
+    do throws(JSONError) {
+      return try file.withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
+    } catch {
+      throw failure(name, "JSON", "\(error)")
+    }
+  }
+
+  private func failure(_ file: String, _ field: String, _ reason: String) -> CheckpointError {
+    CheckpointError(file: path(file), field: field, reason: reason)
+  }
+
+  /// nil when there is no tokenizer.json.
+  func tokenizer() throws -> Tokenizer? {
+    let configuration = "tokenizer_config.json"
+    guard has("tokenizer.json") else { return nil }
+    do {
+      return try Tokenizer(
+        tokenizerJSON: bytes("tokenizer.json"), configuration: has(configuration) ? bytes(configuration) : nil,
+        source: path("tokenizer.json"))
+    } catch let error as TokenizerError where error.source == configuration {
+      throw TokenizerError(error.kind, source: path(configuration), field: error.field, reason: error.reason)
+    }
+  }
+
+  /// Tokens that generation_config.json names as ends.
+  func generationEnds() throws(CheckpointError) -> [Int] {
+    let name = "generation_config.json"
+    return try has(name) ? ModelConfiguration.endTokens(json: json(name), source: path(name)) : []
+  }
+
+  /// The chat template: a file of its own, or a field of tokenizer_config.json; nil when there is none.
+  func template() throws(CheckpointError) -> String? {
+    if has("chat_template.jinja") { return String(decoding: try bytes("chat_template.jinja"), as: UTF8.self) }
+    for name in ["chat_template.json", "tokenizer_config.json"] where has(name) {
+      if let template = try template(in: name) { return template }
+    }
+    return nil
+  }
+
+  /// A text, or a list of named ones, of which `default` is taken.
+  private func template(in name: String) throws(CheckpointError) -> String? {
+    let field = "chat_template"
+    let json = try json(name)
+    guard json.members != nil else { throw failure(name, "JSON", "found a JSON \(json.typeName), expected an object") }
+    guard let value = json[field], !value.isNull else { return nil }
+    if let text = value.string { return text }
+    guard let list = value.elements else {
+      throw failure(name, field, "found a JSON \(value.typeName), expected a text or a list of named texts")
+    }
+    guard let text = list.first(where: { $0["name"]?.string == "default" })?["template"]?.string else {
+      let names = list.compactMap { $0["name"]?.string }.joined(separator: ", ")
+      throw failure(name, field, "found a list of \(list.count) with the names \"\(names)\", expected one named default")
+    }
+    return text
+  }
+}
