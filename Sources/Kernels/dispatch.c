@@ -45,6 +45,12 @@ size_t swiftlet_block_bytes(int type) {
     case SWIFTLET_Q8_0: return sizeof(struct block_q8_0);
     case SWIFTLET_Q4_K: return sizeof(struct block_q4_k);
     case SWIFTLET_Q6_K: return sizeof(struct block_q6_k);
+    case SWIFTLET_Q5_1: return sizeof(struct block_q5_1);
+    case SWIFTLET_Q2_K: return sizeof(struct block_q2_k);
+    case SWIFTLET_Q3_K: return sizeof(struct block_q3_k);
+    case SWIFTLET_Q5_K: return sizeof(struct block_q5_k);
+    case SWIFTLET_IQ4_NL: return sizeof(struct block_iq4_nl);
+    case SWIFTLET_IQ4_XS: return sizeof(struct block_iq4_xs);
     default: return 0;
   }
 }
@@ -57,7 +63,13 @@ size_t swiftlet_block_length(int type) {
     case SWIFTLET_Q4_0:
     case SWIFTLET_Q4_1:
     case SWIFTLET_Q5_0:
+    case SWIFTLET_Q5_1:
+    case SWIFTLET_IQ4_NL:
     case SWIFTLET_Q8_0: return 32;
+    case SWIFTLET_Q2_K:
+    case SWIFTLET_Q3_K:
+    case SWIFTLET_Q5_K:
+    case SWIFTLET_IQ4_XS:
     case SWIFTLET_Q4_K:
     case SWIFTLET_Q6_K: return 256;
     default: return 0;

@@ -9,9 +9,15 @@ public enum ElementType: Int32, Sendable, CaseIterable {
   case q4_0 = 2
   case q4_1 = 3
   case q5_0 = 6
+  case q5_1 = 7
   case q8_0 = 8
+  case q2_K = 10
+  case q3_K = 11
   case q4_K = 12
+  case q5_K = 13
   case q6_K = 14
+  case iq4_NL = 20
+  case iq4_XS = 23
 
   /// Values in one block; 1 for the types without blocks. A row's length is a multiple of it.
   public var blockLength: Int { swiftlet_block_length(rawValue) }
@@ -38,9 +44,15 @@ public enum ElementType: Int32, Sendable, CaseIterable {
     case .q4_0: "Q4_0"
     case .q4_1: "Q4_1"
     case .q5_0: "Q5_0"
+    case .q5_1: "Q5_1"
     case .q8_0: "Q8_0"
+    case .q2_K: "Q2_K"
+    case .q3_K: "Q3_K"
     case .q4_K: "Q4_K"
+    case .q5_K: "Q5_K"
     case .q6_K: "Q6_K"
+    case .iq4_NL: "IQ4_NL"
+    case .iq4_XS: "IQ4_XS"
     }
   }
 }

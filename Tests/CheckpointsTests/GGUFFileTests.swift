@@ -92,9 +92,9 @@ import Testing
   /// Files may carry tensors that no model asks for.
   @Test func typesThatAreNotReadAreKeptByName() throws {
     let file = try GGUFFile(path: Fixtures.path("other-type.gguf"))
-    #expect(file.unreadTensors.map(\.name) == ["IQ4_NL"])
-    #expect(file.unreadTensor(named: "IQ4_NL")?.type == "IQ4_NL (20)")
-    #expect(file.tensor(named: "IQ4_NL") == nil && file.unreadTensor(named: "missing") == nil)
+    #expect(file.unreadTensors.map(\.name) == ["IQ2_XXS"])
+    #expect(file.unreadTensor(named: "IQ2_XXS")?.type == "IQ2_XXS (16)")
+    #expect(file.tensor(named: "IQ2_XXS") == nil && file.unreadTensor(named: "missing") == nil)
   }
 
   /// A key that is there with another type must not count as missing.

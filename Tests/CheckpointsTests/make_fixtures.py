@@ -29,9 +29,10 @@ ROWS, COLUMNS = 6, 512
 
 # The byte offsets of a block's float16 scales.
 SCALES = {
-    Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q8_0: [0], Type.Q4_K: [0, 2], Type.Q6_K: [208], Type.IQ4_NL: [0],
+    Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0], Type.Q2_K: [80, 82], Type.Q3_K: [108],
+    Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208], Type.IQ4_NL: [0], Type.IQ4_XS: [0], Type.IQ2_XXS: [0],
 }
-UNREAD = Type.IQ4_NL
+UNREAD = Type.IQ2_XXS
 EDGE_SCALES = [0x0000, 0x8000, 0x0001, 0x83FF, 0x7BFF, 0xFBFF, 0x0400]  # ±0, subnormals, ±65504, the least normal
 
 

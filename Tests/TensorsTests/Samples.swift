@@ -41,7 +41,12 @@ struct Samples {
       switch type {
       case .float16: store(Float16(float()), 0)
       case .q4_0, .q5_0, .q8_0: store(scale, 0)
-      case .q4_1, .q4_K:
+      case .iq4_NL, .iq4_XS: store(scale / 16, 0)
+      case .q2_K:
+        store(scale, 80)
+        store(Float16(float()) * 0.1, 82)
+      case .q3_K: store(scale / 4, 108)
+      case .q4_1, .q5_1, .q4_K, .q5_K:
         store(scale, 0)
         store(Float16(float()) * 0.1, 2)
       case .q6_K: store(scale / 16, 208)
