@@ -3,7 +3,7 @@ extension Renderer {
   func attribute(_ name: String, of value: TemplateValue) throws(TemplateError) -> TemplateValue {
     try requireDefined(value)
     if let found = try ownAttribute(name, of: value) { return found }
-    if case .object(let object) = value, let element = object[name] { return element }
+    if case .object(let object) = value, let element = try element(of: object, at: .string(name)) { return element }
     return missing(name, of: value)
   }
 
@@ -13,9 +13,9 @@ extension Renderer {
     switch (value, item) {
     case (.object(let object), .string), (.object(let object), .integer), (.object(let object), .bool),
       (.object(let object), .double), (.object(let object), .none):
-      if let element = object[item] { return element }
+      if let element = try element(of: object, at: item) { return element }
     case (.object(let object), .sequence(let sequence)) where sequence.kind == .tuple:
-      if let element = object[item] { return element }
+      if let element = try element(of: object, at: item) { return element }
     case (.sequence(let sequence), _) where !sequence.isView:
       if let place = item.integer {
         guard let place = Self.place(place, count: sequence.elements.count) else {
@@ -36,6 +36,11 @@ extension Renderer {
     }
     guard let name = item.text else { return .undefined("the \(value.typeName) has no such element") }
     return try ownAttribute(name, of: value) ?? missing(name, of: value)
+  }
+
+  func element(of object: ValueObject, at key: TemplateValue) throws(TemplateError) -> TemplateValue? {
+    try spend(key: key)
+    return object[key]
   }
 
   private func missing(_ name: String, of value: TemplateValue) -> TemplateValue {
@@ -63,7 +68,9 @@ extension Renderer {
         forbidden = Methods.forbiddenOfList
         unsupported = Methods.unsupportedOfList
       }
-    case .namespace(let namespace): return namespace.attribute(name)
+    case .namespace(let namespace):
+      try spend(namespace.attributes.count * (1 + name.utf8.count >> 4))
+      return namespace.attribute(name)
     case .integer, .double, .bool: (methods, unsupported) = ([], Methods.unsupportedOfNumber)
     case .callable(.macro(let macro)): return name == "name" ? .string(macro.definition.name) : nil
     case .loop(let loop):
@@ -136,7 +143,9 @@ extension Renderer {
   func elements(of value: TemplateValue) throws(TemplateError) -> [TemplateValue] {
     switch value {
     case .undefined: return []
-    case .sequence(let sequence): return sequence.elements
+    case .sequence(let sequence):
+      try spend(sequence.elements.count >> 4)
+      return sequence.elements
     case .object(let object):
       try allocate(object.entries.count * MemoryLayout<TemplateValue>.stride)
       return object.entries.map { $0.key }

@@ -65,33 +65,34 @@ extension Renderer {
     func take(_ name: String) -> TemplateValue? {
       named.firstIndex { $0.name == name }.map { named.remove(at: $0).value }
     }
+    try spend(definition.parameters.count * (1 + named.count))
     var missing: [MacroParameter] = []
     for (place, parameter) in definition.parameters.enumerated() {
       if place < arguments.positional.count {
-        scope.assign(arguments.positional[place], to: parameter.symbol)
+        try assign(arguments.positional[place], to: parameter.symbol, scope)
       } else if let value = take(parameter.name) {
-        scope.assign(value, to: parameter.symbol)
+        try assign(value, to: parameter.symbol, scope)
       } else {
-        scope.assign(.undefined("the parameter '\(parameter.name)' was not provided"), to: parameter.symbol)
+        try assign(.undefined("the parameter '\(parameter.name)' was not provided"), to: parameter.symbol, scope)
         missing.append(parameter)
       }
     }
     if let caller = definition.special.caller, !definition.parameters.contains(where: { $0.symbol == caller }) {
-      scope.assign(take("caller") ?? .undefined("no caller defined"), to: caller)
+      try assign(take("caller") ?? .undefined("no caller defined"), to: caller, scope)
     }
     if let symbol = definition.special.namedArguments {
-      scope.assign(try object(named.map { (.string($0.name), $0.value) }), to: symbol)
+      try assign(try object(named.map { (.string($0.name), $0.value) }), to: symbol, scope)
     } else if let argument = named.first {
       throw failure("the macro '\(definition.name)' has no parameter '\(argument.name)'")
     }
     let surplus = arguments.positional.dropFirst(definition.parameters.count)
     if let symbol = definition.special.arguments {
-      scope.assign(try sequence(.tuple, Array(surplus)), to: symbol)
+      try assign(try sequence(.tuple, Array(surplus)), to: symbol, scope)
     } else if !surplus.isEmpty {
       throw failure("the macro '\(definition.name)' takes at most \(definition.parameters.count) arguments")
     }
     for parameter in missing {
-      if let expression = parameter.defaultValue { scope.assign(try evaluate(expression, scope), to: parameter.symbol) }
+      if let expression = parameter.defaultValue { try assign(try evaluate(expression, scope), to: parameter.symbol, scope) }
     }
     let callLine = line
     let text = try capture(definition.body.statements, scope).text
@@ -113,10 +114,11 @@ extension Renderer {
     case .currentTime:
       let values = try bind(arguments, to: ["format"], required: 1, of: "strftime_now")
       guard let format = values[0]?.text else { throw failure("'strftime_now' needs a string") }
+      try spend(format.utf8.count)
       guard let text = time.formatted(format) else {
         throw .unsupported(line: line, construct: "the time format \(TemplateValue.quoted(format))")
       }
-      return .string(text)
+      return .string(try counted(text))
     }
   }
 

@@ -10,15 +10,35 @@ public struct ChatTemplate: Sendable {
   private let body: Block
   private let names: [String]
   private let hiddenNames: [[Int]]
+  private let file: String?
 
-  /// - Throws: `TemplateError.unsupported` with the construct and its line for a template that needs more of Jinja, and
-  ///   `.syntax` or `.limit` for one that is not well-formed or too large.
-  public init(source: String) throws(TemplateError) {
-    var parser = try Parser(source: source)
-    body = try parser.template()
+  /// - Parameters:
+  ///   - source: the text of the template.
+  ///   - file: the name of the file that holds it, for errors.
+  /// - Throws: `TemplateError` of the kind `.unsupported` with the construct and its line for a template that needs more of
+  ///   Jinja, and `.syntax` or `.limit` for one that is not well-formed or too large.
+  public init(source: String, file: String? = nil) throws(TemplateError) {
+    let (parser, body) = try Self.naming(file) { () throws(TemplateError) in
+      var parser = try Parser(source: source)
+      let body = try parser.template()
+      return (parser, body)
+    }
+    self.body = body
     names = parser.names
     hiddenNames = NameAnalysis.hiddenNames(of: body, frameCount: parser.frameCount)
     self.source = source
+    self.file = file
+  }
+
+  /// Puts the file's name into errors.
+  private static func naming<Result>(
+    _ file: String?, _ body: () throws(TemplateError) -> Result
+  ) throws(TemplateError) -> Result {
+    do throws(TemplateError) {
+      return try body()
+    } catch {
+      throw TemplateError(error.kind, file: file)
+    }
   }
 
   /// Renders a conversation.
@@ -31,7 +51,7 @@ public struct ChatTemplate: Sendable {
   ///   - addGenerationPrompt: whether the prompt ends where the assistant's answer starts.
   ///   - variables: what else the template may read, such as `bos_token`, `eos_token` and `enable_thinking`.
   ///   - time: what `strftime_now` in the template tells.
-  /// - Throws: `TemplateError.raised` when the template refuses the conversation, `.runtime` when it fails on it, `.limit`
+  /// - Throws: `TemplateError` of the kind `.raised` when the template refuses the conversation, `.runtime` when it fails on it, `.limit`
   ///   when it needs more than a chat ever does, `.input` when the messages are no array of objects.
   public func render(
     messages: JSONValue, tools: JSONValue? = nil, addGenerationPrompt: Bool, variables: [JSONMember] = [], time: TemplateTime
@@ -53,8 +73,13 @@ public struct ChatTemplate: Sendable {
     return try render(variables: all, time: time)
   }
 
-  func render(variables: [JSONMember], time: TemplateTime) throws(TemplateError) -> String {
-    try Renderer(names: names, hiddenNames: hiddenNames, variables: variables, time: time).render(body)
+  /// - Parameter steps: the most that it may take; tests take less of hostile templates' time.
+  func render(
+    variables: [JSONMember], time: TemplateTime, steps: Int = RenderingLimits.steps
+  ) throws(TemplateError) -> String {
+    try Self.naming(file) { () throws(TemplateError) in
+      try Renderer(names: names, hiddenNames: hiddenNames, variables: variables, time: time, steps: steps).render(body)
+    }
   }
 
   /// Gives the message's reasoning the two names that templates read it by.

@@ -7,7 +7,7 @@ extension Renderer {
     case .integer(let value): return .integer(value)
     case .double(let value): return .double(value)
     case .string(let value): return .string(value)
-    case .name(let symbol): return value(of: symbol, scope)
+    case .name(let symbol): return try value(of: symbol, scope)
     default: return try nested { () throws(TemplateError) in try evaluateCompound(expression, scope) }
     }
   }

@@ -1,6 +1,8 @@
 extension Renderer {
   /// `value|filter(…)`, as jinja2's filters of these names work.
   func apply(_ filter: Filter, to value: TemplateValue, _ arguments: Arguments) throws(TemplateError) -> TemplateValue {
+    if let text = value.text { try spend(bytes: text.utf8.count) }
+    try spend(on: arguments)
     switch filter {
     case .capitalize, .lower, .upper, .title, .trim, .replace, .indent, .format, .string, .safe, .tojson, .fromJSON:
       return try applyTextFilter(filter, to: value, arguments)

@@ -95,6 +95,7 @@ extension Renderer {
     var seen: Set<ObjectKey> = []
     return try iterator(over: value, [], skipsFalse: false) { (renderer, element) throws(TemplateError) in
       let key = try renderer.sortingKey(element, attribute: values[1], isCaseSensitive: isCaseSensitive)
+      try renderer.spend(key: key)
       return seen.insert(ObjectKey(value: key.isUndefined ? key : try renderer.key(key))).inserted ? element : nil
     }
   }

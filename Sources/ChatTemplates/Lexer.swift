@@ -180,7 +180,7 @@ struct Lexer {
       } else if ("0"..."9").contains(scalar) {
         try readNumber()
       } else if scalar == "_" || scalar.properties.isXIDStart {
-        readName()
+        try readName()
       } else if scalar == "'" || scalar == "\"" {
         try readString()
       } else {
@@ -189,9 +189,13 @@ struct Lexer {
     }
   }
 
-  private mutating func readName() {
+  private mutating func readName() throws(TemplateError) {
     var name = String.UnicodeScalarView()
+    let limit = position + RenderingLimits.nameLength
     while let scalar = scalar(position), scalar == "_" || scalar.properties.isXIDContinue {
+      guard position < limit else {
+        throw .limit(line: line, reason: "a name of more than \(RenderingLimits.nameLength) characters")
+      }
       name.append(scalar)
       position += 1
     }

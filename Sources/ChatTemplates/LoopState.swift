@@ -13,9 +13,10 @@ final class LoopState {
   private var knownLength: Int?
   private var lastChanged: [TemplateValue]?
 
-  init(_ source: [TemplateValue]) {
+  /// - Parameter value: what is looped over, whose elements `source` has.
+  init(_ source: [TemplateValue], of value: TemplateValue) {
     self.source = source
-    depth = ValueSequence(.list, source).depth
+    depth = if case .sequence(let sequence) = value { sequence.depth } else { ValueSequence(.list, source).depth }
   }
 
   func advance(_ renderer: Renderer) throws(TemplateError) -> TemplateValue? {

@@ -3,100 +3,122 @@
 /// of that name.
 struct NameAnalysis {
   private var hiddenNames: [[Int]]
+  /// Names that the blocks around read or assign.
+  private var outer: Set<Int> = []
+  /// Names that the block read or assigned so far, as a set and in the order they came.
+  private var known: Set<Int> = []
+  private var order: [Int] = []
+  private var hidden: Set<Int> = []
+  /// How many conditionals of the block are around.
+  private var conditionalDepth = 0
 
   /// - Returns: for every frame its hidden names.
   static func hiddenNames(of template: Block, frameCount: Int) -> [[Int]] {
     var analysis = NameAnalysis(hiddenNames: Array(repeating: [], count: frameCount))
-    analysis.visit(template, known: [])
+    analysis.visit(template)
     return analysis.hiddenNames
   }
 
-  /// What is known of one block.
-  private struct Frame {
-    /// Names that the blocks around read or assign.
-    let outer: Set<Int>
-    /// Names read or assigned here so far.
-    var known: Set<Int> = []
-    var hidden: Set<Int> = []
+  private mutating func load(_ symbol: Int) { if !outer.contains(symbol) { _ = learn(symbol) } }
 
-    mutating func load(_ symbol: Int) { if !outer.contains(symbol) { known.insert(symbol) } }
-
-    mutating func store(_ symbol: Int) {
-      if known.insert(symbol).inserted, !outer.contains(symbol) { hidden.insert(symbol) }
-    }
+  private mutating func store(_ symbol: Int) {
+    // A name that only some branches assign is not hidden.
+    if learn(symbol), !outer.contains(symbol), conditionalDepth == 0 { hidden.insert(symbol) }
   }
 
-  private mutating func visit(_ block: Block, parameters: [Int] = [], reads: [Expression] = [], known outer: Set<Int>) {
-    var frame = Frame(outer: outer)
-    frame.known.formUnion(parameters)
-    for expression in reads { Self.visit(expression, &frame) }
-    for statement in block.statements { Self.visit(statement, &frame) }
-    hiddenNames[block.frame] = frame.hidden.sorted()
-    let known = outer.union(frame.known)
-    for statement in block.statements { visitBlocks(of: statement, known: known) }
+  private mutating func learn(_ symbol: Int) -> Bool {
+    guard known.insert(symbol).inserted else { return false }
+    order.append(symbol)
+    return true
+  }
+
+  private mutating func visit(_ block: Block, parameters: [Int] = [], reads: [Expression] = []) {
+    known.removeAll(keepingCapacity: true)
+    order.removeAll(keepingCapacity: true)
+    hidden.removeAll(keepingCapacity: true)
+    for parameter in parameters { _ = learn(parameter) }
+    for expression in reads { visit(expression) }
+    for statement in block.statements { visit(statement) }
+    hiddenNames[block.frame] = hidden.sorted()
+    // For the blocks inside, this one's names are of a block around. What was known of it is not needed any more.
+    let added = order.filter { outer.insert($0).inserted }
+    for statement in block.statements { visitBlocks(of: statement) }
+    for symbol in added { outer.remove(symbol) }
   }
 
   /// The statement's own reads and assignments, without those of blocks inside.
-  private static func visit(_ statement: Statement, _ frame: inout Frame) {
+  private mutating func visit(_ statement: Statement) {
     switch statement {
     case .text, .breakLoop, .continueLoop, .generation: break
-    case .output(let expression, _): visit(expression, &frame)
-    case .conditional(let branches, let otherwise):
-      // A name that only some branches assign is not hidden; what was before the statement stays as it was.
-      if let first = branches.first { visit(first.test, &frame) }
-      let start = frame
-      func add(_ branch: [Statement]) {
-        var inner = start
-        for statement in branch { visit(statement, &inner) }
-        frame.known.formUnion(inner.known)
-      }
-      add(branches.first?.body ?? [])
-      add(branches.dropFirst().map { .conditional([$0], otherwise: []) })
-      add(otherwise)
-    case .loop(let loop): visit(loop.iterable, &frame)
+    case .output(let expression, _): visit(expression)
+    case .conditional(let branches, let otherwise): visit(branches, otherwise)
+    case .loop(let loop): visit(loop.iterable)
     case .assign(let target, let expression, _):
-      visit(expression, &frame)
-      visit(target, &frame)
-    case .assignBlock(let target, _, _, _): visit(target, &frame)
-    case .macro(let symbol, _): frame.store(symbol)
-    case .call(let expression, _, _): visit(expression, &frame)
-    case .filter(let filters, _, _): visit(filters, &frame)
-    case .with(let assignments, _, _): for assignment in assignments { visit(assignment.value, &frame) }
+      visit(expression)
+      visit(target)
+    case .assignBlock(let target, _, _, _): visit(target)
+    case .macro(let symbol, _): store(symbol)
+    case .call(let expression, _, _): visit(expression)
+    case .filter(let filters, _, _): visit(filters)
+    case .with(let assignments, _, _): for assignment in assignments { visit(assignment.value) }
     }
   }
 
-  private static func visit(_ target: AssignmentTarget, _ frame: inout Frame) {
+  /// Every branch starts from what was known before it; after the statement, all that any branch learnt is known.
+  private mutating func visit(_ branches: [ConditionalBranch], _ otherwise: [Statement]) {
+    conditionalDepth += 1
+    defer { conditionalDepth -= 1 }
+    // The first test always runs, so all the branches know what it reads.
+    if let first = branches.first { visit(first.test) }
+    let start = order.count
+    var learnt: [Int] = []
+    for statement in branches.first?.body ?? [] { visit(statement) }
+    learnt += forget(from: start)
+    for branch in branches.dropFirst() { visit([branch], []) }
+    learnt += forget(from: start)
+    for statement in otherwise { visit(statement) }
+    for symbol in learnt { _ = learn(symbol) }
+  }
+
+  /// Takes back what was learnt since `order` had `start` names.
+  private mutating func forget(from start: Int) -> [Int] {
+    let names = Array(order[start...])
+    order.removeSubrange(start...)
+    for symbol in names { known.remove(symbol) }
+    return names
+  }
+
+  private mutating func visit(_ target: AssignmentTarget) {
     switch target {
-    case .name(let symbol): frame.store(symbol)
-    case .attribute(let symbol, _): frame.load(symbol)
-    case .tuple(let targets): for target in targets { visit(target, &frame) }
+    case .name(let symbol): store(symbol)
+    case .attribute(let symbol, _): load(symbol)
+    case .tuple(let targets): for target in targets { visit(target) }
     }
   }
 
-  private mutating func visitBlocks(of statement: Statement, known: Set<Int>) {
+  private mutating func visitBlocks(of statement: Statement) {
     switch statement {
     case .text, .output, .assign, .breakLoop, .continueLoop: break
     case .conditional(let branches, let otherwise):
-      for branch in branches { for statement in branch.body { visitBlocks(of: statement, known: known) } }
-      for statement in otherwise { visitBlocks(of: statement, known: known) }
+      for branch in branches { for statement in branch.body { visitBlocks(of: statement) } }
+      for statement in otherwise { visitBlocks(of: statement) }
     case .loop(let loop):
       // The test only reads, so nothing is hidden in its frame.
-      visit(loop.body, parameters: [loop.loopSymbol] + Self.names(of: loop.target), known: known)
-      visit(loop.otherwise, known: known)
-    case .assignBlock(_, _, let body, _): visit(body, known: known)
-    case .macro(_, let definition): visit(definition, known: known)
-    case .call(_, let caller, _): visit(caller, known: known)
-    case .filter(_, let body, _): visit(body, known: known)
+      visit(loop.body, parameters: [loop.loopSymbol] + Self.names(of: loop.target))
+      visit(loop.otherwise)
+    case .assignBlock(_, _, let body, _): visit(body)
+    case .macro(_, let definition): visit(definition)
+    case .call(_, let caller, _): visit(caller)
+    case .filter(_, let body, _): visit(body)
     case .with(let assignments, let body, _):
-      visit(body, parameters: assignments.flatMap { Self.names(of: $0.target) }, known: known)
-    case .generation(let body): visit(body, known: known)
+      visit(body, parameters: assignments.flatMap { Self.names(of: $0.target) })
+    case .generation(let body): visit(body)
     }
   }
 
-  private mutating func visit(_ macro: MacroDefinition, known: Set<Int>) {
+  private mutating func visit(_ macro: MacroDefinition) {
     visit(
-      macro.body, parameters: macro.parameters.map { $0.symbol }, reads: macro.parameters.compactMap { $0.defaultValue },
-      known: known)
+      macro.body, parameters: macro.parameters.map { $0.symbol }, reads: macro.parameters.compactMap { $0.defaultValue })
   }
 
   private static func names(of target: AssignmentTarget) -> [Int] {
@@ -109,44 +131,44 @@ struct NameAnalysis {
 
   // MARK: Names that expressions read
 
-  private static func visit(_ expression: Expression, _ frame: inout Frame) {
+  private mutating func visit(_ expression: Expression) {
     switch expression {
     case .none, .bool, .integer, .double, .string: break
-    case .name(let symbol): frame.load(symbol)
+    case .name(let symbol): load(symbol)
     case .list(let operands), .tuple(let operands), .and(let operands), .or(let operands), .concatenation(let operands):
-      for operand in operands { visit(operand, &frame) }
+      for operand in operands { visit(operand) }
     case .object(let items):
       for item in items {
-        visit(item.key, &frame)
-        visit(item.value, &frame)
+        visit(item.key)
+        visit(item.value)
       }
-    case .not(let operand), .sign(_, let operand, _): visit(operand, &frame)
+    case .not(let operand), .sign(_, let operand, _): visit(operand)
     case .comparison(let first, let comparisons):
-      visit(first, &frame)
-      for comparison in comparisons { visit(comparison.operand, &frame) }
+      visit(first)
+      for comparison in comparisons { visit(comparison.operand) }
     case .arithmetic(let first, let operations):
-      visit(first, &frame)
-      for operation in operations { visit(operation.operand, &frame) }
+      visit(first)
+      for operation in operations { visit(operation.operand) }
     case .conditional(let test, let value, let otherwise):
-      visit(test, &frame)
-      visit(value, &frame)
-      if let otherwise { visit(otherwise, &frame) }
+      visit(test)
+      visit(value)
+      if let otherwise { visit(otherwise) }
     case .postfix(let base, let chain):
-      visit(base, &frame)
-      visit(chain, &frame)
+      visit(base)
+      visit(chain)
     }
   }
 
-  private static func visit(_ chain: [Postfix], _ frame: inout Frame) {
+  private mutating func visit(_ chain: [Postfix]) {
     for postfix in chain {
       switch postfix.kind {
       case .attribute: break
-      case .item(let expression): visit(expression, &frame)
+      case .item(let expression): visit(expression)
       case .slice(let start, let stop, let step):
-        for expression in [start, stop, step] { if let expression { visit(expression, &frame) } }
+        for expression in [start, stop, step] { if let expression { visit(expression) } }
       case .call(let arguments), .filter(_, let arguments), .test(_, let arguments, _):
-        for expression in arguments.positional { visit(expression, &frame) }
-        for argument in arguments.named { visit(argument.value, &frame) }
+        for expression in arguments.positional { visit(expression) }
+        for argument in arguments.named { visit(argument.value) }
       }
     }
   }

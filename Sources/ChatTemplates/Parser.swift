@@ -84,16 +84,19 @@ struct Parser {
 
   // MARK: Names
 
-  mutating func symbol(_ name: String) -> Int {
+  mutating func symbol(_ name: String) throws(TemplateError) -> Int {
     if let symbol = symbols[name] { return symbol }
+    guard names.count < RenderingLimits.nameCount else {
+      throw .limit(line: line, reason: "more than \(RenderingLimits.nameCount) different names")
+    }
     symbols[name] = names.count
     names.append(name)
     return names.count - 1
   }
 
   /// A name that is read: one that a macro gets for free is noted in all the macros around.
-  mutating func load(_ name: String) -> Int {
-    let symbol = symbol(name)
+  mutating func load(_ name: String) throws(TemplateError) -> Int {
+    let symbol = try symbol(name)
     for place in macros.indices {
       switch name {
       case "caller": macros[place].caller = symbol
@@ -204,7 +207,7 @@ struct Parser {
     let otherwise = end == "else" ? try block(until: "endfor") : Block(frame: newFrame(), statements: [])
     return .loop(
       LoopStatement(
-        loopSymbol: symbol("loop"), target: target, iterable: iterable, test: test, testFrame: testFrame,
+        loopSymbol: try symbol("loop"), target: target, iterable: iterable, test: test, testFrame: testFrame,
         body: Block(frame: frame, statements: body), otherwise: otherwise, line: line))
   }
 
@@ -234,7 +237,7 @@ struct Parser {
 
   private mutating func macro() throws(TemplateError) -> Statement {
     let name = try expectName()
-    let symbol = symbol(name)
+    let symbol = try symbol(name)
     let parameters = try signature()
     let (body, special) = try macroBody(until: "endmacro")
     return .macro(symbol: symbol, MacroDefinition(name: name, parameters: parameters, body: body, special: special))
@@ -266,6 +269,9 @@ struct Parser {
     try expect(sign: "(")
     while !isSign(")") {
       if !parameters.isEmpty { try expect(sign: ",") }
+      guard parameters.count < RenderingLimits.argumentCount else {
+        throw .limit(line: line, reason: "more than \(RenderingLimits.argumentCount) parameters")
+      }
       let name = try expectName()
       let defaultValue = skip(sign: "=") ? try expression() : nil
       guard name != "caller" || defaultValue != nil else {
@@ -274,7 +280,7 @@ struct Parser {
       guard defaultValue != nil || parameters.last?.defaultValue == nil else {
         throw .syntax(line: line, reason: "the parameter '\(name)' without a default follows one with a default")
       }
-      parameters.append(MacroParameter(symbol: symbol(name), name: name, defaultValue: defaultValue))
+      parameters.append(MacroParameter(symbol: try symbol(name), name: name, defaultValue: defaultValue))
     }
     try expect(sign: ")")
     return parameters
@@ -314,7 +320,7 @@ struct Parser {
     if name == "loop", loopDepth > 0, !isSign(".") {
       throw .syntax(line: line, reason: "cannot assign to 'loop' in a loop")
     }
-    if allowsAttribute, skip(sign: ".") { return .attribute(namespace: symbol(name), name: try expectName()) }
-    return .name(symbol(name))
+    if allowsAttribute, skip(sign: ".") { return .attribute(namespace: try symbol(name), name: try expectName()) }
+    return .name(try symbol(name))
   }
 }

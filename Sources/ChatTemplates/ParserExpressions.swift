@@ -149,7 +149,7 @@ extension Parser {
       case "true", "True": return .bool(true)
       case "false", "False": return .bool(false)
       case "none", "None": return .none
-      default: return .name(load(name))
+      default: return .name(try load(name))
       }
     case .string(var text):
       advance()
@@ -273,6 +273,9 @@ extension Parser {
         advance()
         if arguments.named.contains(where: { $0.name == name }) {
           throw .syntax(line: line, reason: "the argument '\(name)' is given twice")
+        }
+        guard arguments.named.count < RenderingLimits.argumentCount else {
+          throw .limit(line: line, reason: "more than \(RenderingLimits.argumentCount) arguments with names")
         }
         arguments.named.append(NamedArgument(name: name, value: try expression()))
       } else {

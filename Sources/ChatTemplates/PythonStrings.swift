@@ -7,10 +7,11 @@ extension String {
   func stripped(_ characters: String? = nil, start: Bool = true, end: Bool = true) -> String {
     let set = characters.map { Set($0.unicodeScalars) }
     func isStripped(_ scalar: Unicode.Scalar) -> Bool { set?.contains(scalar) ?? scalar.isPythonSpace }
-    var rest = unicodeScalars[...]
-    if start { while let first = rest.first, isStripped(first) { rest.removeFirst() } }
-    if end { while let last = rest.last, isStripped(last) { rest.removeLast() } }
-    return String(rest)
+    let scalars = unicodeScalars
+    var (first, last) = (scalars.startIndex, scalars.endIndex)
+    if start { while first < last, isStripped(scalars[first]) { scalars.formIndex(after: &first) } }
+    if end { while first < last, isStripped(scalars[scalars.index(before: last)]) { scalars.formIndex(before: &last) } }
+    return String(scalars[first..<last])
   }
 
   /// Python's `split()`: the runs between white space.

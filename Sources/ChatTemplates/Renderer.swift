@@ -7,7 +7,8 @@ final class Renderer {
   var line = 1
   /// How deep evaluations are nested right now.
   private var depth = 0
-  private var remainingSteps = RenderingLimits.steps
+  private let steps: Int
+  private var remainingSteps: Int
   private var remainingBytes = RenderingLimits.allocatedBytes
   private var output = ""
   private let names: [String]
@@ -19,7 +20,11 @@ final class Renderer {
   /// For every block of the template the names that it assigns before it reads them.
   private let hiddenNames: [[Int]]
 
-  init(names: [String], hiddenNames: [[Int]], variables: [JSONMember], time: TemplateTime) throws(TemplateError) {
+  init(
+    names: [String], hiddenNames: [[Int]], variables: [JSONMember], time: TemplateTime, steps: Int
+  ) throws(TemplateError) {
+    self.steps = steps
+    remainingSteps = steps
     self.names = names
     self.hiddenNames = hiddenNames
     self.time = time
@@ -47,15 +52,33 @@ final class Renderer {
 
   // MARK: Limits
 
-  func spend(_ steps: Int) throws(TemplateError) {
-    remainingSteps -= steps
+  func spend(_ count: Int) throws(TemplateError) {
+    remainingSteps -= count
     guard remainingSteps >= 0 else {
-      throw .limit(line: line, reason: "more than \(RenderingLimits.steps) steps")
+      throw .limit(line: line, reason: "more than \(steps) steps")
     }
   }
 
   /// Reading many bytes is work too.
   func spend(bytes: Int) throws(TemplateError) { try spend(bytes >> 4) }
+
+  /// Filters and methods may read all of the texts that they are given.
+  func spend(on arguments: Arguments) throws(TemplateError) {
+    for value in arguments.positional + arguments.named.map(\.value) {
+      // A search makes a table of what it looks for.
+      if let text = value.text { try spend(text.utf8.count >> 2) }
+    }
+  }
+
+  /// Whoever looks for a key reads all of it.
+  func spend(key: TemplateValue) throws(TemplateError) {
+    try spend(1)
+    switch key {
+    case .string(let text), .markup(let text): try spend(bytes: text.utf8.count)
+    case .sequence(let tuple): for element in tuple.elements { try spend(key: element) }
+    default: break
+    }
+  }
 
   func allocate(_ bytes: Int) throws(TemplateError) {
     try spend(bytes: bytes)
@@ -107,6 +130,7 @@ final class Renderer {
 
   func object(_ pairs: [(key: TemplateValue, value: TemplateValue)]) throws(TemplateError) -> TemplateValue {
     try allocate(pairs.count * 4 * MemoryLayout<TemplateValue>.stride)
+    for pair in pairs { try spend(key: pair.key) }
     let object = ValueObject(pairs)
     try checkDepth(object.depth)
     return .object(object)
@@ -145,8 +169,18 @@ final class Renderer {
 
   func newScope(for frame: Int, in parent: Scope?) -> Scope { Scope(parent: parent, hiddenNames: hiddenNames[frame]) }
 
-  func value(of symbol: Int, _ scope: Scope) -> TemplateValue {
-    scope.value(of: symbol) ?? (scope.hides(symbol) ? nil : context[symbol]) ?? .undefined("'\(names[symbol])' is undefined")
+  func value(of symbol: Int, _ scope: Scope) throws(TemplateError) -> TemplateValue {
+    var compared = 0
+    let assigned = scope.value(of: symbol, &compared)
+    let value = assigned ?? (scope.hides(symbol, &compared) ? nil : context[symbol])
+    try spend(compared >> 4)
+    return value ?? .undefined("'\(names[symbol])' is undefined")
+  }
+
+  func assign(_ value: TemplateValue, to symbol: Int, _ scope: Scope) throws(TemplateError) {
+    var compared = 0
+    scope.assign(value, to: symbol, &compared)
+    try spend(compared >> 4)
   }
 
   // MARK: Output

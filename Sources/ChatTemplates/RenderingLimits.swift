@@ -3,6 +3,11 @@
 enum RenderingLimits {
   /// Scalars of a template's text.
   static let sourceLength = 4 << 20
+  /// Different names in a template, and scalars of one of them.
+  static let nameCount = 2_000
+  static let nameLength = 255
+  /// Parameters of a macro, and named arguments of a call.
+  static let argumentCount = 255
   /// Nested brackets, operators and statements in a template.
   static let syntaxDepth = 64
   /// Evaluations, and pieces of work of about their cost, in one rendering.

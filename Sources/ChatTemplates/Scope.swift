@@ -1,4 +1,7 @@
 /// The names assigned in one place: the template, one turn of a loop, one call of a macro, one block.
+///
+/// Names are looked for one after the other, which is fast for the few that templates have. What a search costs goes to
+/// `compared`, for the renderer to count.
 final class Scope {
   private let parent: Scope?
   private var slots: [(symbol: Int, value: TemplateValue)] = []
@@ -12,9 +15,10 @@ final class Scope {
   }
 
   /// Whether the template's variable of this name is hidden by an assignment to come.
-  func hides(_ symbol: Int) -> Bool {
+  func hides(_ symbol: Int, _ compared: inout Int) -> Bool {
     var scope: Scope? = self
     while let current = scope {
+      compared += current.hiddenNames.count + 1
       if current.hiddenNames.contains(symbol) { return true }
       scope = current.parent
     }
@@ -22,16 +26,18 @@ final class Scope {
   }
 
   /// The value from here or the nearest scope around.
-  func value(of symbol: Int) -> TemplateValue? {
+  func value(of symbol: Int, _ compared: inout Int) -> TemplateValue? {
     var scope: Scope? = self
     while let current = scope {
+      compared += current.slots.count + 1
       for slot in current.slots where slot.symbol == symbol { return slot.value }
       scope = current.parent
     }
     return nil
   }
 
-  func assign(_ value: TemplateValue, to symbol: Int) {
+  func assign(_ value: TemplateValue, to symbol: Int, _ compared: inout Int) {
+    compared += slots.count
     for place in slots.indices where slots[place].symbol == symbol {
       slots[place].value = value
       return

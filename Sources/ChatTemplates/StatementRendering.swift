@@ -40,7 +40,7 @@ extension Renderer {
       if flow == .normal { try assign(text, to: target, scope) }
       return flow
     case .macro(let symbol, let definition):
-      scope.assign(try macro(definition, scope), to: symbol)
+      try assign(try macro(definition, scope), to: symbol, scope)
       return .normal
     case .call(let expression, let caller, let line):
       self.line = line
@@ -91,8 +91,8 @@ extension Renderer {
 
   private func execute(_ statement: LoopStatement, _ scope: Scope) throws(TemplateError) -> Flow {
     line = statement.line
-    let source = try elements(of: try evaluate(statement.iterable, scope))
-    let loop = LoopState(source)
+    let iterable = try evaluate(statement.iterable, scope)
+    let loop = LoopState(try elements(of: iterable), of: iterable)
     if let test = statement.test {
       loop.filter = { (renderer, element) throws(TemplateError) in
         let inner = renderer.newScope(for: statement.testFrame, in: scope)
@@ -108,7 +108,7 @@ extension Renderer {
     while let element = try loop.advance(self) {
       try spend(4)
       let inner = newScope(for: statement.body.frame, in: scope)
-      inner.assign(.loop(loop), to: statement.loopSymbol)
+      try assign(.loop(loop), to: statement.loopSymbol, inner)
       try assign(element, to: statement.target, inner)
       let flow = try execute(statement.body.statements, inner)
       if flow == .breakLoop { break }
@@ -119,9 +119,9 @@ extension Renderer {
 
   func assign(_ value: TemplateValue, to target: AssignmentTarget, _ scope: Scope) throws(TemplateError) {
     switch target {
-    case .name(let symbol): scope.assign(value, to: symbol)
+    case .name(let symbol): try assign(value, to: symbol, scope)
     case .attribute(let symbol, let name):
-      guard case .namespace(let namespace) = self.value(of: symbol, scope) else {
+      guard case .namespace(let namespace) = try self.value(of: symbol, scope) else {
         throw failure("'.\(name)' can only be set on a namespace")
       }
       try set(name, of: namespace, to: value)
@@ -138,7 +138,7 @@ extension Renderer {
     guard name.utf8.first != UInt8(ascii: "_") else {
       throw failure("a namespace cannot have '\(name)': names with an underscore first are private")
     }
-    try spend(namespace.attributes.count)
+    try spend(namespace.attributes.count * (1 + name.utf8.count >> 4))
     try allocate(64)
     namespace.set(name, value)
   }

@@ -2,6 +2,7 @@ extension Renderer {
   /// Python's `text.name(…)`.
   func callMethod(_ name: String, of text: String, _ arguments: Arguments) throws(TemplateError) -> TemplateValue {
     try spend(bytes: text.utf8.count)
+    try spend(on: arguments)
     switch name {
     case "split", "rsplit": return try split(text, arguments, fromEnd: name == "rsplit")
     case "format": return .string(try formatted(braces: text, arguments))
@@ -35,6 +36,8 @@ extension Renderer {
       if case .sequence(let sequence) = values[0], sequence.kind == .tuple { parts = sequence.elements }
       for part in parts {
         guard let part = part.text else { throw failure("'\(name)' needs a string, found \(part.typeName)") }
+        try spend(1)
+        try spend(bytes: part.utf8.count)
         if name == "startswith" ? text.utf8.starts(with: part.utf8) : text.hasUTF8Suffix(part) { return .bool(true) }
       }
       return .bool(false)

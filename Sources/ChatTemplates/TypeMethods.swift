@@ -3,7 +3,7 @@ extension Renderer {
     guard arguments.named.isEmpty else { throw failure("'\(name)' takes no named arguments") }
     if name == "get" {
       let values = try bind(arguments, to: ["key", "default"], required: 1, of: "get")
-      return object[try key(values[0] ?? .none)] ?? values[1] ?? .none
+      return try element(of: object, at: try key(values[0] ?? .none)) ?? values[1] ?? .none
     }
     guard arguments.positional.isEmpty else { throw failure("'\(name)' takes no arguments") }
     switch name {

@@ -25,7 +25,7 @@ struct ObjectKey: Hashable {
 
   func hash(into hasher: inout Hasher) {
     switch value {
-    case .string(let text): for byte in text.utf8 { hasher.combine(byte) }
+    case .string(var text): text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     case .sequence(let tuple): for element in tuple.elements { ObjectKey(value: element).hash(into: &hasher) }
     default: if let number = value.double { hasher.combine(number) }
     }
@@ -62,8 +62,7 @@ extension Renderer {
     case (.object(let left), .object(let right)):
       guard left.entries.count == right.entries.count else { return false }
       for entry in left.entries {
-        try spend(1)
-        guard let other = right[entry.key], try areEqual(entry.value, other) else { return false }
+        guard let other = try element(of: right, at: entry.key), try areEqual(entry.value, other) else { return false }
       }
       return true
     case (.namespace(let left), .namespace(let right)): return left === right
@@ -113,12 +112,12 @@ extension Renderer {
         try requireDefined(item)
         throw failure("'in' a string needs a string on the left, found \(item.typeName)")
       }
-      try spend(bytes: text.utf8.count)
+      try spend(bytes: text.utf8.count + part.utf8.count)
       return text.firstRange(ofUTF8: part) != nil
     case .object(let object):
       switch item {
-      case .sequence, .object, .markup: return object[try key(item)] != nil
-      default: return object[item] != nil
+      case .sequence, .object, .markup: return try element(of: object, at: try key(item)) != nil
+      default: return try element(of: object, at: item) != nil
       }
     case .iterator(let iterator):
       while let element = try iterator.next(self) {

@@ -35,8 +35,11 @@ extension Renderer {
       case .undefined, .string, .markup, .object, .sequence, .iterator, .loop: return true
       default: return false
       }
-    case .lower: return try string(value).hasOnly(\.isLowercase, against: \.isUppercase)
-    case .upper: return try string(value).hasOnly(\.isUppercase, against: \.isLowercase)
+    case .lower, .upper:
+      let text = try string(value)
+      try spend(bytes: text.utf8.count)
+      return test == .lower
+        ? text.hasOnly(\.isLowercase, against: \.isUppercase) : text.hasOnly(\.isUppercase, against: \.isLowercase)
     case .odd: return try remainder(value, by: .integer(2)).isEqual(1)
     case .even: return try remainder(value, by: .integer(2)).isEqual(0)
     case .divisibleby: return try remainder(value, by: operand).isEqual(0)

@@ -6,12 +6,20 @@ public import SwiftletTokenization
 /// Turns conversations into prompts: a chat template with the special tokens it names.
 public struct ChatPrompt: Sendable {
   public let template: ChatTemplate
+  /// Renders conversations with tools, for models that have a template of their own for these.
+  public let toolTemplate: ChatTemplate?
   private let variables: [JSONMember]
 
-  /// - Parameter source: the template's text.
+  /// - Parameters:
+  ///   - source: the template's text.
+  ///   - toolSource: the text of the template named `tool_use`, for models with several.
+  ///   - file: the name of the file that holds them, for errors.
   /// - Throws: `TemplateError` for a template that is broken or needs more of Jinja than is supported.
-  public init(source: String, tokenizer: Tokenizer) throws(TemplateError) {
-    template = try ChatTemplate(source: source)
+  public init(source: String, toolSource: String? = nil, file: String? = nil, tokenizer: Tokenizer) throws(TemplateError) {
+    template = try ChatTemplate(source: source, file: file)
+    var toolTemplate: ChatTemplate?
+    if let toolSource { toolTemplate = try ChatTemplate(source: toolSource, file: file) }
+    self.toolTemplate = toolTemplate
     func text(_ id: Int32?) -> JSONValue { .string(id.map { tokenizer.decode([$0]) } ?? "") }
     variables = [
       JSONMember(key: "bos_token", value: text(tokenizer.beginningOfSequence)),
@@ -27,7 +35,9 @@ public struct ChatPrompt: Sendable {
   public func render(
     _ messages: JSONValue, tools: JSONValue? = nil, addGenerationPrompt: Bool = true, extra: [JSONMember] = []
   ) throws(TemplateError) -> String {
-    try template.render(
+    // As transformers chooses, which takes an empty array for tools too.
+    let hasTools = tools.map { !$0.isNull } ?? false
+    return try (hasTools ? toolTemplate ?? template : template).render(
       messages: messages, tools: tools, addGenerationPrompt: addGenerationPrompt, variables: variables + extra,
       time: TemplateTime(secondsSince1970: Int(Date.now.timeIntervalSince1970), secondsFromGMT: TimeZone.current.secondsFromGMT())
     )

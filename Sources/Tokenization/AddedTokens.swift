@@ -66,9 +66,9 @@ struct AddedTokenMatcher: Sendable {
       position = match.upperBound
       if token.isSpecial, matching == .nonSpecial { continue }
       if token.isSingleWord, Self.touchesWord(text, match) { continue }
-      let start = token.stripsLeft ? max(partStart, Self.whitespaceStart(text, before: match.lowerBound)) : match.lowerBound
+      let start =
+        token.stripsLeft ? Self.whitespaceStart(text, before: match.lowerBound, notBefore: partStart) : match.lowerBound
       let end = token.stripsRight ? Self.whitespaceEnd(text, after: match.upperBound) : match.upperBound
-      guard start >= partStart else { continue }
       if start > partStart { body(UnsafeBufferPointer(rebasing: text[partStart..<start]), nil) }
       body(UnsafeBufferPointer(rebasing: text[start..<end]), token.id)
       partStart = end
@@ -106,9 +106,13 @@ struct AddedTokenMatcher: Sendable {
     return ScalarSet.isWord(decodeScalar(bytes, match.upperBound).value)
   }
 
-  private static func whitespaceStart(_ text: UnsafeBufferPointer<UInt8>, before position: Int) -> Int {
+  private static func whitespaceStart(
+    _ text: UnsafeBufferPointer<UInt8>, before position: Int, notBefore limit: Int
+  ) -> Int {
     var start = position
-    while let (value, previous) = scalar(text, before: start), ScalarCategories.isWhitespace(value) { start = previous }
+    while start > limit, let (value, previous) = scalar(text, before: start), ScalarCategories.isWhitespace(value) {
+      start = previous
+    }
     return start
   }
 

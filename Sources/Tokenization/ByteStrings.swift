@@ -23,6 +23,7 @@ struct ByteStringIndex: Sendable {
   /// half full.
   private var slots: [UInt64]
   private var count = 0
+  private let hash = SeededHash()
   private static let free = UInt64.max
 
   init(capacity: Int) {
@@ -36,7 +37,7 @@ struct ByteStringIndex: Sendable {
     if (count + 1) * 2 > slots.count { grow() }
     let entry = strings.bytes.withUnsafeBufferPointer { bytes -> (slot: Int, value: UInt64)? in
       let key = UnsafeBufferPointer(rebasing: bytes[strings.range(index)])
-      let hash = Self.hash(key)
+      let hash = self.hash(key)
       let slot = slot(of: key, hash, strings, bytes)
       return slots[slot] == Self.free ? (slot, hash & 0xFFFF_FFFF_0000_0000 | UInt64(index)) : nil
     }
@@ -58,7 +59,7 @@ struct ByteStringIndex: Sendable {
   }
 
   func find(_ key: UnsafeBufferPointer<UInt8>, in strings: ByteStrings) -> Int? {
-    let entry = strings.bytes.withUnsafeBufferPointer { slots[slot(of: key, Self.hash(key), strings, $0)] }
+    let entry = strings.bytes.withUnsafeBufferPointer { slots[slot(of: key, hash(key), strings, $0)] }
     return entry == Self.free ? nil : Int(truncatingIfNeeded: entry & 0xFFFF_FFFF)
   }
 
@@ -76,11 +77,5 @@ struct ByteStringIndex: Sendable {
       slot = (slot + 1) & mask
     }
     return slot
-  }
-
-  private static func hash(_ key: UnsafeBufferPointer<UInt8>) -> UInt64 {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for byte in key { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-    return (hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15
   }
 }

@@ -9,6 +9,7 @@ struct MergeTable: Sendable {
   static let none = UInt64.max
   private var entries: [Entry]
   private let shift: UInt64
+  private let hash = SeededHash()
   /// A bit by hash for every pair that is there: small enough for the cache, it answers for most pairs that do not merge.
   private var filter: [UInt64]
 
@@ -25,28 +26,25 @@ struct MergeTable: Sendable {
   /// Adds a pair; false when it is there already. There is room for the capacity given at the start.
   mutating func insert(_ left: Int, _ right: Int, rank: Int, merged: Int) -> Bool {
     let key = UInt64(left) << 32 | UInt64(right)
-    var slot = Int(truncatingIfNeeded: Self.hash(key) >> shift)
+    let hash = self.hash(key)
+    var slot = Int(truncatingIfNeeded: hash >> shift)
     while entries[slot].key != .max {
       if entries[slot].key == key { return false }
       slot = (slot + 1) & (entries.count - 1)
     }
     entries[slot] = Entry(key: key, value: UInt64(rank) << 32 | UInt64(merged))
-    let bit = Int(truncatingIfNeeded: Self.hash(key) & 0xFFFF_FFFF) & (filter.count * 64 - 1)
+    let bit = Int(truncatingIfNeeded: hash & 0xFFFF_FFFF) & (filter.count * 64 - 1)
     filter[bit / 64] |= 1 << UInt64(bit % 64)
     return true
-  }
-
-  @inline(__always)
-  private static func hash(_ key: UInt64) -> UInt64 {
-    let product = key.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-    return product.high ^ product.low
   }
 
   func withView<Result>(_ body: (View) -> Result) -> Result? {
     entries.withUnsafeBufferPointer { entries in
       filter.withUnsafeBufferPointer { filter in
         guard let entry = entries.baseAddress, let word = filter.baseAddress else { return nil }
-        return body(View(entries: entry, mask: entries.count - 1, shift: shift, filter: word, filterMask: filter.count * 64 - 1))
+        return body(
+          View(
+            entries: entry, mask: entries.count - 1, shift: shift, hash: hash, filter: word, filterMask: filter.count * 64 - 1))
       }
     }
   }
@@ -56,6 +54,7 @@ struct MergeTable: Sendable {
     fileprivate let entries: UnsafePointer<Entry>
     fileprivate let mask: Int
     fileprivate let shift: UInt64
+    fileprivate let hash: SeededHash
     fileprivate let filter: UnsafePointer<UInt64>
     fileprivate let filterMask: Int
 
@@ -63,7 +62,7 @@ struct MergeTable: Sendable {
     @inline(__always)
     func lookUp(_ left: UInt32, _ right: UInt32) -> UInt64 {
       let key = UInt64(left) << 32 | UInt64(right)
-      let hash = MergeTable.hash(key)
+      let hash = self.hash(key)
       let bit = Int(truncatingIfNeeded: hash & 0xFFFF_FFFF) & filterMask
       if filter[bit / 64] >> UInt64(bit % 64) & 1 == 0 { return MergeTable.none }
       var slot = Int(truncatingIfNeeded: hash >> shift)

@@ -5,24 +5,30 @@ struct PreTokenizerJSONReader {
   let source: String
 
   private static let field = "pre_tokenizer"
+  /// Each runs over the whole text; the most that a tokenizer is known to have is seven.
+  private static let maximumSteps = 16
 
   /// The pre-tokenizer, and whether a space is put before a text that has none.
   func read(_ value: JSONValue?) throws(TokenizerError) -> (PreTokenizer, addsPrefixSpace: Bool) {
     let parts = try flatten(value)
+    guard parts.count <= Self.maximumSteps else {
+      throw unsupported("\(parts.count) steps, expected at most \(Self.maximumSteps)")
+    }
     var steps: [SplitStep] = []
     var addsPrefixSpace = false
     for (index, part) in parts.enumerated() {
-      switch part["type"]?.string {
+      let fields = TokenizerFields(value: part, source: source, prefix: Self.field + ".")
+      switch try fields.text("type") {
       case "ByteLevel":
         guard index == parts.count - 1 else { throw unsupported("steps after ByteLevel") }
-        addsPrefixSpace = part["add_prefix_space"]?.bool ?? true
+        addsPrefixSpace = try fields.flag("add_prefix_space", default: true)
         if addsPrefixSpace, index > 0 { throw unsupported("add_prefix_space after other steps") }
-        if part["use_regex"]?.bool ?? true { steps.append(try step(KnownPatterns.gpt2)) }
+        if try fields.flag("use_regex", default: true) { steps.append(try step(KnownPatterns.gpt2)) }
       case "Digits":
-        let isIndividual = part["individual_digits"]?.bool ?? false
+        let isIndividual = try fields.flag("individual_digits")
         steps.append(try step(KnownPatterns.number, isIndividual ? .isolated : .contiguous))
-      case "Punctuation": steps.append(try step(#"[\p{P}!-/:-@\[-`{-~]"#, try behavior(part, default: .isolated)))
-      case "Split": steps.append(try split(part))
+      case "Punctuation": steps.append(try step(#"[\p{P}!-/:-@\[-`{-~]"#, try behavior(fields, default: .isolated)))
+      case "Split": steps.append(try split(fields))
       case let type: throw unsupported("the step \(TokenizerError.quote(type ?? "nothing"))")
       }
     }
@@ -41,20 +47,21 @@ struct PreTokenizerJSONReader {
     return flat
   }
 
-  private func split(_ part: JSONValue) throws(TokenizerError) -> SplitStep {
+  private func split(_ fields: TokenizerFields) throws(TokenizerError) -> SplitStep {
+    let written = fields.value["pattern"]
     let pattern: String
-    if let expression = part["pattern"]?["Regex"]?.string {
+    if let expression = written?["Regex"]?.string {
       pattern = expression
-    } else if let literal = part["pattern"]?["String"]?.string {
+    } else if let literal = written?["String"]?.string {
       pattern = literal.unicodeScalars.map { "\\x{\(String($0.value, radix: 16))}" }.joined()
     } else {
       throw TokenizerError(.malformed, source: source, field: "\(Self.field).pattern", reason: "expected Regex or String")
     }
-    return try step(pattern, try behavior(part, default: nil), isInverted: part["invert"]?.bool ?? false)
+    return try step(pattern, try behavior(fields, default: nil), isInverted: try fields.flag("invert"))
   }
 
-  private func behavior(_ part: JSONValue, default: SplitBehavior?) throws(TokenizerError) -> SplitBehavior {
-    let name = part["behavior"]?.string
+  private func behavior(_ fields: TokenizerFields, default: SplitBehavior?) throws(TokenizerError) -> SplitBehavior {
+    let name = try fields.text("behavior")
     guard let behavior = name.map({ SplitBehavior(rawValue: $0) }) ?? `default` else {
       throw TokenizerError(
         .malformed, source: source, field: "\(Self.field).behavior",

@@ -98,14 +98,15 @@ public final class Tokenizer: Sendable {
     var ids: [Int32] = []
     ids.reserveCapacity(text.count / 3 + 2)
     if addingBeginningOfSequence, let beginningOfSequence { ids.append(beginningOfSequence) }
+    var budget = RegexBudget(byteCount: text.count)
     let encoder = idleEncoders.withLock { $0.popLast() } ?? BytePairEncoder()
     matchers.raw.split(text, matching) { part, token in
       if let token {
         ids.append(Int32(truncatingIfNeeded: token))
       } else if let normalized = normalizer.normalized(part) {
-        normalized.withUnsafeBufferPointer { encode(normalized: $0, matching, encoder, &ids) }
+        normalized.withUnsafeBufferPointer { encode(normalized: $0, matching, encoder, &budget, &ids) }
       } else {
-        encode(normalized: part, matching, encoder, &ids)
+        encode(normalized: part, matching, encoder, &budget, &ids)
       }
     }
     idleEncoders.withLock { if $0.count < 8 { $0.append(encoder) } }
@@ -113,22 +114,25 @@ public final class Tokenizer: Sendable {
   }
 
   private func encode(
-    normalized text: UnsafeBufferPointer<UInt8>, _ matching: AddedTokenMatching, _ encoder: BytePairEncoder, _ ids: inout [Int32]
+    normalized text: UnsafeBufferPointer<UInt8>, _ matching: AddedTokenMatching, _ encoder: BytePairEncoder,
+    _ budget: inout RegexBudget, _ ids: inout [Int32]
   ) {
     matchers.normalized.split(text, matching) { part, token in
       if let token {
         ids.append(Int32(truncatingIfNeeded: token))
       } else if addsPrefixSpace, part.first != UInt8(ascii: " ") {
-        ([UInt8(ascii: " ")] + part).withUnsafeBufferPointer { encodePieces($0, encoder, &ids) }
+        ([UInt8(ascii: " ")] + part).withUnsafeBufferPointer { encodePieces($0, encoder, &budget, &ids) }
       } else {
-        encodePieces(part, encoder, &ids)
+        encodePieces(part, encoder, &budget, &ids)
       }
     }
   }
 
-  private func encodePieces(_ text: UnsafeBufferPointer<UInt8>, _ encoder: BytePairEncoder, _ ids: inout [Int32]) {
+  private func encodePieces(
+    _ text: UnsafeBufferPointer<UInt8>, _ encoder: BytePairEncoder, _ budget: inout RegexBudget, _ ids: inout [Int32]
+  ) {
     model.withView { model in
-      preTokenizer.forEachPiece(text) { encoder.append(text, $0, model, to: &ids) }
+      preTokenizer.forEachPiece(text, &budget) { encoder.append(text, $0, model, to: &ids) }
     }
   }
 

@@ -9,6 +9,9 @@ extension Tokenizer {
         field + "model", "found \(TokenizerError.quote(description.model)), expected \"gpt2\" (byte-level BPE)")
     }
     guard !description.tokens.isEmpty else { throw builder.malformed(field + "tokens", "the vocabulary is empty") }
+    guard !description.merges.isEmpty else {
+      throw builder.malformed(field + "merges", "is missing or empty, expected an array of texts such as \"a b\"")
+    }
     let types = description.tokenTypes
     guard types.isEmpty || types.count == description.tokens.count else {
       throw builder.malformed(field + "token_type", "found \(types.count) types for \(description.tokens.count) tokens")
@@ -37,13 +40,15 @@ extension Tokenizer {
       try builder.addMerge(merge, rank: rank, field: field + "merges")
     }
     func checked(_ id: Int?, _ name: String) throws(TokenizerError) -> Int? {
-      if let id, builder.text(id) == nil {
+      // The 32-bit -1, which some writers put where there is no such token.
+      guard let id, id != Int(UInt32.max) else { return nil }
+      guard builder.text(id) != nil else {
         throw builder.malformed(field + name, "the id \(id) is outside the vocabulary of \(description.tokens.count) tokens")
       }
       return id
     }
     var furtherEnds: [Int] = []
-    for id in description.furtherEnds { if let id = try checked(id, "eot_token_id") { furtherEnds.append(id) } }
+    for id in description.furtherEnds { if let id = try checked(id, "eot_token_id or eom_token_id") { furtherEnds.append(id) } }
     let name = description.preTokenizer ?? "default"
     guard let (preTokenizer, ignoresMerges) = try? KnownPatterns.named(name) else {
       throw builder.unsupported(field + "pre", "the pre-tokenizer \(TokenizerError.quote(name)) is not known")

@@ -5,12 +5,14 @@ extension Tokenizer {
   /// - Parameters:
   ///   - tokenizerJSON: the content of `tokenizer.json`.
   ///   - configuration: the content of `tokenizer_config.json`, which names the first and last token of a sequence.
+  ///   - source: the first file's name for error messages.
+  ///   - configurationSource: the second file's.
   /// - Throws: `TokenizerError` naming the field that is broken or asks for what is not supported.
   public convenience init(
-    tokenizerJSON: [UInt8], configuration: [UInt8]? = nil, source: String = "tokenizer.json"
+    tokenizerJSON: [UInt8], configuration: [UInt8]? = nil, source: String = "tokenizer.json",
+    configurationSource: String = "tokenizer_config.json"
   ) throws(TokenizerError) {
     let root = try Self.parse(tokenizerJSON, source)
-    let configurationSource = "tokenizer_config.json"
     let settings = try configuration.map { bytes throws(TokenizerError) in try Self.parse(bytes, configurationSource) }
 
     var reader = TokenizerJSONReader(source: source)
@@ -40,11 +42,16 @@ extension Tokenizer {
       ?? (settings == nil ? customary(["<｜begin▁of▁sentence｜>", "<|begin_of_text|>"]) : nil)
     let end =
       try token("eos_token") ?? (settings == nil ? customary(["<｜end▁of▁sentence｜>", "<|end_of_text|>"]) : nil)
+    var addsBeginning = templateBeginning != nil
+    if let settings {
+      addsBeginning = try TokenizerFields(value: settings, source: configurationSource)
+        .flag("add_bos_token", default: addsBeginning)
+    }
     self.init(
       Parts(
         model: model, preTokenizer: preTokenizer, normalizer: normalizer, addsPrefixSpace: addsPrefixSpace,
         addedTokens: addedTokens, beginningOfSequence: beginning, endOfSequence: end,
-        addsBeginningOfSequence: settings?["add_bos_token"]?.bool ?? (templateBeginning != nil)))
+        addsBeginningOfSequence: addsBeginning))
   }
 
   private static func parse(_ bytes: [UInt8], _ source: String) throws(TokenizerError) -> JSONValue {
@@ -74,7 +81,8 @@ struct TokenizerJSONReader {
     guard type == "BPE" else {
       throw builder.unsupported("model.type", "found \(TokenizerError.quote(type)), expected \"BPE\"")
     }
-    try refuseUnsupported(model)
+    let fields = TokenizerFields(value: model, source: builder.source, prefix: "model.")
+    try refuseUnsupported(model, fields)
     guard let vocabulary = model["vocab"]?.members else {
       throw builder.malformed(
         "model.vocab", "found \(model["vocab"].map { "a \($0.typeName)" } ?? "nothing"), expected an object")
@@ -93,23 +101,23 @@ struct TokenizerJSONReader {
     let added = try readAddedTokens(root["added_tokens"])
     try builder.index(field: "model.vocab", mergeCount: merges.count)
     for (rank, merge) in merges.enumerated() { try addMerge(merge, rank) }
-    let unknown = try readUnknown(model["unk_token"])
-    let fuses = try flag(model, "model", "fuse_unk")
-    let ignoresMerges = try flag(model, "model", "ignore_merges")
+    let unknown = try readUnknown(fields.text("unk_token"))
+    let fuses = try fields.flag("fuse_unk")
+    let ignoresMerges = try fields.flag("ignore_merges")
     return (builder.model(unknown: unknown, fusesUnknown: fuses, ignoresMerges: ignoresMerges), added)
   }
 
-  private func refuseUnsupported(_ model: JSONValue) throws(TokenizerError) {
+  private func refuseUnsupported(_ model: JSONValue, _ fields: TokenizerFields) throws(TokenizerError) {
     for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
-      if let value = model[name]?.string, !value.isEmpty {
+      if let value = try fields.text(name), !value.isEmpty {
         throw builder.unsupported("model.\(name)", "found \(TokenizerError.quote(value)), expected none")
       }
     }
-    if try flag(model, "model", "byte_fallback") {
+    if try fields.flag("byte_fallback") {
       throw builder.unsupported("model.byte_fallback", "found true, expected false (byte-level BPE)")
     }
-    if let dropout = model["dropout"]?.double, dropout != 0 {
-      throw builder.unsupported("model.dropout", "found \(dropout), expected none")
+    if let dropout = model["dropout"], !dropout.isNull, dropout.double != 0 {
+      throw builder.unsupported("model.dropout", "found \(dropout.serialized().prefix(40)), expected none")
     }
   }
 
@@ -125,8 +133,8 @@ struct TokenizerJSONReader {
     }
   }
 
-  private func readUnknown(_ value: JSONValue?) throws(TokenizerError) -> Int? {
-    guard let text = value?.string, !text.isEmpty else { return nil }
+  private func readUnknown(_ text: String?) throws(TokenizerError) -> Int? {
+    guard let text, !text.isEmpty else { return nil }
     guard let id = builder.find(Array(text.utf8)) else {
       throw builder.malformed("model.unk_token", "\(TokenizerError.quote(text)) is not in the vocabulary")
     }
@@ -152,22 +160,15 @@ struct TokenizerJSONReader {
       } else {
         try builder.add(id, content, .literal, field: field)
       }
-      let isSpecial = try flag(element, field, "special")
+      let fields = TokenizerFields(value: element, source: builder.source, prefix: field + ".")
+      let isSpecial = try fields.flag("special")
       tokens.append(
         AddedToken(
-          id: id, content: Array(content.utf8), isSpecial: isSpecial, stripsLeft: try flag(element, field, "lstrip"),
-          stripsRight: try flag(element, field, "rstrip"), isSingleWord: try flag(element, field, "single_word"),
-          isNormalized: try flag(element, field, "normalized", default: !isSpecial)))
+          id: id, content: Array(content.utf8), isSpecial: isSpecial, stripsLeft: try fields.flag("lstrip"),
+          stripsRight: try fields.flag("rstrip"), isSingleWord: try fields.flag("single_word"),
+          isNormalized: try fields.flag("normalized", default: !isSpecial)))
     }
     return tokens
-  }
-
-  private func flag(_ object: JSONValue, _ field: String, _ name: String, default: Bool = false) throws(TokenizerError) -> Bool {
-    guard let value = object[name], !value.isNull else { return `default` }
-    guard let bool = value.bool else {
-      throw builder.malformed("\(field).\(name)", "found a \(value.typeName), expected true or false")
-    }
-    return bool
   }
 
   func readNormalizer(_ value: JSONValue?) throws(TokenizerError) -> Normalizer {

@@ -58,7 +58,8 @@ struct VocabularyBuilder {
     nameIndex = ByteStringIndex(capacity: texts.count)
     for (id, text) in texts.enumerated() {
       names.append((text ?? "").utf8)
-      if let text, !nameIndex.insert(id, of: names) {
+      // Some files fill places that no token has with empty texts.
+      if let text, !text.isEmpty, !nameIndex.insert(id, of: names) {
         let other = find(Array(text.utf8)) ?? id
         throw malformed(field, "the token \(TokenizerError.quote(text)) has two ids, \(other) and \(id)")
       }

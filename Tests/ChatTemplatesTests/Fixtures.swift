@@ -64,7 +64,7 @@ enum Outcome: Equatable {
     do throws(TemplateError) {
       self = .text(try render())
     } catch {
-      switch error {
+      switch error.kind {
       case .raised(_, let message): self = .raised(message)
       case .unsupported: self = .unsupported("\(error)")
       default: self = .error

@@ -37,6 +37,15 @@ struct RefusalTests {
     #expect("\(error)" == "chat template, line 12: the filter 'foo' is not supported")
   }
 
+  @Test func errorsNameTheFile() throws {
+    #expect(throws: TemplateError(.unsupported(line: 1, construct: "the filter 'foo'"), file: "a/chat_template.jinja")) {
+      try ChatTemplate(source: "{{ x|foo }}", file: "a/chat_template.jinja")
+    }
+    let template = try ChatTemplate(source: "{{ x.y.z }}", file: "model.gguf")
+    let error = #expect(throws: TemplateError.self) { try template.render(variables: [], time: Fixtures.time) }
+    #expect(error?.description == "model.gguf: chat template, line 1: 'x' is undefined")
+  }
+
   @Test(arguments: [
     ("{{ 1 }}\n{% if x %}", 2), ("{% for x in\n\n %}{% endfor %}", 3), ("a\nb {{ 'x }}", 2), ("{# a\n\n b", 1),
     ("{% raw %}\nx", 1), ("{{ a\n b }}", 2), ("{%- set x = 1 -%}\n\n\n{{ ) }}", 4), ("{% raw %}\n\n{% endraw %}\n{{ ] }}", 4),
@@ -46,7 +55,7 @@ struct RefusalTests {
       _ = try ChatTemplate(source: source)
       Issue.record("\(source) was read")
     } catch {
-      guard case .syntax(line, _) = error else {
+      guard case .syntax(line, _) = error.kind else {
         Issue.record("\(source): \(error)")
         return
       }
@@ -64,7 +73,7 @@ struct RefusalTests {
       _ = try template.render(variables: [JSONMember(key: "yes", value: true)], time: Fixtures.time)
       Issue.record("\(source) was rendered")
     } catch {
-      guard case .runtime(line, _) = error else {
+      guard case .runtime(line, _) = error.kind else {
         Issue.record("\(source): \(error)")
         return
       }
@@ -84,7 +93,7 @@ struct RefusalTests {
       #expect {
         try template.render(messages: messages, addGenerationPrompt: false, time: Fixtures.time)
       } throws: { error in
-        if case .input? = error as? TemplateError { true } else { false }
+        if case .input? = (error as? TemplateError)?.kind { true } else { false }
       }
     }
   }

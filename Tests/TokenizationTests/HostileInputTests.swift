@@ -1,3 +1,4 @@
+import Foundation
 import SwiftletJSON
 import Testing
 
@@ -36,13 +37,21 @@ import Testing
     (#""fuse_unk":true"#, #""fuse_unk":1"#, "model.fuse_unk"),
     (#""fuse_unk":true"#, #""byte_fallback":true"#, "model.byte_fallback"),
     (#""fuse_unk":true"#, #""dropout":0.5"#, "model.dropout"),
+    (#""fuse_unk":true"#, #""dropout":"x""#, "model.dropout"),
     (#""fuse_unk":true"#, #""end_of_word_suffix":"</w>""#, "model.end_of_word_suffix"),
+    (#""fuse_unk":true"#, #""end_of_word_suffix":1"#, "model.end_of_word_suffix"),
+    (#""unk_token":"c""#, #""unk_token":3"#, "model.unk_token"),
     (#""id":5"#, #""id":4"#, "added_tokens[1]"), (#""id":5"#, #""id":0"#, "added_tokens[1]"),
     (#""id":5"#, #""ID":5"#, "added_tokens[1].id"),
     (#""content":"<user>""#, #""content":null"#, "added_tokens[1].content"),
     (#""lstrip":true"#, #""lstrip":"x""#, "added_tokens[1].lstrip"),
     (#"{"type":"NFC"}"#, #"{"type":"Lowercase"}"#, "normalizer"),
     (#"{"type":"Digits""#, #"{"type":"Metaspace""#, "pre_tokenizer"),
+    (#"{"type":"Digits""#, #"{"type":7"#, "pre_tokenizer.type"),
+    (#""individual_digits":true"#, #""individual_digits":"yes""#, "pre_tokenizer.individual_digits"),
+    (#""invert":false"#, #""invert":0"#, "pre_tokenizer.invert"), (#""Isolated""#, "[]", "pre_tokenizer.behavior"),
+    (#""add_prefix_space":false"#, #""add_prefix_space":0"#, "pre_tokenizer.add_prefix_space"),
+    (#""use_regex":false"#, #""use_regex":"no""#, "pre_tokenizer.use_regex"),
     (#"{"type":"ByteLevel""#, #"{"type":"Digits""#, "pre_tokenizer"), (#""pre_tokenizer":"#, #""pre":"#, "pre_tokenizer"),
     (#"(?!\\S)"#, #"(?!\\S"#, "pre_tokenizer"), (#""Isolated""#, #""Somehow""#, "pre_tokenizer.behavior"),
     (#"{"Regex""#, #"{"regex""#, "pre_tokenizer.pattern"),
@@ -61,12 +70,14 @@ import Testing
   @Test func brokenConfigurationsAreNamed() throws {
     for (text, field) in [
       ("[", "JSON"), ("[]", "JSON"), (#"{"bos_token": 3}"#, "bos_token"), (#"{"eos_token": "nowhere"}"#, "eos_token"),
+      (#"{"add_bos_token": "yes"}"#, "add_bos_token"),
     ] {
       #expect("\(text)") {
-        _ = try Tokenizer(tokenizerJSON: Array(Self.small.utf8), configuration: Array(text.utf8))
+        _ = try Tokenizer(
+          tokenizerJSON: Array(Self.small.utf8), configuration: Array(text.utf8), configurationSource: "a/tokenizer_config.json")
       } throws: { error in
         let error = error as? TokenizerError
-        return error?.field == field && error?.source == "tokenizer_config.json"
+        return error?.field == field && error?.source == "a/tokenizer_config.json"
       }
     }
   }
@@ -82,7 +93,8 @@ import Testing
       ({ $0.tokens[3] = String(repeating: "x", count: 2000) }, "tokenizer.ggml.tokens[3]"),
       ({ $0.tokenTypes.removeLast() }, "tokenizer.ggml.token_type"), ({ $0.merges[0] = "a c" }, "tokenizer.ggml.merges[0]"),
       ({ $0.merges[0] = "" }, "tokenizer.ggml.merges[0]"), ({ $0.beginningOfSequence = 4 }, "tokenizer.ggml.bos_token_id"),
-      ({ $0.endOfSequence = -1 }, "tokenizer.ggml.eos_token_id"), ({ $0.furtherEnds = [9] }, "tokenizer.ggml.eot_token_id"),
+      ({ $0.endOfSequence = -1 }, "tokenizer.ggml.eos_token_id"),
+      ({ $0.furtherEnds = [9] }, "tokenizer.ggml.eot_token_id or eom_token_id"), ({ $0.merges = [] }, "tokenizer.ggml.merges"),
     ]
     for (change, field) in changes {
       var broken = good
@@ -93,6 +105,76 @@ import Testing
         (error as? TokenizerError)?.field == field
       }
     }
+  }
+
+  @Test func whatSomeWritersPutForNothingIsNothing() throws {
+    let tokenizer = try Tokenizer(
+      VocabularyDescription(
+        model: "gpt2", preTokenizer: "gpt-2", tokens: ["a", "b", "ab", "", ""], tokenTypes: [1, 1, 1, 1, 5], merges: ["a b"],
+        beginningOfSequence: 4_294_967_295, endOfSequence: 1, furtherEnds: [4_294_967_295]))
+    #expect(tokenizer.beginningOfSequence == nil && tokenizer.generationEnds == [1] && tokenizer.vocabularySize == 5)
+    #expect(tokenizer.encode("abb") == [2, 1] && tokenizer.decode([3, 2, 4]) == "ab")
+  }
+
+  /// The small tokenizer with other steps before its last.
+  private static func tokenizer(splits: [String]) throws -> Tokenizer {
+    let steps = splits.map { #"{"type":"Split","pattern":{"Regex":"\#($0)"},"behavior":"Isolated"},"# }.joined()
+    let (start, end) = (Self.small.range(of: #"{"type":"Split""#), Self.small.range(of: #"{"type":"ByteLevel""#))
+    let range = try #require(start).lowerBound..<(try #require(end).lowerBound)
+    return try Tokenizer(tokenizerJSON: Array(Self.small.replacingCharacters(in: range, with: steps).utf8))
+  }
+
+  @Test func stepsAreBounded() throws {
+    #expect(throws: TokenizerError.self) { try Self.tokenizer(splits: Array(repeating: "a", count: 16)) }
+    // Neither many steps nor many parts give a slow pattern more time.
+    let tokenizer = try Self.tokenizer(splits: Array(repeating: "(a|aa)+b", count: 15))
+    let text = String(repeating: String(repeating: "a", count: 40) + "<s>", count: 500)
+    let clock = ContinuousClock()
+    let elapsed = clock.measure { #expect(tokenizer.encode(text).count == 500 * 41) }
+    #expect(elapsed < .seconds(1), "\(elapsed)")
+  }
+
+  @Test func whitespaceBeforeATokenIsReadOnce() throws {
+    let json = Self.small.replacing(#""content":"<user>""#, with: #""content":" ""#)
+    let tokenizer = try Tokenizer(tokenizerJSON: Array(json.utf8))
+    let clock = ContinuousClock()
+    let elapsed = clock.measure {
+      #expect(tokenizer.encode(String(repeating: " ", count: 200_000)).allSatisfy { $0 == 5 })
+    }
+    #expect(elapsed < .seconds(1), "\(elapsed)")
+  }
+
+  /// Pairs whose places in the table a file can choose when it knows the factor of a multiplicative hash.
+  @Test func chosenPairsDoNotCollide() {
+    let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
+    let limit = UInt64.max / 3500
+    let left = (0..<1 << 20).filter { factor &* (UInt64($0) << 32) < limit }
+    let right = (0..<1 << 20).filter { factor &* UInt64($0) < limit }
+    #expect(left.count > 250 && right.count > 250)
+    var table = MergeTable(capacity: left.count * right.count)
+    var count = 0
+    let clock = ContinuousClock()
+    let elapsed = clock.measure {
+      for (rank, first) in left.enumerated() {
+        for second in right where table.insert(first, second, rank: rank, merged: second) { count += 1 }
+      }
+    }
+    #expect(count == left.count * right.count)
+    #expect(elapsed < .seconds(1), "\(elapsed)")
+  }
+
+  @Test func tablesHashAlikeNeverTwice() {
+    let text = Array("the same text in two tables".utf8)
+    for length in text.indices {
+      let hashes = (0..<2).map { _ in text.withUnsafeBufferPointer { SeededHash()(UnsafeBufferPointer(rebasing: $0[..<length])) }
+      }
+      #expect(hashes[0] != hashes[1])
+    }
+    let hash = SeededHash()
+    let prefixes = text.indices.map { length in
+      text.withUnsafeBufferPointer { hash(UnsafeBufferPointer(rebasing: $0[..<length])) }
+    }
+    #expect(Set(prefixes).count == prefixes.count)
   }
 
   /// Seeded damage to the bytes of the file: an error or a tokenizer that works, never a crash or a hang.

@@ -1,3 +1,5 @@
+import Foundation
+import Synchronization
 import Testing
 
 @testable import SwiftletTokenization
@@ -58,16 +60,47 @@ import Testing
     let patterns = [
       "(a", "a)", "[a", "*", "a{3,2}", #"\"#, #"\p{Han}"#, #"\p{L"#, "(?x)a", "[[:alpha:]]", "[a&&b]", #"(a)\1"#, #"\X"#, "(a*)*",
       "(?:a|)+", "[z-a]", "(?<=a+)b", "a{9999}", String(repeating: "(", count: 40) + String(repeating: ")", count: 40),
-      "(((a{1000}b){1000})c){1000}", #"\x{110000}"#, "(?<n", "(?",
+      "(((a{1000}b){1000})c){1000}", #"\x{110000}"#, "(?<n", "(?", "(){1024}{1024}{1024}{1024}", "a??{2}{3}+*",
+      "a" + String(repeating: "?", count: 9_000), String(repeating: "a", count: 10_001), String(repeating: "a", count: 3_000_000),
+      "[" + String(repeating: #"\s"#, count: 64) + "]", "[" + String(repeating: "[^a]", count: 64) + "]",
+      "(?i)" + String(repeating: "[Ā-ӿ]", count: 1_900), "(?i)[" + String(repeating: "Ā-ӿ", count: 3_000) + "]",
     ]
+    let clock = ContinuousClock()
+    let start = clock.now
     for pattern in patterns {
-      #expect(throws: RegexError.self, "\(pattern)") { try RegexProgram(pattern) }
+      #expect(throws: RegexError.self, "\(pattern.prefix(100))") { try RegexProgram(pattern) }
     }
+    #expect(clock.now - start < .seconds(1))
+  }
+
+  /// As deep as the limits allow, on the smallest stack that a thread of Apple's systems has by default.
+  @Test func theDeepestPatternFitsASmallStack() {
+    let pattern = String(repeating: "(", count: 31) + "a" + String(repeating: "){1}?{1}?{1}?{1}?", count: 31)
+    let end = Mutex<Int?>(nil)
+    let done = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      let program = try? RegexProgram(pattern)
+      let found = program.flatMap { program in
+        Array("ba".utf8).withUnsafeBufferPointer { text in
+          text.baseAddress.flatMap { bytes in
+            var matcher = RegexMatcher(program, bytes, RegexBudget(byteCount: text.count))
+            return matcher.firstMatch(from: 1, limits: 0..<2)?.upperBound
+          }
+        }
+      }
+      end.withLock { $0 = found }
+      done.signal()
+    }
+    thread.stackSize = 512 << 10
+    thread.start()
+    done.wait()
+    #expect(end.withLock { $0 } == 2)
   }
 
   /// Patterns that cost exponential time elsewhere end when their steps are spent.
   @Test(arguments: [
     #"(?:a|a)*b"#, #"(?:a+a+)+b"#, #"(?:a?){30}a{30}"#, #"(?=(a|a)*b)a"#, #"\s+$"#, #"(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+!"#,
+    #"(?<=(a{1000}){1000})b"#,
   ])
   func hostilePatternsEnd(_ pattern: String) throws {
     for text in [String(repeating: "a", count: 20_000), String(repeating: " ", count: 20_000) + "x"] {

@@ -66,7 +66,8 @@ extension PreTokenizer {
     var text = text
     return text.withUTF8 { utf8 in
       var pieces: [String] = []
-      forEachPiece(utf8) { pieces.append(String(decoding: utf8[$0], as: UTF8.self)) }
+      var budget = RegexBudget(byteCount: utf8.count)
+      forEachPiece(utf8, &budget) { pieces.append(String(decoding: utf8[$0], as: UTF8.self)) }
       return pieces
     }
   }

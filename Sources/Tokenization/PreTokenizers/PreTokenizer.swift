@@ -7,9 +7,9 @@ enum PreTokenizer: Sendable {
   case deepSeekV3
   case pipeline(SplitPipeline)
 
-  /// Calls `body` with every piece of a text of valid UTF-8, in order.
+  /// Calls `body` with every piece of a text of valid UTF-8, in order. Only patterns take from the budget.
   @inline(__always)
-  func forEachPiece(_ text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
+  func forEachPiece(_ text: UnsafeBufferPointer<UInt8>, _ budget: inout RegexBudget, _ body: (Range<Int>) -> Void) {
     switch self {
     case .gpt2(let individualNumbers):
       ScalarText.with(text, ScalarClass.table) {
@@ -30,7 +30,7 @@ enum PreTokenizer: Sendable {
     case .deepSeekV3:
       ScalarText.with(text, DeepSeekV3Scanner.table) { Self.scan(DeepSeekV3Scanner(text: $0), $0.end, body) }
     case .pipeline(let pipeline):
-      for piece in pipeline.pieces(text) { body(piece) }
+      for piece in pipeline.pieces(text, &budget) { body(piece) }
     }
   }
 

@@ -30,14 +30,15 @@ struct SplitPipeline: Sendable {
   let steps: [SplitStep]
 
   /// The pieces of a text of valid UTF-8, in order, none empty.
-  func pieces(_ text: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+  func pieces(_ text: UnsafeBufferPointer<UInt8>, _ budget: inout RegexBudget) -> [Range<Int>] {
     guard let bytes = text.baseAddress, !text.isEmpty else { return [] }
     var pieces = [0..<text.count]
     for step in steps {
-      var matcher = RegexMatcher(step.program, bytes, count: text.count)
+      var matcher = RegexMatcher(step.program, bytes, budget)
       var next: [Range<Int>] = []
       for piece in pieces { Self.split(piece, step, &matcher, bytes, into: &next) }
       pieces = next
+      budget = matcher.budget
     }
     return pieces
   }

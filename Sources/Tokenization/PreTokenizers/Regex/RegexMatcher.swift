@@ -1,13 +1,24 @@
+/// The steps that the patterns may take over one text, whatever their number and the number of parts the text is cut into.
+struct RegexBudget {
+  var remainingSteps: Int
+
+  /// - Parameter byteCount: of the whole text.
+  init(byteCount: Int) {
+    let (steps, overflow) = byteCount.multipliedReportingOverflow(by: Self.stepsPerByte)
+    remainingSteps = overflow ? .max : 1_000_000 + steps
+  }
+
+  private static let stepsPerByte = 256
+}
+
 /// Runs a program over valid UTF-8 by backtracking, with an explicit stack and a budget of steps: when the budget is spent,
 /// nothing matches any more, so that no pattern can hang on any text.
 struct RegexMatcher {
   private let program: RegexProgram
   private let bytes: UnsafePointer<UInt8>
   private var stack: [Frame] = []
-  private var remainingSteps: Int
+  private(set) var budget: RegexBudget
 
-  /// The steps a byte of text may cost, on average over the text.
-  private static let stepsPerByte = 256
   private static let maximumStack = 1 << 22
 
   /// A place to go back to. A run of scalars is one frame: it gives back one scalar at a time, down to `lowest`.
@@ -17,10 +28,10 @@ struct RegexMatcher {
     var lowest: Int
   }
 
-  init(_ program: RegexProgram, _ bytes: UnsafePointer<UInt8>, count: Int) {
+  init(_ program: RegexProgram, _ bytes: UnsafePointer<UInt8>, _ budget: RegexBudget) {
     self.program = program
     self.bytes = bytes
-    remainingSteps = 1_000_000 + count.multipliedReportingOverflow(by: Self.stepsPerByte).partialValue
+    self.budget = budget
   }
 
   /// The first match that starts at or after a position.
@@ -28,7 +39,7 @@ struct RegexMatcher {
     var position = start
     while true {
       if let matchEnd = run(0, position, limits) { return position..<matchEnd }
-      guard position < limits.upperBound, remainingSteps > 0 else { return nil }
+      guard position < limits.upperBound, budget.remainingSteps > 0 else { return nil }
       position = decodeScalar(bytes, position).next
     }
   }
@@ -40,15 +51,16 @@ struct RegexMatcher {
     var instruction = first
     var position = start
     while true {
-      remainingSteps -= 1
-      guard remainingSteps > 0, stack.count < Self.maximumStack else {
-        remainingSteps = 0
+      budget.remainingSteps -= 1
+      guard budget.remainingSteps > 0, stack.count < Self.maximumStack else {
+        budget.remainingSteps = 0
         return nil
       }
       var matched = true
       switch program.instructions[instruction] {
       case .scalar(let set):
         matched = false
+        budget.remainingSteps -= program.cost(set) / 4
         if position < limits.upperBound {
           let (value, next) = decodeScalar(bytes, position)
           if program.accepts(set, value) {
@@ -115,12 +127,13 @@ struct RegexMatcher {
       count += 1
       if count == minimum { lowest = position }
     }
-    remainingSteps -= count / 4
+    budget.remainingSteps -= count * program.cost(set) / 4
     return (position, lowest)
   }
 
   private mutating func look(_ first: Int, _ width: Int?, _ position: Int, _ limits: Range<Int>) -> Bool {
     guard let width else { return run(first, position, limits) != nil }
+    budget.remainingSteps -= min(width, position - limits.lowerBound) / 4
     var start = position
     for _ in 0..<width {
       guard start > limits.lowerBound else { return false }

@@ -79,6 +79,8 @@ struct ScalarSet: Sendable {
   private var includesWord = false
   private var subsets: [ScalarSet] = []
   private var isNegated = false
+  /// How many sets it is made of, itself among them: what `evaluate` costs.
+  private(set) var size = 1
   /// Filled by `finished()`.
   private var sortedRanges = ScalarRanges([])
   private(set) var ascii: (low: UInt64, high: UInt64) = (0, 0)
@@ -91,16 +93,23 @@ struct ScalarSet: Sendable {
   mutating func insertCategories(_ mask: UInt32) { categories |= mask }
   mutating func insertWhitespace() { includesWhitespace = true }
   mutating func insertWord() { includesWord = true }
-  mutating func insert(_ set: ScalarSet) { subsets.append(set) }
+  mutating func insert(_ set: ScalarSet) {
+    subsets.append(set)
+    size += set.size
+  }
   mutating func negate() { isNegated.toggle() }
 
   /// Adds what case folding makes equal. Ranges too long for letters of a script only get their ASCII and Latin-1 part folded.
-  mutating func insertOtherCases() {
+  /// - Returns: how many scalars were looked at.
+  mutating func insertOtherCases() -> Int {
+    var count = 0
     for range in ranges {
       for value in range.clamped(to: range.count <= 1024 ? range : 0x41...0xFF) where range.contains(value) {
+        count += 1
         for other in Self.otherCases(value) { ranges.append(other...other) }
       }
     }
+    return count
   }
 
   private static func otherCases(_ value: UInt32) -> [UInt32] {

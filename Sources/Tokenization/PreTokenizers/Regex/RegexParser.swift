@@ -8,13 +8,23 @@ struct RegexParser {
   private var ignoresCase = false
   private var dotMatchesNewline = false
 
+  /// How many scalars were looked at for their other cases.
+  private var foldedCount = 0
+
   private static let maximumDepth = 32
   private static let maximumRepetition = 1024
+  /// Far above any tokenizer's, and low enough that no pattern takes long to compile.
+  private static let maximumLength = 10_000
+  /// Repetitions of one element, as in `a{2}{3}+`: each is a level of the tree.
+  private static let maximumStackedRepetitions = 4
+  private static let maximumFolded = 1 << 16
+  private static let maximumSetSize = 64
 
-  private init(_ pattern: String) { scalars = Array(pattern.unicodeScalars) }
+  private init(_ pattern: String) { scalars = Array(pattern.unicodeScalars.prefix(Self.maximumLength + 1)) }
 
   static func parse(_ pattern: String) throws(RegexError) -> RegexNode {
     var parser = RegexParser(pattern)
+    guard parser.scalars.count <= maximumLength else { throw parser.error("more than \(maximumLength) scalars") }
     let node = try parser.choice()
     if parser.position < parser.scalars.count { throw parser.error("')' without a group") }
     return node
@@ -53,7 +63,14 @@ struct RegexParser {
     var nodes: [RegexNode] = []
     while let next = peek, next != "|", next != ")" {
       var node = try element()
-      while let repeated = try repetition(of: node) { node = repeated }
+      var count = 0
+      while let repeated = try repetition(of: node) {
+        count += 1
+        guard count <= Self.maximumStackedRepetitions else {
+          throw error("more than \(Self.maximumStackedRepetitions) repetitions of one element")
+        }
+        node = repeated
+      }
       nodes.append(node)
     }
     return nodes.count == 1 ? nodes[0] : nodes.isEmpty ? .empty : .sequence(nodes)
@@ -139,14 +156,19 @@ struct RegexParser {
     case "\\": return try escape()
     default:
       position += 1
-      return literal(next.value)
+      return try literal(next.value)
     }
   }
 
-  private func literal(_ value: UInt32) -> RegexNode {
+  private mutating func literal(_ value: UInt32) throws(RegexError) -> RegexNode {
     var set = ScalarSet(value)
-    if ignoresCase { set.insertOtherCases() }
+    if ignoresCase { try fold(&set) }
     return .scalar(set.finished())
+  }
+
+  private mutating func fold(_ set: inout ScalarSet) throws(RegexError) {
+    foldedCount += set.insertOtherCases()
+    guard foldedCount <= Self.maximumFolded else { throw error("too large sets where case is ignored") }
   }
 
   private mutating func group() throws(RegexError) -> RegexNode {
@@ -222,7 +244,7 @@ struct RegexParser {
       return .assertion(assertion)
     }
     if let set = try setEscape() { return .scalar(set.finished()) }
-    return literal(try scalarEscape())
+    return try literal(try scalarEscape())
   }
 
   /// After a backslash: `\s`, `\p{…}` and the like; nil when the escape is of one scalar.
@@ -348,8 +370,9 @@ struct RegexParser {
       set.insert(low...high)
     }
     position += 1
-    if ignoresCase { set.insertOtherCases() }
+    if ignoresCase { try fold(&set) }
     if isNegated { set.negate() }
+    guard set.size <= Self.maximumSetSize else { throw error("a set of more than \(Self.maximumSetSize) sets") }
     return set
   }
 

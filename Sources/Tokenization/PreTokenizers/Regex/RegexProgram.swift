@@ -21,7 +21,9 @@ struct RegexProgram: Sendable {
   /// The sets' ASCII parts, to be read without touching what else a set holds.
   private var asciiSets: [(low: UInt64, high: UInt64)] = []
 
-  private static let maximumInstructions = 20_000
+  /// Calls of `emit`: nearly every one adds an instruction, but what matches nothing has none and still takes time.
+  private var emissions = 0
+  private static let maximumEmissions = 20_000
 
   /// - Throws: `RegexError` for a pattern that is malformed, too large, or uses what the parser does not know.
   init(_ pattern: String) throws(RegexError) {
@@ -31,8 +33,9 @@ struct RegexProgram: Sendable {
   }
 
   private mutating func emit(_ node: RegexNode) throws(RegexError) {
-    guard instructions.count < Self.maximumInstructions else {
-      throw RegexError(offset: 0, reason: "the pattern has more than \(Self.maximumInstructions) instructions")
+    emissions += 1
+    guard emissions <= Self.maximumEmissions else {
+      throw RegexError(offset: 0, reason: "the pattern has more than \(Self.maximumEmissions) instructions")
     }
     switch node {
     case .empty: break
@@ -61,6 +64,9 @@ struct RegexProgram: Sendable {
     if value < 128 { return asciiSets[set].high >> UInt64(value - 64) & 1 != 0 }
     return sets[set].evaluate(value)
   }
+
+  /// What a look at a set costs in steps.
+  func cost(_ set: Int) -> Int { sets[set].size }
 
   private mutating func emitSubprogram(_ node: RegexNode, _ instruction: (Int) -> Instruction) throws(RegexError) {
     let start = reserve()
