@@ -33,7 +33,7 @@ struct ShowCommand: AsyncParsableCommand {
     try EngineArguments.checkKernels()
     let loaded = try LoadedModel(path: await ModelFinder.path(model))
     if json { return Output.line(describe(loaded)) }
-    if template { return Output.write((loaded.templateSource ?? "") + "\n") }
+    if template { return Output.write((loaded.template?.text ?? "") + "\n") }
     let rows = (describe(loaded).members ?? []).filter { $0.key != "tensors" && $0.key != "chat_template" }.map(Self.row)
     Output.write(Output.table(rows, leftAligned: 2))
     if tensors {
@@ -90,7 +90,7 @@ struct ShowCommand: AsyncParsableCommand {
       JSONMember(key: "cache_bytes_per_token", value: .integer(loaded.decoder.cacheBytesPerPosition)),
       JSONMember(key: "kernels", value: .string(Kernels.best.name)),
     ]
-    if let template = loaded.templateSource { members.append(JSONMember(key: "chat_template", value: .string(template))) }
+    if let template = loaded.template?.text { members.append(JSONMember(key: "chat_template", value: .string(template))) }
     if tensors {
       let list = all.map { (name, tensor) -> JSONValue in
         ["name": .string(name), "type": .string(tensor.type.name), "shape": .array(tensor.shape.array.map { .integer($0) })]

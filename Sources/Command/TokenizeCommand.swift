@@ -112,7 +112,7 @@ struct TokenizeCommand: AsyncParsableCommand {
     // The file is an array of messages, or an object as clients send it, with tools and what else the template reads.
     let messages = value["messages"] ?? value
     let extra = (value.members ?? []).filter { $0.key != "messages" && $0.key != "tools" }
-    let text = try ChatPrompt(source: source, tokenizer: tokenizer).render(
+    let text = try ChatPrompt(source, tokenizer: tokenizer).render(
       messages, tools: value["tools"], addGenerationPrompt: !noGenerationPrompt, extra: extra)
     let ids = tokenizer.encode(text)
     Output.line(["text": .string(text), "ids": .array(ids.map { .integer(Int($0)) })])

@@ -3,6 +3,21 @@ public import SwiftletChatTemplates
 public import SwiftletJSON
 public import SwiftletTokenization
 
+/// The text of a model's chat template, as its files hold it.
+public struct TemplateSource: Sendable, Equatable {
+  public var text: String
+  /// The text for conversations with tools, where the model has one of its own for them.
+  public var toolText: String?
+  /// The file that holds them, for errors.
+  public var file: String?
+
+  public init(text: String, toolText: String? = nil, file: String? = nil) {
+    self.text = text
+    self.toolText = toolText
+    self.file = file
+  }
+}
+
 /// Turns conversations into prompts: a chat template with the special tokens it names.
 public struct ChatPrompt: Sendable {
   public let template: ChatTemplate
@@ -10,15 +25,11 @@ public struct ChatPrompt: Sendable {
   public let toolTemplate: ChatTemplate?
   private let variables: [JSONMember]
 
-  /// - Parameters:
-  ///   - source: the template's text.
-  ///   - toolSource: the text of the template named `tool_use`, for models with several.
-  ///   - file: the name of the file that holds them, for errors.
   /// - Throws: `TemplateError` for a template that is broken or needs more of Jinja than is supported.
-  public init(source: String, toolSource: String? = nil, file: String? = nil, tokenizer: Tokenizer) throws(TemplateError) {
-    template = try ChatTemplate(source: source, file: file)
+  public init(_ source: TemplateSource, tokenizer: Tokenizer) throws(TemplateError) {
+    template = try ChatTemplate(source: source.text, file: source.file)
     var toolTemplate: ChatTemplate?
-    if let toolSource { toolTemplate = try ChatTemplate(source: toolSource, file: file) }
+    if let text = source.toolText { toolTemplate = try ChatTemplate(source: text, file: source.file) }
     self.toolTemplate = toolTemplate
     func text(_ id: Int32?) -> JSONValue { .string(id.map { tokenizer.decode([$0]) } ?? "") }
     variables = [

@@ -11,8 +11,8 @@ public struct LoadedModel: Sendable {
   public let decoder: Decoder
   /// nil for a folder without tokenizer.json.
   public let tokenizer: Tokenizer?
-  /// The text of the chat template; nil for models that have none.
-  public let templateSource: String?
+  /// nil for models that have no chat template.
+  public let template: TemplateSource?
   /// Tokens that end an answer.
   public let endTokens: Set<Int32>
 
@@ -41,7 +41,7 @@ public struct LoadedModel: Sendable {
     decoder = try Decoder(ModelConfiguration(gguf: file), weights: weights)
     let tokenizer = try Tokenizer(gguf: file)
     self.tokenizer = tokenizer
-    templateSource = try file.string("tokenizer.chat_template")
+    template = try Self.template(of: file)
     endTokens = tokenizer.generationEnds
     try checkVocabulary()
   }
@@ -54,7 +54,7 @@ public struct LoadedModel: Sendable {
     weights = .safetensors(try SafetensorsFolder(path: path))
     decoder = try Decoder(configuration, weights: weights)
     tokenizer = try files.tokenizer()
-    templateSource = try files.template()
+    template = try files.template()
     let ends = try Set(configuration.endTokens + files.generationEnds())
     endTokens = Set(ends.compactMap { Int32(exactly: $0) }).union(tokenizer?.generationEnds ?? [])
     try checkVocabulary()
@@ -71,13 +71,19 @@ public struct LoadedModel: Sendable {
     return try Tokenizer(gguf: GGUFFile(path: path))
   }
 
-  /// The text of the chat template of a GGUF file or folder.
-  public static func template(path: String) throws -> String? {
+  /// The chat template of a GGUF file or folder.
+  public static func template(path: String) throws -> TemplateSource? {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       return try ModelFolder(path: path).template()
     }
-    return try GGUFFile(path: path).string("tokenizer.chat_template")
+    return try template(of: GGUFFile(path: path))
+  }
+
+  private static func template(of file: GGUFFile) throws -> TemplateSource? {
+    let key = "tokenizer.chat_template"
+    guard let text = try file.string(key) else { return nil }
+    return TemplateSource(text: text, toolText: try file.string(key + ".tool_use"), file: file.path)
   }
 
   /// A tokenizer may name fewer tokens than the model has rows, never more.

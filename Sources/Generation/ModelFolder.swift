@@ -38,13 +38,9 @@ struct ModelFolder {
   func tokenizer() throws -> Tokenizer? {
     let configuration = "tokenizer_config.json"
     guard has("tokenizer.json") else { return nil }
-    do {
-      return try Tokenizer(
-        tokenizerJSON: bytes("tokenizer.json"), configuration: has(configuration) ? bytes(configuration) : nil,
-        source: path("tokenizer.json"))
-    } catch let error as TokenizerError where error.source == configuration {
-      throw TokenizerError(error.kind, source: path(configuration), field: error.field, reason: error.reason)
-    }
+    return try Tokenizer(
+      tokenizerJSON: bytes("tokenizer.json"), configuration: has(configuration) ? bytes(configuration) : nil,
+      source: path("tokenizer.json"), configurationSource: path(configuration))
   }
 
   /// Tokens that generation_config.json names as ends.
@@ -54,28 +50,30 @@ struct ModelFolder {
   }
 
   /// The chat template: a file of its own, or a field of tokenizer_config.json; nil when there is none.
-  func template() throws(CheckpointError) -> String? {
-    if has("chat_template.jinja") { return String(decoding: try bytes("chat_template.jinja"), as: UTF8.self) }
+  func template() throws(CheckpointError) -> TemplateSource? {
+    let name = "chat_template.jinja"
+    if has(name) { return TemplateSource(text: String(decoding: try bytes(name), as: UTF8.self), file: path(name)) }
     for name in ["chat_template.json", "tokenizer_config.json"] where has(name) {
       if let template = try template(in: name) { return template }
     }
     return nil
   }
 
-  /// A text, or a list of named ones, of which `default` is taken.
-  private func template(in name: String) throws(CheckpointError) -> String? {
+  /// A text, or a list of named ones, of which `default` is taken, and `tool_use` where there is one.
+  private func template(in name: String) throws(CheckpointError) -> TemplateSource? {
     let field = "chat_template"
     let json = try json(name)
     guard json.members != nil else { throw failure(name, "JSON", "found a JSON \(json.typeName), expected an object") }
     guard let value = json[field], !value.isNull else { return nil }
-    if let text = value.string { return text }
+    if let text = value.string { return TemplateSource(text: text, file: path(name)) }
     guard let list = value.elements else {
       throw failure(name, field, "found a JSON \(value.typeName), expected a text or a list of named texts")
     }
-    guard let text = list.first(where: { $0["name"]?.string == "default" })?["template"]?.string else {
+    func named(_ name: String) -> String? { list.first { $0["name"]?.string == name }?["template"]?.string }
+    guard let text = named("default") else {
       let names = list.compactMap { $0["name"]?.string }.joined(separator: ", ")
       throw failure(name, field, "found a list of \(list.count) with the names \"\(names)\", expected one named default")
     }
-    return text
+    return TemplateSource(text: text, toolText: named("tool_use"), file: path(name))
   }
 }

@@ -20,8 +20,8 @@ public final class LanguageModel: Sendable {
   /// - Throws: an error that names the file, the field, what was found and what was expected.
   public init(path: String, threadCount: Int? = nil, contextLength: Int? = nil) throws {
     loaded = try LoadedModel(path: path)
-    if let tokenizer = loaded.tokenizer, let source = loaded.templateSource {
-      chatPrompt = try ChatPrompt(source: source, tokenizer: tokenizer)
+    if let tokenizer = loaded.tokenizer, let template = loaded.template {
+      chatPrompt = try ChatPrompt(template, tokenizer: tokenizer)
     } else {
       chatPrompt = nil
     }

@@ -36,13 +36,14 @@ import Testing
 
   @Test func templatesAreFound() throws {
     let folder = try folder(("tokenizer_config.json", #"{"chat_template": "c"}"#))
-    func template() throws -> String? { try LoadedModel(path: folder.url.path).templateSource }
+    func template() throws -> String? { try LoadedModel(path: folder.url.path).template?.text }
     #expect(try template() == "c")
     try folder.write(Array(#"{"chat_template": null}"#.utf8), as: "tokenizer_config.json")
     #expect(try template() == nil)
     let list = #"{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#
     try folder.write(Array(list.utf8), as: "tokenizer_config.json")
     #expect(try template() == "d")
+    #expect(try LoadedModel(path: folder.url.path).template?.toolText == "t")
     try folder.write(Array(#"{"chat_template": "b"}"#.utf8), as: "chat_template.json")
     #expect(try template() == "b")
     try folder.write(Array("a".utf8), as: "chat_template.jinja")
