@@ -86,14 +86,17 @@ let package = Package(
         "SwiftletGeneration", "Swiftlet", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
         "SwiftletChatTemplates", "SwiftletJSON",
       ]),
-    tests(
-      "Hub",
-      dependencies: [
-        "SwiftletHub", .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-      ]),
+    tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     // The command's tests run the built command.
-    tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON"]),
+    tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON", "SwiftletTestSupport"]),
+    // The loopback hub that both use.
+    .target(
+      name: "SwiftletTestSupport",
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Tests/Support", swiftSettings: swiftSettings),
     tests(
       "Robustness",
       dependencies: [

