@@ -117,6 +117,7 @@ import Testing
     session.type(String(repeating: "word ", count: 1600) + "\r")
     try session.expect("tokens/s")
     #expect(session.byteCount < 500_000)
+    try session.expect(">>> ")
     session.type("\u{1B}[200~\(String(repeating: "line\r", count: 500))\u{1B}[201~")
     session.type("\u{3}")
     try session.expect("/bye leaves")
