@@ -15,16 +15,25 @@ enum Interrupt {
   ///
   /// `nonisolated(unsafe)`: made once, and nothing but its being alive is used.
   private nonisolated(unsafe) static let source: any DispatchSourceSignal = {
-    signal(SIGINT, SIG_IGN)
-    let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-    source.setEventHandler {
+    watch(SIGINT) {
       let (cancel, endsIdleProcess) = state.withLock { ($0.cancel, $0.endsIdleProcess) }
       if let cancel { return cancel() }
       if endsIdleProcess { exit(130) }
     }
-    source.resume()
-    return source
   }()
+
+  /// Calls `handler` for a signal instead of what the system does, for as long as the source lives.
+  static func watch(_ number: Int32, _ handler: @escaping @Sendable () -> Void) -> any DispatchSourceSignal {
+    let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+    let isWatching = DispatchSemaphore(value: 0)
+    source.setEventHandler(handler: handler)
+    source.setRegistrationHandler { isWatching.signal() }
+    source.resume()
+    // Ignored before it is watched, a signal would be lost.
+    isWatching.wait()
+    signal(number, SIG_IGN)
+    return source
+  }
 
   /// Runs `body` in a task that Ctrl-C cancels. Between two such pieces of work Ctrl-C ends the process, as ever.
   static func cancelling<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {

@@ -24,9 +24,7 @@ enum Terminal {
   private nonisolated(unsafe) static let guards: [any DispatchSourceSignal] = {
     atexit { Terminal.restore() }
     return [SIGTERM, SIGHUP].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
+      Interrupt.watch(number) {
         restore()
         signal(number, SIG_DFL)
         var set = sigset_t()
@@ -35,8 +33,6 @@ enum Terminal {
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
         raise(number)
       }
-      source.resume()
-      return source
     }
   }()
 
