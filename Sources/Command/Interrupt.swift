@@ -29,9 +29,12 @@ enum Interrupt {
     source.setEventHandler(handler: handler)
     source.setRegistrationHandler { isWatching.signal() }
     source.resume()
-    // Ignored before it is watched, a signal would be lost.
+    // Until it is watched a signal does what it always does: ignored, it would be lost.
     isWatching.wait()
+    #if canImport(Darwin)
     signal(number, SIG_IGN)
+    #endif
+    // Elsewhere Dispatch has a handler of its own, which must stay.
     return source
   }
 
