@@ -14,8 +14,10 @@ build: install-dependencies
 	$(BUILD)
 
 # Builds, fetches the default model on the first run, and opens a chat. MODEL=… chooses another one.
-chat: build
-	@"$$($(BUILD) --show-bin-path)/swiftlet" chat $(MODEL)
+# Standard input and output are the chat's alone.
+chat:
+	@$(MAKE) --no-print-directory build </dev/null >&2
+	@"$$($(BUILD) --show-bin-path </dev/null)/swiftlet" chat $(MODEL)
 
 # `swift test` builds with settings of its own, so the build is apart: what `make chat` built is not built again. One test after
 # the other: they use all cores themselves, and some watch the clock.

@@ -74,8 +74,14 @@ let package = Package(
     example("Chat"),
     example("Stream"),
 
+    // Small models, and a loopback hub.
     .target(
-      name: "SwiftletTestSupport", dependencies: ["SwiftletJSON"], path: "Tests/Support", swiftSettings: swiftSettings),
+      name: "SwiftletTestSupport",
+      dependencies: [
+        "SwiftletJSON", .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Tests/Support", swiftSettings: swiftSettings),
     tests("JSON", dependencies: ["SwiftletJSON"]),
     tests("Tensors", dependencies: ["SwiftletTensors", "CSwiftletKernels"]),
     tests("Checkpoints", dependencies: ["SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON"]),
@@ -88,12 +94,7 @@ let package = Package(
         "SwiftletGeneration", "Swiftlet", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
         "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
-    tests(
-      "Hub",
-      dependencies: [
-        "SwiftletHub", .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-      ]),
+    tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     // The command's tests run the built command.
     tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON", "SwiftletTestSupport"]),
     tests(

@@ -63,12 +63,24 @@ struct ContextArguments: ParsableArguments {
 
 /// Finding the files of a model that a person named.
 enum ModelFinder {
-  /// The model's path, fetched when it is not on this machine. Progress goes to standard error.
+  /// The model's path, fetched when it is not on this machine.
   static func path(_ name: String?) async throws -> String {
-    let hub = ModelHub()
-    let reference = if let name { try ModelReference(name) } else { await hub.defaultModel() }
-    let local = try await withProgress { try await hub.model(reference, progress: $0) }
+    let reference = try await reference(name)
+    let local: LocalModel
+    do {
+      local = try ModelHub().installedModel(reference)
+    } catch HubError.notInstalled {
+      local = try await fetching { try await $0.model(reference, progress: $1) }
+    }
     return try path(of: local)
+  }
+
+  /// What a name means; the default model for none.
+  static func reference(_ name: String?) async throws -> ModelReference {
+    if let name { return try ModelReference(name) }
+    let choice = try await ModelHub().defaultModel()
+    if let reason = choice.reason { Output.note("The hub cannot be reached (\(reason)); taking \(choice.reference).") }
+    return choice.reference
   }
 
   static func path(of local: LocalModel) throws -> String {
@@ -83,11 +95,16 @@ enum ModelFinder {
     }
   }
 
-  /// Runs a download with a line of progress: one that is rewritten on a terminal, else a line now and then.
-  static func withProgress<Result>(_ body: (@escaping ProgressHandler) async throws -> Result) async throws -> Result {
+  /// Runs a download that Ctrl-C cancels, with a line of progress on standard error: one that is rewritten on a terminal, else a line
+  /// now and then.
+  static func fetching<Result: Sendable>(
+    _ body: @escaping @Sendable (ModelHub, @escaping ProgressHandler) async throws -> Result
+  ) async throws -> Result {
     let printer = ProgressPrinter()
     defer { printer.finish() }
-    return try await body { printer.print($0) }
+    var hub = ModelHub()
+    hub.configuration.onWait = { printer.note($0) }
+    return try await Interrupt.cancelling { [hub] in try await body(hub) { printer.print($0) } }
   }
 
   static func load(_ name: String?, _ engine: EngineArguments, _ context: ContextArguments) async throws -> LanguageModel {

@@ -23,6 +23,11 @@ enum Output {
     }
   }
 
+  /// Writes a text of a model, which may hold anything: a terminal gets no control characters but line ends and tabs.
+  static func write(untrusted text: String, style: (String) -> String = { $0 }) {
+    write(style(isTerminal ? text.withoutControls : text))
+  }
+
   static func line(_ json: JSONValue) { write(json.serialized() + "\n") }
 
   static func note(_ text: String) { writeError(text + "\n") }
@@ -47,6 +52,15 @@ enum Output {
 }
 
 extension String {
+  /// The text without control characters (C0, DEL and C1) but line feeds and tabs.
+  var withoutControls: String {
+    func isControl(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.value < 0x20 && scalar != "\n" && scalar != "\t" || (0x7F...0x9F).contains(scalar.value)
+    }
+    guard unicodeScalars.contains(where: isControl) else { return self }
+    return String(String.UnicodeScalarView(unicodeScalars.filter { !isControl($0) }))
+  }
+
   fileprivate func trimmingTrailingSpaces() -> String {
     String(self[..<(lastIndex { $0 != " " }.map { index(after: $0) } ?? startIndex)])
   }
@@ -70,6 +84,15 @@ final class ProgressPrinter: Sendable {
         Output.note(progress.description)
         last = (now, false, isComplete)
       }
+    }
+  }
+
+  /// Prints a line of its own, such as what is waited for.
+  func note(_ text: String) {
+    lastPrint.withLock { last in
+      if last?.isOpen == true { Output.writeError("\r\u{1B}[K") }
+      last?.isOpen = false
+      Output.note(text)
     }
   }
 

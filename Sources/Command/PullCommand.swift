@@ -23,11 +23,8 @@ struct PullCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let hub = ModelHub()
-    let reference = if let model { try ModelReference(model) } else { await hub.defaultModel() }
-    let local = try await Interrupt.cancelling {
-      try await ModelFinder.withProgress { try await hub.pull(reference, progress: $0) }
-    }
+    let reference = try await ModelFinder.reference(model)
+    let local = try await ModelFinder.fetching { try await $0.pull(reference, progress: $1) }
     let paths =
       switch local.files {
       case .folder(let path): [path]

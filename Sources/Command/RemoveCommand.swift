@@ -14,7 +14,10 @@ struct RemoveCommand: ParsableCommand {
       \(HelpText.cache)
       """)
 
-  @Argument(help: "As `swiftlet list` shows it; org/repo without a quantization removes all of the repository.")
+  @Argument(
+    help:
+      "As `swiftlet list` shows it; org/repo without a quantization removes all of the repository, org/repo:incomplete its interrupted downloads."
+  )
   var model: String
   @Flag(help: "Prints one JSON object.")
   var json = false

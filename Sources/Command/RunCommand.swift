@@ -65,7 +65,11 @@ struct RunCommand: AsyncParsableCommand {
       return
     }
     let text = try [prompt, StandardInput.text(isExpected: prompt == nil)].compactMap { $0 }.joined(separator: "\n")
-    guard !text.isEmpty else { throw CommandError("The prompt is empty. Give one as an argument or on standard input.") }
+    guard !text.isEmpty else {
+      throw CommandError(
+        "The prompt is empty. Give one as an argument or on standard input"
+          + (isatty(STDIN_FILENO) == 1 ? ", or talk with the model: swiftlet chat \(model)" : "."))
+    }
     let model = try await ModelFinder.load(model, engine, context)
     let prompt: LanguageModel.Prompt =
       if raw {
@@ -90,40 +94,5 @@ struct RunCommand: AsyncParsableCommand {
     }
     printer.finish()
     if verbose, let summary = completion.summary { Output.note(summary.line) }
-  }
-}
-
-/// Prints an answer as it comes, thoughts dim.
-struct AnswerPrinter {
-  let showsReasoning: Bool
-  private var wasThinking = false
-
-  init(showsReasoning: Bool) { self.showsReasoning = showsReasoning }
-
-  mutating func print(_ parts: [AnswerPart]) {
-    for part in parts {
-      switch part {
-      case .reasoning(let text) where showsReasoning:
-        Output.write(Output.dim(text))
-        wasThinking = true
-      case .reasoning: continue
-      case .content(let text):
-        if wasThinking { Output.write("\n\n") }
-        wasThinking = false
-        Output.write(text)
-      }
-    }
-  }
-
-  func finish() { Output.write("\n") }
-}
-
-extension GenerationSummary {
-  /// `12 tokens of prompt at 340.1/s, 64 generated at 56.2/s (stop)`
-  var line: String {
-    let cached = cachedTokens > 0 ? " (\(cachedTokens) cached)" : ""
-    return String(
-      format: "%d tokens of prompt%@ at %.1f/s, %d generated at %.1f/s (%@)", promptTokens, cached, prefillTokensPerSecond,
-      completionTokens, decodeTokensPerSecond, finishReason.rawValue)
   }
 }

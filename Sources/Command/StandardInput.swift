@@ -5,7 +5,7 @@ enum StandardInput {
   /// How long a pipe may stay silent before it is taken for one that nobody writes to.
   private static let patience: Int32 = 1000
 
-  /// All of standard input; nil for a terminal, and for a pipe that stays open and silent.
+  /// All of standard input without the line end at its end; nil for a terminal, and for a pipe that stays open and silent.
   /// - Parameter isExpected: nothing else gives a prompt, so wait as long as it takes.
   static func text(isExpected: Bool) throws -> String? {
     if isatty(STDIN_FILENO) == 1 { return nil }
@@ -15,7 +15,8 @@ enum StandardInput {
       if ready == 0 { Output.note("Nothing came on standard input for \(patience / 1000) s; going on without it.") }
       if ready <= 0 || descriptor.revents & Int16(POLLNVAL) != 0 { return nil }
     }
-    let text = String(decoding: try all(), as: UTF8.self)
+    var text = String(decoding: try all(), as: UTF8.self)
+    if text.last == "\n" || text.last == "\r\n" { text.removeLast() }
     return text.isEmpty ? nil : text
   }
 

@@ -24,10 +24,15 @@ struct FileLock: ~Copyable {
   deinit { close(descriptor) }
 
   /// Waits for the lock.
-  /// - Parameter waiting: called about five times a second while somebody else has it.
-  static func acquire(_ path: String, waiting: () -> Void = {}) async throws -> FileLock {
+  /// - Parameters:
+  ///   - onWait: called once when somebody else has it.
+  ///   - waiting: called about five times a second until it is free.
+  static func acquire(_ path: String, onWait: ((String) -> Void)?, waiting: () -> Void = {}) async throws -> FileLock {
+    var isFirst = true
     while true {
       if let lock = try FileLock(tryingPath: path) { return lock }
+      if isFirst { onWait?("waiting: another process fetches this model") }
+      isFirst = false
       waiting()
       try await Task.sleep(for: .milliseconds(200))
     }

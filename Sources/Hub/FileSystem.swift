@@ -1,7 +1,7 @@
 import Foundation
 
 /// The few file operations the hub needs, with typed errors.
-enum FileSystem {
+public enum FileSystem {
   /// Bytes that an ordinary user may still write to the file system of `folder` (or of its nearest parent that exists).
   static func freeSpace(_ folder: String) -> Int? {
     var status = statvfs()
@@ -111,11 +111,20 @@ enum FileSystem {
   static func reason(ofErrno code: Int32) -> String { String(cString: strerror(code)) }
 
   /// The system's own words where Foundation wraps them.
-  static func reason(_ error: any Error) -> String {
+  public static func reason(_ error: any Error) -> String {
     let error = error as NSError
     if let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError, underlying.domain == NSPOSIXErrorDomain {
       return reason(ofErrno: Int32(underlying.code))
     }
-    return error.domain == NSPOSIXErrorDomain ? reason(ofErrno: Int32(error.code)) : error.localizedDescription
+    if error.domain == NSPOSIXErrorDomain { return reason(ofErrno: Int32(error.code)) }
+    let codes: [CocoaError.Code: Int32] = [
+      .fileNoSuchFile: ENOENT, .fileReadNoSuchFile: ENOENT, .fileReadNoPermission: EACCES, .fileWriteNoPermission: EACCES,
+      .fileWriteOutOfSpace: ENOSPC, .fileWriteVolumeReadOnly: EROFS,
+    ]
+    if error.domain == NSCocoaErrorDomain, let code = codes[CocoaError.Code(rawValue: error.code)] {
+      return reason(ofErrno: code)
+    }
+    let text = error.localizedDescription
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
   }
 }

@@ -24,7 +24,7 @@ struct FileTransfer {
       try Task.checkCancellation()
       digest.update(bytes)
     }
-    var retries = Retries(transport.configuration.retries)
+    var retries = Retries(transport.configuration)
     while partial.byteCount < byteCount {
       let before = partial.byteCount
       do {

@@ -15,6 +15,12 @@ struct HubCache: Sendable {
 
   func blobs(of repository: String) -> String { folder(of: repository) + "/blobs" }
 
+  /// The absolute paths of downloads that are under way or were interrupted.
+  func partials(of repository: String) -> [String] {
+    let blobs = blobs(of: repository)
+    return FileSystem.names(in: blobs).filter { $0.hasSuffix(".incomplete") }.map { blobs + "/" + $0 }
+  }
+
   func snapshot(_ commit: String, of repository: String) -> String { folder(of: repository) + "/snapshots/" + commit }
 
   func lock(_ checksum: String, of repository: String) -> String {
@@ -37,6 +43,15 @@ struct HubCache: Sendable {
     try FileSystem.write(commit, to: path)
   }
 
+  /// Forgets what a branch or tag meant, and says whether no other one means the same commit.
+  func forget(_ revision: String, _ commit: String, of repository: String) throws(HubError) -> Bool {
+    let references = folder(of: repository) + "/refs"
+    if revision != commit { try FileSystem.remove(references + "/" + revision) }
+    return !FileSystem.files(below: references).contains { name in
+      (try? String(contentsOfFile: references + "/" + name, encoding: .utf8)) == commit
+    }
+  }
+
   /// Makes the cache's folder, with the tag by which backup tools know to leave it out.
   func prepare() throws(HubError) {
     try FileSystem.makeFolder(root)
@@ -46,7 +61,8 @@ struct HubCache: Sendable {
       "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of downloaded models: https://bford.info/cachedir/\n", to: tag)
   }
 
-  /// The commits of which something is here: the one that `revision` means first, then the newest.
+  /// The commits to look in for a revision. For `main` all of which something is here, its own first, then the newest: tools that
+  /// fetch by commit leave no branch. Any other revision is the commit it was fetched as, and is not replaced by another.
   func snapshots(of repository: String, revision: String) -> [String] {
     let folder = folder(of: repository)
     let commit = (try? String(contentsOfFile: folder + "/refs/" + revision, encoding: .utf8)) ?? revision
@@ -54,8 +70,7 @@ struct HubCache: Sendable {
       .map { (commit: $0, modified: FileSystem.entry(folder + "/snapshots/" + $0)?.modified ?? .distantPast) }
       .sorted { $0.modified > $1.modified }
       .map(\.commit)
-    // A commit that was asked for is not replaced by another.
-    if Checksum(revision) != nil { return commits.filter { $0 == revision } }
+    guard revision == "main" else { return commits.filter { $0 == commit } }
     return commits.filter { $0 == commit } + commits.filter { $0 != commit }
   }
 

@@ -2,8 +2,9 @@ import Foundation
 
 /// Where the hub is, where its files are kept and how patiently it is asked.
 ///
-/// The only place that reads the hub's environment variables: `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`
-/// and `XDG_CACHE_HOME`, with the meaning that `huggingface_hub` gives them, so that files and logins are shared with other tools.
+/// The only place that reads the hub's environment variables: `HF_HOME`, `HF_HUB_CACHE` (and its older name `HUGGINGFACE_HUB_CACHE`),
+/// `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and `XDG_CACHE_HOME`, with the meaning that `huggingface_hub` gives
+/// them, so that files and logins are shared with other tools; and the variables of proxies.
 public struct HubConfiguration: Sendable {
   /// The hub's address without a slash at its end, `https://huggingface.co` unless `HF_ENDPOINT` says another.
   public var endpoint: String
@@ -11,7 +12,7 @@ public struct HubConfiguration: Sendable {
   public var home: String
   /// `HF_HUB_CACHE`, else `hub` in `home`: the folder of the `models--org--repo` folders.
   public var cache: String
-  /// `HF_TOKEN`, else the file `token` in `home`, else nil.
+  /// `HF_TOKEN`, else the content of the file `HF_TOKEN_PATH`, which is `token` in `home` unless set; else nil.
   public var token: String?
   /// `HF_HUB_OFFLINE` is 1, true, yes or on: nothing may be fetched.
   public var isOffline: Bool
@@ -23,6 +24,10 @@ public struct HubConfiguration: Sendable {
   public var probeTimeout: Duration = .seconds(3)
   /// The Python whose pip fetches wheels: a command on the path, or a path.
   public var python = "python3"
+  /// The way to the hub and to where it redirects.
+  var proxies: ProxySettings
+  /// Called with a line for the person who waits, such as `waiting 60 s: huggingface.co limits requests (status 429)`.
+  public var onWait: (@Sendable (String) -> Void)?
   /// Bytes that may still be written to the file system of a folder; nil when it cannot tell.
   var freeSpace: @Sendable (String) -> Int? = FileSystem.freeSpace
 
@@ -40,14 +45,16 @@ public struct HubConfiguration: Sendable {
       return URL(fileURLWithPath: expanded).standardizedFileURL.path
     }
     home = absolute(value("HF_HOME") ?? (value("XDG_CACHE_HOME") ?? "~/.cache") + "/huggingface")
-    cache = value("HF_HUB_CACHE").map(absolute) ?? home + "/hub"
+    cache = (value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE")).map(absolute) ?? home + "/hub"
     var address = value("HF_ENDPOINT") ?? "https://huggingface.co"
     while address.hasSuffix("/") { address.removeLast() }
     endpoint = address
     isOffline = ["1", "true", "yes", "on"].contains((value("HF_HUB_OFFLINE") ?? "").lowercased())
-    let written = value("HF_TOKEN") ?? (try? String(contentsOfFile: home + "/token", encoding: .utf8))
+    let tokenPath = value("HF_TOKEN_PATH").map(absolute) ?? home + "/token"
+    let written = value("HF_TOKEN") ?? (try? String(contentsOfFile: tokenPath, encoding: .utf8))
     let trimmed = written?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
     token = trimmed.isEmpty ? nil : trimmed
+    proxies = ProxySettings(environment: environment)
   }
 
   /// The configuration that this process's environment asks for.

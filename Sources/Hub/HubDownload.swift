@@ -57,7 +57,8 @@ struct HubDownload {
     if !hasBlob(file) {
       let partialPath = partialPath(file)
       var meter = meter
-      let lock = try await FileLock.acquire(cache.lock(file.checksum.hexadecimal, of: repository)) {
+      let path = cache.lock(file.checksum.hexadecimal, of: repository)
+      let lock = try await FileLock.acquire(path, onWait: transport.configuration.onWait) {
         meter.found(min(FileSystem.entry(partialPath)?.byteCount ?? 0, file.byteCount))
       }
       self.meter = meter

@@ -2,11 +2,16 @@
 public enum HubError: Error, Sendable, Equatable {
   case invalidReference(String, reason: String, suggestions: [String])
   case invalidEndpoint(String)
+  case invalidProxy(String)
   case pathNotFound(String)
   case noModelFiles(place: String, found: [String])
   case quantizationNotFound(String, place: String, available: [String])
   case incompleteSplit(file: String, missing: [String])
+  /// A model that the hub has but that cannot be run yet, and the quantizations of it that can.
+  case cannotRun(String, reason: String, available: [String])
   case notInstalled(String)
+  /// A path to be removed from the cache.
+  case notInCache(String)
   case offline(String)
 
   case repositoryNotFound(String, hasToken: Bool)
@@ -42,6 +47,8 @@ extension HubError: CustomStringConvertible {
         + " A model is an alias such as deepseek-r1:1.5b, org/repo, org/repo:Q4_K_M, or the path of a file or folder."
     case .invalidEndpoint(let text):
       "HF_ENDPOINT is '\(text)', expected an address such as https://huggingface.co."
+    case .invalidProxy(let text):
+      "The proxy '\(text)' of https_proxy or all_proxy cannot be used, expected http://host:port or socks5://host:port."
     case .pathNotFound(let path):
       "There is no file or folder '\(path)'."
     case .noModelFiles(let place, let found):
@@ -51,6 +58,12 @@ extension HubError: CustomStringConvertible {
       "\(place) has no '\(name)'; available: \(Self.list(available))."
     case .incompleteSplit(let file, let missing):
       "\(file) is one part of a split model and other parts are missing: \(Self.list(missing))."
+    case .cannotRun(let reference, let reason, let available):
+      "\(reference) cannot be run yet: \(reason). Nothing was fetched. "
+        + (available.isEmpty
+          ? "The repository has no file that can; choose another one." : "Of this repository these can: \(Self.list(available)).")
+    case .notInCache(let path):
+      "\(path) is a file or folder of yours, not a model of the cache; delete it as you delete files."
     case .notInstalled(let reference):
       "\(reference) is not on this machine. Fetch it with `swiftlet pull \(reference)`."
     case .offline(let reference):

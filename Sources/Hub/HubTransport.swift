@@ -6,7 +6,9 @@ import NIOHTTP1
 /// GET requests to the hub and to where it redirects.
 struct HubTransport: Sendable {
   let configuration: HubConfiguration
-  private let client: HTTPClient
+  private let direct: HTTPClient
+  /// By way of the proxy; nil when there is none.
+  private let proxied: HTTPClient?
 
   struct Response {
     var status: Int
@@ -31,8 +33,14 @@ struct HubTransport: Sendable {
     settings.connectionPool.retryConnectionEstablishment = false
     // One large body at a time: HTTP/2 would only add its flow control.
     settings.httpVersion = .http1Only
-    return try await HTTPClient.withHTTPClient(configuration: settings) { client in
-      try await body(HubTransport(configuration: configuration, client: client))
+    let proxy = try configuration.proxies.proxy
+    return try await HTTPClient.withHTTPClient(configuration: settings) { [settings] direct in
+      guard let proxy else { return try await body(HubTransport(configuration: configuration, direct: direct, proxied: nil)) }
+      var settings = settings
+      settings.proxy = proxy
+      return try await HTTPClient.withHTTPClient(configuration: settings) { proxied in
+        try await body(HubTransport(configuration: configuration, direct: direct, proxied: proxied))
+      }
     }
   }
 
@@ -58,7 +66,7 @@ struct HubTransport: Sendable {
       request.headers.add(name: "User-Agent", value: "swiftlet")
       request.headers.add(name: "Accept-Encoding", value: "identity")
       if origin == home, let token = configuration.token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
-      let response = try await execute(request, host: origin.host)
+      let response = try await execute(request, origin)
       if origin == home, response.headers.contains(name: "X-Repo-Commit") { hubHeaders = response.headers }
       let status = Int(response.status.code)
       guard [301, 302, 303, 307, 308].contains(status) else {
@@ -75,12 +83,13 @@ struct HubTransport: Sendable {
     throw HubError.malformedResponse(url: url, reason: "more than 10 redirects")
   }
 
-  private func execute(_ request: HTTPClientRequest, host: String) async throws -> HTTPClientResponse {
+  private func execute(_ request: HTTPClientRequest, _ origin: Origin) async throws -> HTTPClientResponse {
+    let client = configuration.proxies.excludes(origin) ? direct : proxied ?? direct
     do {
       return try await client.execute(request, deadline: .distantFuture)
     } catch {
       try Task.checkCancellation()
-      throw PassingFailure.connection(host: host, error)
+      throw PassingFailure.connection(host: origin.host, error)
     }
   }
 }

@@ -2,7 +2,7 @@ public import Foundation
 
 /// A model of which files are on this machine.
 public struct InstalledModel: Sendable, Equatable {
-  /// What names it: `org/repo:Q4_K_M`, `org/repo`, or an alias.
+  /// What names it: `org/repo:Q4_K_M`, `org/repo`, or an alias; `org/repo:incomplete` for all interrupted downloads of a repository.
   public var reference: String
   /// Absolute paths.
   public var files: [String]
@@ -12,6 +12,9 @@ public struct InstalledModel: Sendable, Equatable {
   public var modified: Date
   /// False for a download that was interrupted.
   public var isComplete: Bool
+
+  /// Stands for the quantization of interrupted downloads: the cache knows only the checksums of what they would become.
+  static let interrupted = "incomplete"
 }
 
 extension ModelHub {
@@ -38,10 +41,9 @@ extension ModelHub {
         models.append(Self.describe(reference, model.paths.map { folder + "/" + $0 }, isComplete: model.missing.isEmpty))
       }
     }
-    let blobs = cache.blobs(of: repository)
-    let partials = FileSystem.names(in: blobs).filter { $0.hasSuffix(".incomplete") }.map { blobs + "/" + $0 }
-    if !partials.isEmpty, !models.contains(where: { !$0.isComplete }) {
-      models.append(Self.describe(repository, partials, isComplete: false))
+    let partials = cache.partials(of: repository)
+    if !partials.isEmpty {
+      models.append(Self.describe("\(repository):\(InstalledModel.interrupted)", partials, isComplete: false))
     }
     return models
   }

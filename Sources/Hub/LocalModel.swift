@@ -16,7 +16,8 @@ public struct LocalModel: Sendable, Equatable {
   /// The model at a path that a person gave.
   ///
   /// A file is a GGUF file, whatever its name (one part of a split brings the others), a `.safetensors` file stands for its folder.
-  /// A folder is taken as it is when it has `config.json`, `tokenizer.json` or safetensors, else for the GGUF model in it.
+  /// A folder is taken as it is when it has safetensors, else for the GGUF model in it, else as it is when it has at least
+  /// `config.json` or `tokenizer.json`. GGUF repositories have a `config.json` too.
   init(path: String) throws(HubError) {
     guard let entry = FileSystem.entry(path) else { throw .pathNotFound(path) }
     name = path
@@ -34,10 +35,13 @@ public struct LocalModel: Sendable, Equatable {
       return
     }
     let names = FileSystem.names(in: path)
-    if names.contains(where: { ["config.json", "tokenizer.json"].contains($0) || $0.hasSuffix(".safetensors") }) {
+    let paths = FileSystem.files(below: path, depth: 2)
+    if names.contains(where: { $0.hasSuffix(".safetensors") })
+      || names.contains(where: { ["config.json", "tokenizer.json"].contains($0) }) && ModelFiles.ggufVariants(in: paths).isEmpty
+    {
       files = .folder(path)
     } else {
-      let model = try ModelFiles.select(from: FileSystem.files(below: path, depth: 2), quantization: nil, place: path)
+      let model = try ModelFiles.select(from: paths, quantization: nil, place: path)
       files = .gguf(model.paths.map { path + "/" + $0 })
     }
   }

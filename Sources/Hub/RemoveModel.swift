@@ -3,14 +3,14 @@ import Foundation
 extension ModelHub {
   /// Removes a model from the cache and says how many bytes that freed.
   ///
-  /// `org/repo` removes all of the repository; with a quantization only its files, and the content no other file shares. A path is
-  /// never removed: its files are not the cache's.
+  /// `org/repo` removes all of the repository; with a quantization or a revision only its files, and the content no other file
+  /// shares; `org/repo:incomplete` the interrupted downloads. A path is never removed: its files are not the cache's.
   /// - Throws: `HubError.notInstalled`; `.busy` while another process fetches it.
   @discardableResult
   public func remove(_ reference: ModelReference) throws(HubError) -> Int {
     switch reference {
     case .path(let path):
-      throw .invalidReference(path, reason: "a path is not in the cache; remove the file itself", suggestions: [])
+      throw .notInCache(path)
     case .wheel(let model):
       guard FileSystem.entry(folder(of: model)) != nil else { throw .notInstalled(model.alias) }
       return try removeFolder(folder(of: model))
@@ -30,25 +30,39 @@ extension ModelHub {
     let folder = cache.folder(of: repository)
     guard FileSystem.entry(folder) != nil else { throw .notInstalled(reference.description) }
     try checkIdle(repository)
-    if let quantization = reference.quantization {
-      try removeLinks(of: quantization, reference)
-      if !FileSystem.files(below: folder + "/snapshots").isEmpty { return try removeUnreferencedBlobs(of: repository) }
+    var freed = 0
+    if reference.quantization == InstalledModel.interrupted {
+      let partials = cache.partials(of: repository)
+      if partials.isEmpty { throw .notInstalled(reference.description) }
+      for path in partials { freed += try removeFolder(path) }
+    } else if reference.quantization != nil || reference.revision != "main" {
+      try removeLinks(reference)
+      freed = try removeUnreferencedBlobs(of: repository)
+    } else {
+      return try removeFolder(folder)
     }
-    return try removeFolder(folder)
+    // The last of a repository takes what is around it along.
+    let isEmpty = FileSystem.files(below: folder + "/snapshots").isEmpty && cache.partials(of: repository).isEmpty
+    return try freed + (isEmpty ? removeFolder(folder) : 0)
   }
 
   /// Nobody may be writing what is about to go.
   private func checkIdle(_ repository: String) throws(HubError) {
-    for name in FileSystem.names(in: cache.blobs(of: repository)) where name.hasSuffix(".incomplete") {
-      let checksum = String(name.dropLast(".incomplete".count))
+    for path in cache.partials(of: repository) {
+      let checksum = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
       if try FileLock(tryingPath: cache.lock(checksum, of: repository)) == nil { throw .busy(repository) }
     }
   }
 
-  private func removeLinks(of quantization: String, _ reference: RepositoryReference) throws(HubError) {
+  private func removeLinks(_ reference: RepositoryReference) throws(HubError) {
     var isFound = false
     for commit in cache.snapshots(of: reference.repository, revision: reference.revision) {
       let snapshot = cache.snapshot(commit, of: reference.repository)
+      guard let quantization = reference.quantization else {
+        isFound = true
+        if try cache.forget(reference.revision, commit, of: reference.repository) { try FileSystem.remove(snapshot) }
+        continue
+      }
       let paths = FileSystem.files(below: snapshot)
       for model in ModelFiles.all(in: paths) where model.matches(quantization) {
         isFound = true
@@ -58,7 +72,7 @@ extension ModelHub {
     guard isFound else { throw .notInstalled(reference.description) }
   }
 
-  /// Removes the content that no snapshot points to any more, and what was interrupted.
+  /// Removes the content that no snapshot points to any more. What was interrupted stays: whose it is cannot be told.
   private func removeUnreferencedBlobs(of repository: String) throws(HubError) -> Int {
     let snapshots = cache.folder(of: repository) + "/snapshots"
     let referenced = Set(
@@ -69,7 +83,7 @@ extension ModelHub {
       })
     var freed = 0
     let blobs = cache.blobs(of: repository)
-    for name in FileSystem.names(in: blobs) where !referenced.contains(name) {
+    for name in FileSystem.names(in: blobs) where !referenced.contains(name) && !name.hasSuffix(".incomplete") {
       freed += try removeFolder(blobs + "/" + name)
     }
     return freed

@@ -47,7 +47,7 @@ extension HubTransport {
   }
 
   private func json(_ url: String, _ reference: RepositoryReference) async throws -> (JSONValue, HTTPHeaders) {
-    try await Retries.run(configuration.retries) {
+    try await Retries.run(configuration) {
       let response = try await get(url)
       try response.check(
         repository: reference.repository, revision: reference.revision, hasToken: configuration.token != nil)

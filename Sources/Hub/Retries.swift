@@ -39,6 +39,16 @@ struct PassingFailure: Error {
     }
   }
 
+  /// In a few words.
+  var summary: String {
+    switch kind {
+    case .unreachable(let host, let reason): "no connection to \(host): \(reason)"
+    case .cut(let host, let reason): "the connection to \(host) broke: \(reason)"
+    case .limited(let host): "\(host) limits requests (status 429)"
+    case .server(let status, let url): "\(Origin(url)?.host ?? url) answered with status \(status)"
+    }
+  }
+
   func final(attempts: Int) -> HubError {
     switch kind {
     case .unreachable(let host, let reason), .cut(let host, let reason):
@@ -53,10 +63,14 @@ struct PassingFailure: Error {
 
 /// Counts failures in a row and waits between them, longer each time.
 struct Retries {
-  let policy: RetryPolicy
+  private let policy: RetryPolicy
+  private let onWait: (@Sendable (String) -> Void)?
   private var failures = 0
 
-  init(_ policy: RetryPolicy) { self.policy = policy }
+  init(_ configuration: HubConfiguration) {
+    policy = configuration.retries
+    onWait = configuration.onWait
+  }
 
   /// Something came: the next failure is a first one again.
   mutating func reset() { failures = 0 }
@@ -69,17 +83,21 @@ struct Retries {
     guard failures < limit else { throw failure.final(attempts: failures) }
     if let asked = failure.retryAfter {
       guard asked <= policy.longestRetryAfter else { throw failure.final(attempts: failures) }
-      try await Task.sleep(for: asked)
-      return
+      return try await wait(asked, failure)
     }
     let pause = min(policy.firstPause * (1 << min(failures - 1, 20)), policy.longestPause)
     // Many clients that were cut at once should not come back at once.
-    try await Task.sleep(for: pause * Double.random(in: 0.75...1.25))
+    try await wait(pause * Double.random(in: 0.75...1.25), failure)
+  }
+
+  private func wait(_ pause: Duration, _ failure: PassingFailure) async throws {
+    onWait?("waiting \(Int((pause / .seconds(1)).rounded(.up))) s: \(failure.summary)")
+    try await Task.sleep(for: pause)
   }
 
   /// Runs `operation` until it succeeds or fails for good.
-  static func run<Result>(_ policy: RetryPolicy, _ operation: () async throws -> Result) async throws -> Result {
-    var retries = Retries(policy)
+  static func run<Result>(_ configuration: HubConfiguration, _ operation: () async throws -> Result) async throws -> Result {
+    var retries = Retries(configuration)
     while true {
       do {
         return try await operation()

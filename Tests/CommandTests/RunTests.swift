@@ -61,6 +61,10 @@ import Testing
     }
     #expect(try await tokens(["Summarise:\nText"], "") == (try await tokens(["Summarise:"], "Text")))
     #expect(try await tokens(["Text"], "") == (try await tokens([], "Text")))
+    // The line end that `echo` adds is no part of it; a second one is.
+    #expect(try await tokens([], "Text\n") == (try await tokens([], "Text")))
+    #expect(try await tokens([], "Text\r\n") == (try await tokens([], "Text")))
+    #expect(try await tokens([], "Text\n\n") == (try await tokens([], "Text\n")).map { $0 + 1 })
   }
 
   @Test func theTemplateTheSystemPromptAndRawAreUsed() async throws {

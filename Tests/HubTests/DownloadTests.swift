@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import SwiftletHub
+@testable import SwiftletTestSupport
 
 private let reference = ModelReference.repository(RepositoryReference(repository: "org/model"))
 
@@ -79,6 +80,27 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     #expect(throws: HubError.incompleteSplit(file: files[0], missing: ["Model-Q4_K_M-00002-of-00003.gguf"])) {
       try scene.hub().installedModel(.path(files[0]))
     }
+  }
+
+  /// What cannot be run is refused before it comes, unless it is fetched for its own sake.
+  @Test func fetchesToRunOnlyWhatCanRun() async throws {
+    let scene = try Scene()
+    let names = ["m-Q2_K.gguf", "m-Q4_K_M-00001-of-00002.gguf", "m-Q4_K_M-00002-of-00002.gguf", "m-Q8_0.gguf"]
+    scene.server["org/model"] = .init(
+      files: names.enumerated().map { .init(path: $1, content: Scene.content(1000, seed: UInt64($0))) })
+    for (name, word) in [("Q4_K_M", "split into 2"), ("Q2_K", "types of Q2_K")] {
+      let error = await hubError { try await scene.hub().model(ModelReference("org/model:\(name)")) }
+      guard case .cannotRun("org/model:\(name)", let reason, ["Q8_0"])? = error else { return #expect(Bool(false)) }
+      #expect(reason.contains(word))
+    }
+    #expect(scene.server.requests("/storage/").isEmpty)
+    #expect(try await scene.hub().pull(ModelReference("org/model:Q2_K")).name == "org/model:Q2_K")
+    try FileSystem.remove(scene.path("hub"))
+    guard case .gguf(let files) = try await scene.hub().model(reference).files else { return #expect(Bool(false)) }
+    #expect(files.map { ($0 as NSString).lastPathComponent } == ["m-Q8_0.gguf"])
+    scene.server["org/other"] = .init(files: [.init(path: "m-IQ2_XXS.gguf", content: [1])])
+    let error = await hubError { try await scene.hub().model(ModelReference("org/other")) }
+    #expect(error?.description.contains("no file that can") == true)
   }
 
   @Test func readsAllPagesOfAListing() async throws {

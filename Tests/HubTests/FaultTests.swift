@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import SwiftletHub
+@testable import SwiftletTestSupport
 
 private let reference = ModelReference.repository(RepositoryReference(repository: "org/model"))
 
@@ -217,9 +218,28 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     let scene = try Scene()
     scene.addModel()
     scene.server.fail("/revision/", .status(429, headers: [("Retry-After", "1")]))
+    var hub = scene.hub()
+    let log = WaitLog()
+    hub.configuration.onWait = { log.record($0) }
     let start = ContinuousClock.now
-    _ = try await scene.hub().pull(reference)
+    _ = try await hub.pull(reference)
     #expect(start.duration(to: .now) >= .seconds(1))
+    #expect(log.all == ["waiting 1 s: 127.0.0.1 limits requests (status 429)"])
+  }
+
+  @Test func saysThatAnotherFetches() async throws {
+    let scene = try Scene()
+    let content = scene.addModel()
+    let path = scene.path("hub/.locks/models--org--model/\(FakeHub.sha256(content)).lock")
+    guard let lock = try FileLock(tryingPath: path) else { return #expect(Bool(false)) }
+    var hub = scene.hub()
+    let log = WaitLog()
+    hub.configuration.onWait = { log.record($0) }
+    let task = Task { [hub] in try await hub.pull(reference) }
+    while log.all.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+    _ = consume lock
+    _ = try await task.value
+    #expect(log.all == ["waiting: another process fetches this model"])
   }
 
   @Test func givesUpOnALimit() async throws {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import SwiftletHub
+@testable import SwiftletTestSupport
 
 @Suite struct InstalledTests {
   private func sceneWithTwo() async throws -> Scene {
@@ -45,7 +46,59 @@ import Testing
     let scene = try await sceneWithTwo()
     #expect(try scene.hub().remove(ModelReference("org/model")) == 12_000 + 40)
     #expect(scene.hub().installedModels().isEmpty)
-    #expect(throws: HubError.self) { try scene.hub().remove(.path(scene.home)) }
+    #expect(throws: HubError.notInCache(scene.home)) { try scene.hub().remove(.path(scene.home)) }
+  }
+
+  /// What comes of one quantization is no part of another.
+  @Test func keepsInterruptedDownloads() async throws {
+    let scene = try await sceneWithTwo()
+    let partial = scene.path("hub/models--org--model/blobs/\(FakeHub.sha256([7])).incomplete")
+    try Data(count: 500).write(to: URL(fileURLWithPath: partial))
+    let models = scene.hub().installedModels()
+    #expect(models.map(\.reference) == ["org/model:Q4_K_M", "org/model:Q8_0", "org/model:incomplete"])
+    #expect(models.map(\.isComplete) == [true, true, false] && models.last?.byteCount == 500)
+    #expect(try scene.hub().remove(ModelReference("org/model:Q8_0")) == 8000)
+    #expect(FileSystem.entry(partial) != nil)
+    #expect(try scene.hub().remove(ModelReference("org/model:incomplete")) == 500)
+    #expect(scene.hub().installedModels().map(\.reference) == ["org/model:Q4_K_M"])
+    #expect(throws: HubError.notInstalled("org/model:incomplete")) {
+      try scene.hub().remove(ModelReference("org/model:incomplete"))
+    }
+    // The last of a repository may be an interrupted download.
+    try Data(count: 500).write(to: URL(fileURLWithPath: partial))
+    #expect(try scene.hub().remove(ModelReference("org/model:Q4_K_M")) == 4000)
+    #expect(try scene.hub().remove(ModelReference("org/model:incomplete")) >= 500)
+    #expect(FileSystem.entry(scene.path("hub/models--org--model")) == nil)
+  }
+
+  @Test func oneRevisionIsNotTakenForAnother() async throws {
+    let scene = try Scene()
+    scene.addModel()
+    let main = try await scene.hub().pull(ModelReference("org/model"))
+    let tagged = try ModelReference("org/model@v2.0")
+    #expect(throws: HubError.notInstalled("org/model@v2.0")) { try scene.hub().installedModel(tagged) }
+    #expect(throws: HubError.notInstalled("org/model@v2.0")) { try scene.hub().remove(tagged) }
+    #expect(throws: HubError.notInstalled("org/model@v2.0:Q4_K_M")) {
+      try scene.hub().remove(ModelReference("org/model@v2.0:Q4_K_M"))
+    }
+    #expect(try scene.hub().installedModel(ModelReference("org/model")) == main)
+    // A tag of a commit of its own.
+    let commit = String(repeating: "beef0123", count: 5)
+    let repository = scene.path("hub/models--org--model")
+    try FileSystem.makeFolder("\(repository)/snapshots/\(commit)")
+    try Data([1]).write(to: URL(fileURLWithPath: "\(repository)/snapshots/\(commit)/m-Q4_K_M.gguf"))
+    try Data(commit.utf8).write(to: URL(fileURLWithPath: repository + "/refs/v2.0"))
+    let file = try scene.hub().installedModel(tagged).files
+    #expect(file == .gguf(["\(repository)/snapshots/\(commit)/m-Q4_K_M.gguf"]))
+    #expect(try scene.hub().installedModel(ModelReference("org/model@\(commit)")).files == file)
+    // A second tag keeps the commit that both mean.
+    try Data(commit.utf8).write(to: URL(fileURLWithPath: repository + "/refs/v2.1"))
+    _ = try scene.hub().remove(tagged)
+    #expect(throws: HubError.notInstalled("org/model@v2.0")) { try scene.hub().installedModel(tagged) }
+    #expect(try scene.hub().installedModel(ModelReference("org/model@v2.1")).files == file)
+    _ = try scene.hub().remove(ModelReference("org/model@v2.1"))
+    #expect(FileSystem.names(in: repository + "/snapshots").count == 1)
+    #expect(try scene.hub().installedModel(ModelReference("org/model")) == main)
   }
 
   @Test func keepsSharedContent() async throws {
@@ -77,26 +130,58 @@ import Testing
 }
 
 @Suite struct DefaultModelTests {
+  private static let repository = "unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF"
+
   @Test func asksTheHubFirst() async throws {
     let scene = try Scene()
-    #expect(await scene.hub().defaultModel() == .wheel(.smolLM2))
-    scene.addModel("unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF")
-    #expect(await scene.hub(offline: true).defaultModel() == .wheel(.smolLM2))
-    let preferred = await scene.hub().defaultModel()
-    #expect(preferred == (try ModelReference("deepseek-r1:1.5b")))
+    scene.addModel(Self.repository)
+    let offline = try await scene.hub(offline: true).defaultModel()
+    #expect(offline.reference == .wheel(.smolLM2) && offline.reason?.contains("HF_HUB_OFFLINE") == true)
+    let preferred = DefaultModel(reference: try ModelReference("deepseek-r1:1.5b"))
+    #expect(try await scene.hub().defaultModel() == preferred)
+    // A hub that asks to wait is there.
+    scene.server.fail("/revision/", .status(429))
+    #expect(try await scene.hub().defaultModel() == preferred)
     // What is installed needs no hub.
-    _ = try await scene.hub().pull(preferred)
-    #expect(await scene.hub(offline: true).defaultModel() == preferred)
+    _ = try await scene.hub().pull(preferred.reference)
+    #expect(try await scene.hub(offline: true).defaultModel() == preferred)
+  }
+
+  @Test func takesTheSmallModelOfAHubThatIsNotThere() async throws {
+    let scene = try Scene()
+    scene.addModel(Self.repository)
+    for status in [500, 503, 403, 418] {
+      scene.server.fail("/revision/", .status(status))
+      let choice = try await scene.hub().defaultModel()
+      #expect(choice.reference == .wheel(.smolLM2) && choice.reason?.contains("\(status)") == true)
+    }
+    var hub = scene.hub()
+    hub.configuration.endpoint = try FakeHub().endpoint
+    let choice = try await hub.defaultModel()
+    #expect(choice.reference == .wheel(.smolLM2) && choice.reason?.lowercased().contains("refused") == true)
+  }
+
+  @Test func saysWhatThePersonCanMend() async throws {
+    let scene = try Scene()
+    #expect(
+      await hubError { try await scene.hub().defaultModel() } == .repositoryNotFound(Self.repository, hasToken: false))
+    scene.addModel(Self.repository)
+    scene.server.fail("/revision/", .status(401))
+    #expect(
+      await hubError { try await scene.hub(token: "wrong").defaultModel() } == .unauthorized(Self.repository, hasToken: true))
+    var hub = scene.hub()
+    hub.configuration.endpoint = "nonsense"
+    #expect(await hubError { try await hub.defaultModel() } == .invalidEndpoint("nonsense"))
   }
 
   @Test func doesNotWaitForASilentHub() async throws {
     let scene = try Scene()
-    scene.addModel("unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF")
+    scene.addModel(Self.repository)
     scene.server.fail("/revision/", .slow(bytesPerTenMilliseconds: 0))
     var hub = scene.hub()
     hub.configuration.probeTimeout = .milliseconds(200)
     let start = ContinuousClock.now
-    _ = await hub.defaultModel()
+    _ = try await hub.defaultModel()
     #expect(start.duration(to: .now) < .seconds(3))
   }
 }

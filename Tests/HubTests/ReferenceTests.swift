@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import SwiftletHub
+@testable import SwiftletTestSupport
 
 @Suite struct ReferenceTests {
   @Test(arguments: [
@@ -52,7 +53,14 @@ import Testing
     #expect(try ModelReference(file) == .path(file))
     #expect(try scene.hub().installedModel(.path(file)).files == .gguf([file]))
     #expect(try scene.hub().installedModel(.path(scene.home)).files == .gguf([file]))
-    try Data("{}".utf8).write(to: URL(fileURLWithPath: scene.path("tokenizer.json")))
+    // A repository of GGUF files brings more along; with weights of its own the folder is the model.
+    for name in ["tokenizer.json", "config.json"] {
+      try Data("{}".utf8).write(to: URL(fileURLWithPath: scene.path(name)))
+      #expect(try scene.hub().installedModel(.path(scene.home)).files == .gguf([file]))
+    }
+    try Data([1]).write(to: URL(fileURLWithPath: scene.path("model.safetensors")))
+    #expect(try scene.hub().installedModel(.path(scene.home)).files == .folder(scene.home))
+    for name in ["model.gguf", "model.safetensors"] { try FileSystem.remove(scene.path(name)) }
     #expect(try scene.hub().installedModel(.path(scene.home)).files == .folder(scene.home))
     let empty = scene.path("empty")
     try FileSystem.makeFolder(empty)
@@ -140,6 +148,10 @@ import Testing
     let scene = try Scene()
     try Data("hf_file\n".utf8).write(to: URL(fileURLWithPath: scene.path("token")))
     #expect(HubConfiguration(environment: ["HF_HOME": scene.home]).token == "hf_file")
+    let elsewhere = HubConfiguration(environment: ["HF_HOME": "/none", "HF_TOKEN_PATH": scene.path("token")])
+    #expect(elsewhere.token == "hf_file")
+    #expect(HubConfiguration(environment: ["HUGGINGFACE_HUB_CACHE": "/old"]).cache == "/old")
+    #expect(HubConfiguration(environment: ["HUGGINGFACE_HUB_CACHE": "/old", "HF_HUB_CACHE": "/new"]).cache == "/new")
     #expect(HubConfiguration(environment: ["HF_HOME": scene.home, "HF_TOKEN": "hf_variable"]).token == "hf_variable")
   }
 }

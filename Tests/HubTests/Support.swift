@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import SwiftletHub
+@testable import SwiftletTestSupport
 
 /// A hub, and a machine with an empty cache that knows it.
 final class Scene: Sendable {
@@ -59,6 +60,13 @@ final class ProgressLog: Sendable {
   private let entries = Mutex<[DownloadProgress]>([])
   var all: [DownloadProgress] { entries.withLock { $0 } }
   func record(_ progress: DownloadProgress) { entries.withLock { $0.append(progress) } }
+}
+
+/// What was waited for.
+final class WaitLog: Sendable {
+  private let lines = Mutex<[String]>([])
+  var all: [String] { lines.withLock { $0 } }
+  func record(_ line: String) { lines.withLock { $0.append(line) } }
 }
 
 /// The `HubError` that `body` throws.

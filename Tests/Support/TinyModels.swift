@@ -21,9 +21,14 @@ package enum TinyModels {
   package static let endToken = 256
 
   /// A folder with a tiny checkpoint, a vocabulary of bytes, and a chat template.
-  /// - Parameter opensThought: the prompt ends with `<think>`, as that of reasoning models does.
-  package static func chat(in folder: String, opensThought: Bool = false) throws -> String {
-    let path = folder + (opensThought ? "/thinker" : "/chatter")
+  /// - Parameters:
+  ///   - opensThought: the prompt ends with `<think>`, as that of reasoning models does.
+  ///   - hasTemplate: false for a model that does not chat.
+  ///   - contextLength: the model's own limit, where another one is needed.
+  package static func chat(
+    in folder: String, opensThought: Bool = false, hasTemplate: Bool = true, contextLength: Int? = nil
+  ) throws -> String {
+    let path = folder + (opensThought ? "/thinker" : hasTemplate ? "/chatter" : "/base")
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     for file in ["config.json", "model.safetensors"] {
       try FileManager.default.copyItem(atPath: checkpoint("qwen2-untied") + "/" + file, toPath: path + "/" + file)
@@ -45,7 +50,15 @@ package enum TinyModels {
     let template =
       "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}<|end|>{% endfor %}"
       + "{% if add_generation_prompt %}assistant: \(opensThought ? "<think>\n" : ""){% endif %}"
-    let configuration: JSONValue = ["eos_token": "<|end|>", "chat_template": .string(template)]
+    let configuration: JSONValue = ["eos_token": "<|end|>", "chat_template": hasTemplate ? .string(template) : nil]
+    if let contextLength {
+      let file = URL(fileURLWithPath: path + "/config.json")
+      let members = try JSONValue(parsing: Array(Data(contentsOf: file))).members ?? []
+      let changed =
+        members.filter { $0.key != "max_position_embeddings" }
+        + [JSONMember(key: "max_position_embeddings", value: .integer(contextLength))]
+      try Data(JSONValue.object(changed).serialized().utf8).write(to: file)
+    }
     try Data(tokenizer.serialized().utf8).write(to: URL(fileURLWithPath: path + "/tokenizer.json"))
     try Data(configuration.serialized().utf8).write(to: URL(fileURLWithPath: path + "/tokenizer_config.json"))
     return path
