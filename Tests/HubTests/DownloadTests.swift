@@ -85,16 +85,16 @@ private let reference = ModelReference.repository(RepositoryReference(repository
   /// What cannot be run is refused before it comes, unless it is fetched for its own sake.
   @Test func fetchesToRunOnlyWhatCanRun() async throws {
     let scene = try Scene()
-    let names = ["m-Q2_K.gguf", "m-Q4_K_M-00001-of-00002.gguf", "m-Q4_K_M-00002-of-00002.gguf", "m-Q8_0.gguf"]
+    let names = ["m-IQ2_XS.gguf", "m-Q4_K_M-00001-of-00002.gguf", "m-Q4_K_M-00002-of-00002.gguf", "m-Q8_0.gguf"]
     scene.server["org/model"] = .init(
       files: names.enumerated().map { .init(path: $1, content: Scene.content(1000, seed: UInt64($0))) })
-    for (name, word) in [("Q4_K_M", "split into 2"), ("Q2_K", "types of Q2_K")] {
+    for (name, word) in [("Q4_K_M", "split into 2"), ("IQ2_XS", "types of IQ2_XS")] {
       let error = await hubError { try await scene.hub().model(ModelReference("org/model:\(name)")) }
       guard case .cannotRun("org/model:\(name)", let reason, ["Q8_0"])? = error else { return #expect(Bool(false)) }
       #expect(reason.contains(word))
     }
     #expect(scene.server.requests("/storage/").isEmpty)
-    #expect(try await scene.hub().pull(ModelReference("org/model:Q2_K")).name == "org/model:Q2_K")
+    #expect(try await scene.hub().pull(ModelReference("org/model:IQ2_XS")).name == "org/model:IQ2_XS")
     try FileSystem.remove(scene.path("hub"))
     guard case .gguf(let files) = try await scene.hub().model(reference).files else { return #expect(Bool(false)) }
     #expect(files.map { ($0 as NSString).lastPathComponent } == ["m-Q8_0.gguf"])
