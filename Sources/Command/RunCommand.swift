@@ -61,7 +61,8 @@ struct RunCommand: AsyncParsableCommand {
     if let batch, let output {
       let model = try await ModelFinder.load(model, engine, context)
       let run = BatchRun(model: model, defaults: options, concurrency: parallel)
-      try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
+      let answered = try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
+      if answered == 0 { Output.note("\(output) has them all already; name another file to answer them anew.") }
       return
     }
     let text = try [prompt, StandardInput.text(isExpected: prompt == nil)].compactMap { $0 }.joined(separator: "\n")

@@ -12,14 +12,17 @@ extension ModelHub {
     case .path(let path):
       throw .notInCache(path)
     case .wheel(let model):
-      guard FileSystem.entry(folder(of: model)) != nil else { throw .notInstalled(model.alias) }
-      return try removeFolder(folder(of: model))
+      let paths = [folder(of: model), partialWheel(of: model)].filter { FileSystem.entry($0) != nil }
+      guard !paths.isEmpty else { throw .notInstalled(model.alias) }
+      var byteCount = 0
+      for path in paths { byteCount += try removeAll(path) }
+      return byteCount
     case .repository(let repository):
       return try remove(repository)
     }
   }
 
-  private func removeFolder(_ path: String) throws(HubError) -> Int {
+  private func removeAll(_ path: String) throws(HubError) -> Int {
     let byteCount = FileSystem.byteCount(below: path)
     try FileSystem.remove(path)
     return byteCount
@@ -34,16 +37,16 @@ extension ModelHub {
     if reference.quantization == InstalledModel.interrupted {
       let partials = cache.partials(of: repository)
       if partials.isEmpty { throw .notInstalled(reference.description) }
-      for path in partials { freed += try removeFolder(path) }
+      for path in partials { freed += try removeAll(path) }
     } else if reference.quantization != nil || reference.revision != "main" {
       try removeLinks(reference)
       freed = try removeUnreferencedBlobs(of: repository)
     } else {
-      return try removeFolder(folder)
+      return try removeAll(folder)
     }
     // The last of a repository takes what is around it along.
     let isEmpty = FileSystem.files(below: folder + "/snapshots").isEmpty && cache.partials(of: repository).isEmpty
-    return try freed + (isEmpty ? removeFolder(folder) : 0)
+    return try freed + (isEmpty ? removeAll(folder) : 0)
   }
 
   /// Nobody may be writing what is about to go.
@@ -84,7 +87,7 @@ extension ModelHub {
     var freed = 0
     let blobs = cache.blobs(of: repository)
     for name in FileSystem.names(in: blobs) where !referenced.contains(name) && !name.hasSuffix(".incomplete") {
-      freed += try removeFolder(blobs + "/" + name)
+      freed += try removeAll(blobs + "/" + name)
     }
     return freed
   }

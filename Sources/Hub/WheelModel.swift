@@ -31,6 +31,9 @@ public struct WheelModel: Sendable, Equatable {
 extension ModelHub {
   func folder(of model: WheelModel) -> String { "\(configuration.ownFolder)/\(model.package)-\(model.version)" }
 
+  /// What came of its wheel so far.
+  func partialWheel(of model: WheelModel) -> String { folder(of: model) + ".whl.incomplete" }
+
   func installed(_ model: WheelModel) -> LocalModel? {
     let path = folder(of: model) + "/" + model.file
     guard FileSystem.entry(path)?.byteCount == model.byteCount else { return nil }
@@ -48,7 +51,7 @@ extension ModelHub {
     for name in FileSystem.names(in: configuration.ownFolder) where name.hasPrefix(".fetch-") {
       try FileSystem.remove(configuration.ownFolder + "/" + name)
     }
-    let partial = "\(configuration.ownFolder)/\(model.package)-\(model.version).whl.incomplete"
+    let partial = partialWheel(of: model)
     let needed = model.wheelByteCount + model.byteCount - min(FileSystem.entry(partial)?.byteCount ?? 0, model.wheelByteCount)
     if let available = configuration.freeSpace(configuration.ownFolder), available < needed {
       throw HubError.diskFull(folder: configuration.ownFolder, needed: needed, available: available)

