@@ -1,12 +1,12 @@
 internal import Foundation
 public import SwiftletTensors
 
-/// A GGUF file, version 2 or 3: metadata and tensors, checked as a whole before anything is used.
+/// A GGUF file, version 2 or 3, or one in several parts: metadata and tensors, checked as a whole before anything is used.
 /// Source: the GGUF specification (ggml, docs/gguf.md).
 public struct GGUFFile: Sendable {
   public let path: String
   public let version: Int
-  /// Metadata in the file's order.
+  /// Metadata in the file's order; of a file in parts, the first one's.
   public let metadata: [(key: String, value: GGUFValue)]
   /// Tensors in the file's order, over the mapped file. Shapes are slowest first, so reversed from the file's.
   public let tensors: [(name: String, tensor: Tensor)]
@@ -16,27 +16,19 @@ public struct GGUFFile: Sendable {
   private let tensorIndex: [[UInt8]: Int]
   private let unreadIndex: [[UInt8]: Int]
 
-  /// Maps and validates the file.
+  /// Maps and validates the file, and all its parts where it is the first of several.
   /// - Throws: `CheckpointError` naming the field, what was found and what was expected.
   public init(path: String) throws(CheckpointError) {
-    let file = try MappedFile(path: path)
-    let content = try file.withBytes { bytes throws(CheckpointError) in
-      var reader = GGUFReader(path: path, byteCount: bytes.byteCount)
-      return try reader.read(bytes)
-    }
+    let parts = try GGUFPart.all(path: path)
+    let metadata = parts[0].content.metadata, tensors = parts.flatMap(\.tensors), unread = parts.flatMap(\.content.unread)
     self.path = path
-    version = content.version
-    metadata = content.metadata
-    tensors = content.tensors.map { info in
-      (
-        info.name,
-        Tensor(storage: file.storage, byteOffset: info.offset, shape: Shape(info.shape), type: info.type)
-      )
-    }
-    unreadTensors = content.unread
-    metadataIndex = Dictionary(uniqueKeysWithValues: metadata.indices.map { (Array(content.metadata[$0].key.utf8), $0) })
-    tensorIndex = Dictionary(uniqueKeysWithValues: tensors.indices.map { (Array(content.tensors[$0].name.utf8), $0) })
-    unreadIndex = Dictionary(uniqueKeysWithValues: unreadTensors.indices.map { (Array(content.unread[$0].name.utf8), $0) })
+    version = parts[0].content.version
+    self.metadata = metadata
+    self.tensors = tensors
+    unreadTensors = unread
+    metadataIndex = Dictionary(uniqueKeysWithValues: metadata.indices.map { (Array(metadata[$0].key.utf8), $0) })
+    tensorIndex = Dictionary(uniqueKeysWithValues: tensors.indices.map { (Array(tensors[$0].name.utf8), $0) })
+    unreadIndex = Dictionary(uniqueKeysWithValues: unread.indices.map { (Array(unread[$0].name.utf8), $0) })
   }
 
   /// The metadata value of a key.

@@ -86,12 +86,8 @@ enum ModelFinder {
   static func path(of local: LocalModel) throws -> String {
     switch local.files {
     case .folder(let path): return path
-    case .gguf(let paths):
-      guard paths.count == 1 else {
-        throw CommandError(
-          "\(local.name) is split into \(paths.count) GGUF files, which cannot be run yet; choose one in a single file.")
-      }
-      return paths[0]
+    // The first of several parts brings the others.
+    case .gguf(let paths): return paths[0]
     }
   }
 

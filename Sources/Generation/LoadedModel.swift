@@ -18,7 +18,7 @@ public struct LoadedModel: Sendable {
 
   public var configuration: ModelConfiguration { decoder.configuration }
 
-  /// Opens a GGUF file, or a folder with config.json, safetensors and, where there are, tokenizer and template.
+  /// Opens a GGUF file (of several parts, the first), or a folder with config.json, safetensors and, where there are, tokenizer and template.
   /// - Throws: `CheckpointError` or `TokenizerError`, which name the file, the field, what was found and expected.
   public init(path: String) throws {
     var isFolder: ObjCBool = false
@@ -31,11 +31,6 @@ public struct LoadedModel: Sendable {
 
   private init(gguf path: String) throws {
     let file = try GGUFFile(path: path)
-    if let count = try file.integer("split.count"), count > 1 {
-      throw CheckpointError(
-        file: path, field: "split.count",
-        reason: "found \(count), expected 1: this is one of \(count) parts of a model; join them (llama-gguf-split --merge)")
-    }
     self.path = path
     weights = .gguf(file)
     decoder = try Decoder(ModelConfiguration(gguf: file), weights: weights)

@@ -30,8 +30,6 @@ struct ModelFiles: Equatable {
   /// Why these files cannot be run yet; nil when nothing is known against it.
   var obstacle: String? {
     guard format == .gguf else { return nil }
-    let count = paths.count + missing.count
-    if count > 1 { return "it is split into \(count) GGUF files" }
     guard let quantization, Self.unread.contains(where: quantization.hasPrefix) else { return nil }
     return "GGUF types of \(quantization) are not read"
   }

@@ -9,6 +9,7 @@ Fixtures/ holds
   metadata.gguf, .json       every value type, arrays, nested and empty arrays, a long string, alignment 64, a 3-D tensor
   version2.gguf, .json       the format's second version
   big-endian.gguf            to be refused
+  split-0000N-of-00003.gguf  seven tensors in three files
   tensors.safetensors, .json F32, F16, BF16, F8_E4M3 (all codes), integers, an empty tensor, a scalar, and data that starts at an
                              odd offset with tensors that are not aligned to their element
 
@@ -240,8 +241,24 @@ def make_safetensors():
     (FIXTURES / "tensors.json").write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n")
 
 
+# ------------------------------------------------------------------------------------------------- several parts
+
+
+def make_split():
+    random = np.random.default_rng(3)
+    writer = gguf.GGUFWriter(FIXTURES / "split.gguf", "test", split_max_tensors=3)
+    writer.add_string("test.note", "in the first part")
+    for index in range(7):
+        writer.add_tensor(f"tensor.{index}", random.normal(0, 1, (2, 4 + index)).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 if __name__ == "__main__":
     FIXTURES.mkdir(exist_ok=True)
     make_types()
     make_metadata()
     make_safetensors()
+    make_split()

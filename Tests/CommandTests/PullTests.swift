@@ -72,10 +72,9 @@ import Testing
   }
 
   @Test func aModelOfNoUseIsNotFetchedToRun() async throws {
-    server["org/split"] = .init(
-      files: (1...2).map { .init(path: "m-Q8_0-0000\($0)-of-00002.gguf", content: [UInt8($0)]) })
-    let result = try await run("run", "org/split", "Hi")
-    #expect(result.status == 1 && result.errors.contains("split into 2"))
+    server["org/small"] = .init(files: [.init(path: "m-IQ2_XS.gguf", content: [1])])
+    let result = try await run("run", "org/small", "Hi")
+    #expect(result.status == 1 && result.errors.contains("types of IQ2_XS"))
     #expect(server.requests("/storage/").isEmpty)
   }
 
