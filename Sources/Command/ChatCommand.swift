@@ -39,7 +39,8 @@ struct ChatCommand: AsyncParsableCommand {
     let loaded = try await ModelFinder.load(model, engine, context)
     guard loaded.loaded.tokenizer != nil else { throw LanguageModelError.noTokenizer(path: loaded.loaded.path) }
     guard loaded.chatPrompt != nil else { throw LanguageModelError.noChatTemplate(path: loaded.loaded.path) }
-    var chat = ChatLoop(model: loaded, system: system, options: try sampling.options, showsSpeed: verbose, printsJSON: json)
+    let options = try sampling.options(advised: loaded.loaded.advisedOptions)
+    var chat = ChatLoop(model: loaded, system: system, options: options, showsSpeed: verbose, printsJSON: json)
     if isatty(STDIN_FILENO) == 1, Output.isTerminal {
       try await chat.runOnTerminal()
     } else {

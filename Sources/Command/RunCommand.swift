@@ -57,9 +57,9 @@ struct RunCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let options = try sampling.options
     if let batch, let output {
       let model = try await ModelFinder.load(model, engine, context)
+      let options = try sampling.options(advised: model.loaded.advisedOptions)
       let run = BatchRun(model: model, defaults: options, concurrency: parallel)
       let answered = try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
       if answered == 0 { Output.note("\(output) has them all already; name another file to answer them anew.") }
@@ -72,6 +72,7 @@ struct RunCommand: AsyncParsableCommand {
           + (isatty(STDIN_FILENO) == 1 ? ", or talk with the model: swiftlet chat \(model)" : "."))
     }
     let model = try await ModelFinder.load(model, engine, context)
+    let options = try sampling.options(advised: model.loaded.advisedOptions)
     let prompt: LanguageModel.Prompt =
       if raw {
         .raw(text)

@@ -1,16 +1,23 @@
 import ArgumentParser
 import SwiftletGeneration
 
-/// Options of sampling, named as in the HTTP API.
+/// Options of sampling, named as in the HTTP API. What is left out is as the model's generation_config.json advises.
 struct SamplingArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("0 always takes the most likely token; DeepSeek advises 0.6 for R1.", valueName: "number"))
-  var temperature = 0.6
-  @Option(help: ArgumentHelp("Only the k most likely tokens; 0 for all.", valueName: "k"))
-  var topK = 0
-  @Option(help: ArgumentHelp("Only the most likely tokens that together have this probability.", valueName: "number"))
-  var topP = 0.95
-  @Option(help: ArgumentHelp("Only tokens this likely relative to the most likely one.", valueName: "number"))
-  var minP = 0.0
+  @Option(
+    help: ArgumentHelp(
+      "0 always takes the most likely token (default: what the model's generation_config.json advises, else 0.6).",
+      valueName: "number"))
+  var temperature: Double?
+  @Option(help: ArgumentHelp("Only the k most likely tokens; 0 for all (default: as advised, else 0).", valueName: "k"))
+  var topK: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Only the most likely tokens that together have this probability (default: as advised, else 0.95).", valueName: "number"))
+  var topP: Double?
+  @Option(
+    help: ArgumentHelp(
+      "Only tokens this likely relative to the most likely one (default: as advised, else 0).", valueName: "number"))
+  var minP: Double?
   @Option(help: ArgumentHelp("Makes tokens that were seen less likely; 1 changes nothing.", valueName: "number"))
   var repetitionPenalty = 1.0
   @Option(help: ArgumentHelp("Subtracted from a token's logit for each time it stands in the answer.", valueName: "number"))
@@ -25,31 +32,31 @@ struct SamplingArguments: ParsableArguments {
   var stop: [String] = []
   @Option(
     name: [.long, .customLong("max-new-tokens")],
-    help: ArgumentHelp("The most tokens to generate (default: until the context is full).", valueName: "n"))
+    help: ArgumentHelp("The most tokens to generate (default: as advised, else until the context is full).", valueName: "n"))
   var maxTokens: Int?
 
   func validate() throws {
     do {
-      try options.validate(vocabularySize: .max)
+      try options(advised: GenerationOptions()).validate(vocabularySize: .max)
     } catch let error as GenerationError {
       throw ValidationError("\(error.asTyped).")
     }
   }
 
-  var options: GenerationOptions {
-    get throws {
-      var biases: [Int32: Double] = [:]
-      for text in logitBias {
-        let parts = text.split(separator: "=", maxSplits: 1)
-        guard parts.count == 2, let id = Int32(parts[0]), let bias = Double(parts[1]) else {
-          throw ValidationError("--logit-bias: found '\(text)', expected ID=NUMBER such as 42=-5.")
-        }
-        biases[id] = bias
+  /// - Parameter advised: what the model's files advise.
+  func options(advised: GenerationOptions) throws -> GenerationOptions {
+    var biases: [Int32: Double] = [:]
+    for text in logitBias {
+      let parts = text.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2, let id = Int32(parts[0]), let bias = Double(parts[1]) else {
+        throw ValidationError("--logit-bias: found '\(text)', expected ID=NUMBER such as 42=-5.")
       }
-      return GenerationOptions(
-        temperature: temperature, topK: topK, topP: topP, minP: minP, repetitionPenalty: repetitionPenalty,
-        frequencyPenalty: frequencyPenalty, presencePenalty: presencePenalty, logitBias: biases, seed: seed, stop: stop,
-        maximumResponseTokens: maxTokens)
+      biases[id] = bias
     }
+    return GenerationOptions(
+      temperature: temperature ?? advised.temperature, topK: topK ?? advised.topK, topP: topP ?? advised.topP,
+      minP: minP ?? advised.minP, repetitionPenalty: repetitionPenalty, frequencyPenalty: frequencyPenalty,
+      presencePenalty: presencePenalty, logitBias: biases, seed: seed, stop: stop,
+      maximumResponseTokens: maxTokens ?? advised.maximumResponseTokens)
   }
 }

@@ -15,6 +15,8 @@ public struct LoadedModel: Sendable {
   public let template: TemplateSource?
   /// Tokens that end an answer.
   public let endTokens: Set<Int32>
+  /// What generation_config.json in the folder, or beside the GGUF file, advises.
+  public let advisedOptions: GenerationOptions
 
   public var configuration: ModelConfiguration { decoder.configuration }
 
@@ -38,6 +40,7 @@ public struct LoadedModel: Sendable {
     self.tokenizer = tokenizer
     template = try Self.template(of: file)
     endTokens = tokenizer.generationEnds
+    advisedOptions = try ModelFolder(path: (path as NSString).deletingLastPathComponent).advisedOptions()
     try checkVocabulary()
   }
 
@@ -50,6 +53,7 @@ public struct LoadedModel: Sendable {
     decoder = try Decoder(configuration, weights: weights)
     tokenizer = try files.tokenizer()
     template = try files.template()
+    advisedOptions = try files.advisedOptions()
     let ends = try Set(configuration.endTokens + files.generationEnds())
     endTokens = Set(ends.compactMap { Int32(exactly: $0) }).union(tokenizer?.generationEnds ?? [])
     try checkVocabulary()

@@ -11,7 +11,7 @@ struct ModelFolder {
   /// known has 35 MB.
   private static func maximumBytes(_ name: String) -> Int { name == "tokenizer.json" ? 256 << 20 : 32 << 20 }
 
-  func path(_ name: String) -> String { path + "/" + name }
+  func path(_ name: String) -> String { path.isEmpty ? name : path + "/" + name }
 
   private func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
 
@@ -47,6 +47,35 @@ struct ModelFolder {
   func generationEnds() throws(CheckpointError) -> [Int] {
     let name = "generation_config.json"
     return try has(name) ? ModelConfiguration.endTokens(json: json(name), source: path(name)) : []
+  }
+
+  /// How generation_config.json advises to sample: its temperature, top_p, top_k, min_p and max_new_tokens, where it samples at all.
+  func advisedOptions() throws(CheckpointError) -> GenerationOptions {
+    let name = "generation_config.json"
+    var options = GenerationOptions()
+    guard has(name) else { return options }
+    let json = try json(name)
+    guard json.members != nil else { throw failure(name, "JSON", "found a JSON \(json.typeName), expected an object") }
+    func value<Value>(_ field: String, _ expected: String, _ read: (JSONValue) -> Value?) throws(CheckpointError) -> Value? {
+      guard let found = json[field], !found.isNull else { return nil }
+      guard let value = read(found) else {
+        throw failure(name, field, "found \(CheckpointError.excerpt(found.serialized())), expected \(expected)")
+      }
+      return value
+    }
+    if let limit = try value("max_new_tokens", "an integer", \.integer) { options.maximumResponseTokens = limit }
+    if try value("do_sample", "true or false", \.bool) == true {
+      if let temperature = try value("temperature", "a number", \.double) { options.temperature = temperature }
+      if let topP = try value("top_p", "a number", \.double) { options.topP = topP }
+      if let topK = try value("top_k", "an integer", \.integer) { options.topK = topK }
+      if let minP = try value("min_p", "a number", \.double) { options.minP = minP }
+    }
+    do throws(GenerationError) {
+      try options.validate(vocabularySize: .max)
+    } catch {
+      throw failure(name, "sampling", "\(error)")
+    }
+    return options
   }
 
   /// The chat template: a file of its own, or a field of tokenizer_config.json; nil when there is none.

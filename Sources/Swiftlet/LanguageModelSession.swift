@@ -31,9 +31,10 @@ public final class LanguageModelSession: Sendable {
   public var isResponding: Bool { state.withLock { $0.turn != nil } }
 
   /// Answers a prompt.
+  /// - Parameter options: nil for what the model's files advise.
   /// - Throws: `LanguageModelError`, `GenerationError` or `TemplateError`, or `CancellationError` when the task is cancelled; the
   ///   transcript then is as before.
-  public func respond(to prompt: String, options: GenerationOptions = GenerationOptions()) async throws -> Completion {
+  public func respond(to prompt: String, options: GenerationOptions? = nil) async throws -> Completion {
     try await stream(prompt, options, keepsPartialAnswer: false).collect()
   }
 
@@ -41,12 +42,13 @@ public final class LanguageModelSession: Sendable {
   ///
   /// Leaving the loop over the stream, or cancelling its task, ends the answer at the next token, and what came stays in the
   /// transcript, unless nothing had come. Errors are thrown by the loop; the transcript then is as before.
-  public func streamResponse(to prompt: String, options: GenerationOptions = GenerationOptions()) -> ResponseStream {
+  public func streamResponse(to prompt: String, options: GenerationOptions? = nil) -> ResponseStream {
     stream(prompt, options, keepsPartialAnswer: true)
   }
 
-  private func stream(_ prompt: String, _ options: GenerationOptions, keepsPartialAnswer: Bool) -> ResponseStream {
-    ResponseStream(
+  private func stream(_ prompt: String, _ options: GenerationOptions?, keepsPartialAnswer: Bool) -> ResponseStream {
+    let options = options ?? model.loaded.advisedOptions
+    return ResponseStream(
       turn: Turn(session: self, number: begin(), prompt: prompt, options: options, keepsPartialAnswer: keepsPartialAnswer))
   }
 

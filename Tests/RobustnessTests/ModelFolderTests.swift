@@ -34,6 +34,20 @@ import Testing
     #expect(error.file == folder.path("generation_config.json") && error.field == field)
   }
 
+  @Test func generationConfigurationAdvises() throws {
+    let advice = #"{"do_sample": true, "temperature": 0.3, "top_p": 0.8, "top_k": 20, "max_new_tokens": 99, "eos_token_id": 1}"#
+    let folder = try folder(("generation_config.json", advice))
+    let options = try LoadedModel(path: folder.url.path).advisedOptions
+    #expect(options == GenerationOptions(temperature: 0.3, topK: 20, topP: 0.8, maximumResponseTokens: 99))
+    // Numbers of a model that is not to be sampled from mean nothing.
+    try folder.write(Array(#"{"temperature": 0.3}"#.utf8), as: "generation_config.json")
+    #expect(try LoadedModel(path: folder.url.path).advisedOptions == GenerationOptions())
+    for broken in [#"{"do_sample": true, "top_p": "x"}"#, #"{"do_sample": true, "temperature": -1}"#, #"{"max_new_tokens": 0}"#] {
+      try folder.write(Array(broken.utf8), as: "generation_config.json")
+      #expect(try refusal(folder).file == folder.path("generation_config.json"))
+    }
+  }
+
   @Test func templatesAreFound() throws {
     let folder = try folder(("tokenizer_config.json", #"{"chat_template": "c"}"#))
     func template() throws -> String? { try LoadedModel(path: folder.url.path).template?.text }
