@@ -19,23 +19,24 @@ struct ChatHistory {
     // Rewritten now and then, not at every message.
     if lines.count > 2 * Self.limit {
       let text = entries.map { JSONValue.string($0).serialized() + "\n" }.joined()
-      try? FileManager.default.removeItem(atPath: path)
-      append(bytes: Array(text.utf8))
+      let new = "\(path).\(UUID().uuidString)"
+      if Self.append(Array(text.utf8), to: new) { rename(new, path) } else { unlink(new) }
     }
   }
 
   /// Adds a message at the end. A chat goes on when that is not possible.
   func append(_ entry: String) {
     guard entry.utf8.count <= Self.longestEntry else { return }
-    append(bytes: Array((JSONValue.string(entry).serialized() + "\n").utf8))
+    _ = Self.append(Array((JSONValue.string(entry).serialized() + "\n").utf8), to: path)
   }
 
-  private func append(bytes: [UInt8]) {
+  /// Whether all of it could be written.
+  private static func append(_ bytes: [UInt8], to path: String) -> Bool {
     let folder = (path as NSString).deletingLastPathComponent
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-    guard file >= 0 else { return }
+    guard file >= 0 else { return false }
     defer { close(file) }
-    _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+    return bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) } == bytes.count
   }
 }

@@ -53,12 +53,14 @@ enum Terminal {
   }
 
   private static func restore() {
-    original.withLock { state in
-      guard var found = state else { return }
-      state = nil
-      try? FileHandle.standardOutput.write(contentsOf: Data("\u{1B}[?2004l".utf8))
-      tcsetattr(STDIN_FILENO, TCSADRAIN, &found)
+    let found = original.withLock { state in
+      defer { state = nil }
+      return state
     }
+    // Without the lock: a terminal that is stopped may keep the writer waiting.
+    guard var found else { return }
+    tcsetattr(STDIN_FILENO, TCSANOW, &found)
+    try? FileHandle.standardOutput.write(contentsOf: Data("\u{1B}[?2004l".utf8))
   }
 
   /// What a character looks like in a line that is edited.

@@ -19,6 +19,8 @@ final class ActiveSequence {
   private var startTime: ContinuousClock.Instant?
   private var firstTokenTime: ContinuousClock.Instant?
   private(set) var isFinished = false
+  /// The model computed no number.
+  private(set) var isBroken = false
 
   init(
     _ request: GenerationRequest, cache: KeyValueCache, tokenizer: Tokenizer?, ends: Set<Int32>,
@@ -45,6 +47,7 @@ final class ActiveSequence {
   func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
     guard let token = sampler.sample(logits, position: tokens.count, kernels: kernels) else {
       isFinished = true
+      isBroken = true
       events.finish(throwing: GenerationError.notANumber(position: tokens.count))
       return
     }

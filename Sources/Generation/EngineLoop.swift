@@ -7,6 +7,8 @@ internal import Synchronization
 final class EngineLoop {
   /// Prompt tokens computed between two tokens of the answers in progress.
   private static let promptChunk = 512
+  /// Positions of a kept cache that are given up rather than copied around.
+  private static let lossWorthNoCopy = 64
   /// Finished sequences whose caches are kept for requests that begin alike.
   private static let keptCaches = 4
 
@@ -19,8 +21,9 @@ final class EngineLoop {
   private let inbox: Inbox
   private var waiting: [Submission] = []
   private var active: [(submission: Submission, sequence: ActiveSequence)] = []
-  /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again.
-  private var kept: [(tokens: [Int32], cache: KeyValueCache)] = []
+  /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again; the first `promptCount` of
+  /// them were the prompt.
+  private var kept: [(tokens: [Int32], promptCount: Int, cache: KeyValueCache)] = []
 
   init(
     decoder: Decoder, tokenizer: Tokenizer?, endTokens: Set<Int32>, contextLength: Int, maximumSequences: Int, compute: Compute,
@@ -66,7 +69,8 @@ final class EngineLoop {
     guard let best = common.indices.max(by: { common[$0] < common[$1] }), common[best] > 0 else {
       return decoder.makeCache(capacity: contextLength)
     }
-    let isContinued = common[best] >= kept[best].tokens.count - 1
+    // The next prompt of a conversation departs near the end of the last one: it lacks the thought, perhaps its opening too.
+    let isContinued = common[best] >= min(kept[best].tokens.count, kept[best].promptCount) - Self.lossWorthNoCopy
     guard isContinued else { return kept[best].cache.copy(of: common[best]) }
     let cache = kept.remove(at: best).cache
     cache.truncate(to: common[best])
@@ -101,11 +105,12 @@ final class EngineLoop {
   /// Takes finished sequences out and keeps their caches. Where the arithmetic of a position depends on its role, only the prompt's
   /// positions may serve another prompt.
   private func retire() {
-    for (_, sequence) in active where sequence.isFinished {
+    for (_, sequence) in active where sequence.isFinished && !sequence.isBroken {
       let reusable = decoder.distinguishesRoles ? sequence.request.prompt.count : sequence.cache.count
       let count = min(reusable, sequence.cache.count)
+      if count == 0 { continue }
       sequence.cache.truncate(to: count)
-      kept.append((Array(sequence.tokens.prefix(count)), sequence.cache))
+      kept.append((Array(sequence.tokens.prefix(count)), sequence.request.prompt.count, sequence.cache))
     }
     if kept.count > Self.keptCaches { kept.removeFirst(kept.count - Self.keptCaches) }
     active.removeAll { $0.sequence.isFinished }

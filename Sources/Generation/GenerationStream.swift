@@ -15,7 +15,10 @@ public struct GenerationStream: AsyncSequence, Sendable {
     var base: AsyncThrowingStream<GenerationEvent, any Error>.Iterator
     let lease: Lease
 
-    public mutating func next() async throws -> GenerationEvent? { try await base.next() }
+    public mutating func next() async throws -> GenerationEvent? {
+      defer { withExtendedLifetime(lease) {} }
+      return try await base.next()
+    }
   }
 
   /// Ends the request when the iterator goes, even where the stream itself is kept in a variable.

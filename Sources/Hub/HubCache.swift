@@ -48,7 +48,8 @@ struct HubCache: Sendable {
     let references = folder(of: repository) + "/refs"
     if revision != commit { try FileSystem.remove(references + "/" + revision) }
     return !FileSystem.files(below: references).contains { name in
-      (try? String(contentsOfFile: references + "/" + name, encoding: .utf8)) == commit
+      (try? String(contentsOfFile: references + "/" + name, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+        == commit
     }
   }
 
@@ -65,7 +66,9 @@ struct HubCache: Sendable {
   /// fetch by commit leave no branch. Any other revision is the commit it was fetched as, and is not replaced by another.
   func snapshots(of repository: String, revision: String) -> [String] {
     let folder = folder(of: repository)
-    let commit = (try? String(contentsOfFile: folder + "/refs/" + revision, encoding: .utf8)) ?? revision
+    let commit =
+      (try? String(contentsOfFile: folder + "/refs/" + revision, encoding: .utf8))?.trimmingCharacters(
+        in: .whitespacesAndNewlines) ?? revision
     let commits = FileSystem.names(in: folder + "/snapshots")
       .map { (commit: $0, modified: FileSystem.entry(folder + "/snapshots/" + $0)?.modified ?? .distantPast) }
       .sorted { $0.modified > $1.modified }

@@ -24,7 +24,7 @@ struct ModelFiles: Equatable {
 
   /// How the names of quantizations begin that are made of types not read yet, alone or mixed with others.
   private static let unread = [
-    "Q1", "IQ1", "IQ2", "IQ3", "UD-IQ1", "UD-IQ2", "UD-IQ3", "TQ", "MXFP", "NVFP",
+    "Q1", "IQ1", "IQ2", "IQ3", "UD-IQ1", "UD-IQ2", "UD-IQ3", "TQ", "UD-TQ", "MXFP", "NVFP",
   ]
 
   /// Why these files cannot be run yet; nil when nothing is known against it.

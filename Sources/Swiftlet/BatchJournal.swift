@@ -34,13 +34,21 @@ struct BatchJournal {
   private let path: String
   private let file: FileHandle
 
-  /// - Throws: `BatchError` when the output was begun from something else.
+  /// - Throws: `BatchError` when the output was begun from something else, or another run is writing it.
   init(output: String, origin: Origin) throws {
     path = output + ".journal"
+    file = try Self.open(path)
+    guard flock(file.fileDescriptor, LOCK_EX | LOCK_NB) == 0 else {
+      throw BatchError(file: output, reason: "is being written by another run; wait for it, or name another output file")
+    }
     var lines: [Data] = []
     if let data = FileManager.default.contents(atPath: path) {
       // A torn last line is left out.
       lines = data.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast().map { Data($0) }
+      let beginning = Array("{\"settings\":".utf8)
+      guard beginning.starts(with: data) || data.starts(with: beginning) else {
+        throw BatchError(file: path, reason: "is no journal of a batch; move it away, or name another output file")
+      }
     }
     if let first = lines.first {
       guard let json = try? JSONValue(parsing: Array(first)), origin.matches(json) else {
@@ -55,7 +63,6 @@ struct BatchJournal {
       }
       waiting[row] = answer
     }
-    file = try Self.open(path)
     try file.truncate(atOffset: UInt64(lines.reduce(0) { $0 + $1.count + 1 }))
     if lines.isEmpty { try file.write(contentsOf: Data((origin.json.serialized() + "\n").utf8)) }
   }
@@ -66,8 +73,8 @@ struct BatchJournal {
   }
 
   func remove() throws {
-    try file.close()
     try FileManager.default.removeItem(atPath: path)
+    try file.close()
   }
 
   /// Opens a file to write at its end, and makes it when there is none.

@@ -30,6 +30,9 @@ public struct BatchRun: Sendable {
     input: String, output: String, progress: @Sendable (Int, Int) -> Void = { _, _ in }
   ) async throws -> Int {
     guard let data = FileManager.default.contents(atPath: input) else { throw BatchError(file: input, reason: "cannot be read") }
+    if Self.identity(input) == Self.identity(output) {
+      throw BatchError(file: output, reason: "is the input too; name another output file")
+    }
     let rows = Self.rows(data)
     let (done, bytes) = try Self.answered(output)
     guard done <= rows.count else {
@@ -80,7 +83,8 @@ public struct BatchRun: Sendable {
   private func origin(_ input: Data) -> BatchJournal.Origin {
     let biases = defaults.logitBias.sorted { $0.key < $1.key }.map { JSONMember(key: "\($0.key)", value: .number($0.value)) }
     let settings: JSONValue = [
-      "model": .string(model.loaded.path), "context": .integer(model.engine.contextLength),
+      "model": .string(URL(fileURLWithPath: model.loaded.path).standardizedFileURL.path),
+      "context": .integer(model.engine.contextLength),
       "temperature": .number(defaults.temperature), "top_k": .integer(defaults.topK), "top_p": .number(defaults.topP),
       "min_p": .number(defaults.minP), "repetition_penalty": .number(defaults.repetitionPenalty),
       "frequency_penalty": .number(defaults.frequencyPenalty), "presence_penalty": .number(defaults.presencePenalty),
@@ -115,20 +119,32 @@ public struct BatchRun: Sendable {
     guard let data = FileManager.default.contents(atPath: path) else { throw BatchError(file: path, reason: "cannot be read") }
     let whole = data.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
     let lines = data[..<whole].split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
-    func isRow(_ line: Data) -> Bool {
-      guard let value = try? JSONValue(parsing: Array(line)) else { return false }
-      return value["text"] != nil || value["error"] != nil
-    }
-    if let other = lines.firstIndex(where: { !isRow($0) }) {
+    if let other = lines.firstIndex(where: { isRow($0) != true }) {
       throw BatchError(
         file: path, reason: "line \(other + 1) is no row of a batch's output; name another output file, this one is left as it is"
       )
     }
-    // What follows the last line end is a row that was being written.
-    guard data[whole...].first.map({ $0 == UInt8(ascii: "{") }) ?? true else {
+    // What follows the last line end is a row that was being written: the beginning of one, or one without its line end.
+    let rest = data[whole...]
+    let beginnings = ["{\"text\":", "{\"error\":"].map { Array($0.utf8) }
+    let beginsAsRow = beginnings.contains { $0.starts(with: rest) || rest.starts(with: $0) }
+    guard beginsAsRow, isRow(rest) ?? true else {
       throw BatchError(file: path, reason: "ends with what is no row of a batch's output; name another output file")
     }
     return (lines.count, whole)
+  }
+
+  /// Whether a line is what a batch writes; nil when it is no JSON, as a row that was cut.
+  private static func isRow(_ line: Data) -> Bool? {
+    guard let value = try? JSONValue(parsing: Array(line)) else { return nil }
+    return value["text"] != nil && value["finish_reason"] != nil || value["error"] != nil && value.members?.count == 1
+  }
+
+  /// The file behind a path, whatever it is called; nil when there is none.
+  private static func identity(_ path: String) -> [Int]? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    return [Int(status.st_dev), Int(status.st_ino)]
   }
 
   /// Reads a row: `prompt` or `messages`, and options as the HTTP API names them.

@@ -29,6 +29,7 @@ public struct ResponseStream: AsyncSequence, Sendable {
     }
 
     public mutating func next() async throws -> Completion? {
+      defer { withExtendedLifetime(lease) {} }
       if response.summary != nil { return nil }
       do {
         var events = try self.events ?? turn.start().makeAsyncIterator()

@@ -98,12 +98,37 @@ import Testing
   @Test func anOutputOfOtherRowsIsRefused() async throws {
     let model = try TinyModels.chat(in: runner.folder)
     _ = try runner.file("in.jsonl", "{\"prompt\":\"x\"}\n")
-    for other in ["{}\n{}\n", "{\"text\":\"\"}\n{\"text\":\"\"}\n", "notes", "one\ntwo\nthree", "{\"text\":\"\"}\nnotes"] {
+    for other in [
+      "{}\n{}\n", "{\"text\":\"\"}\n{\"text\":\"\"}\n", "notes", "one\ntwo\nthree", "{\"text\":\"\"}\nnotes",
+      "{\"name\":\"precious\"}",
+      "{\"text\":\"a row of a data set\"}",
+    ] {
       _ = try runner.file("out.jsonl", other)
       let result = try await runner.run(["run", model, "--batch", "in.jsonl", "--output", "out.jsonl"])
       #expect(result.status == 1)
       #expect(result.errors.contains("out.jsonl"))
       #expect(try runner.read("out.jsonl") == other)
+    }
+  }
+
+  @Test func theInputIsNoOutput() async throws {
+    let model = try TinyModels.chat(in: runner.folder)
+    let row = #"{"error":"x"}"#
+    _ = try runner.file("in.jsonl", row)
+    try FileManager.default.createSymbolicLink(atPath: runner.folder + "/out.jsonl", withDestinationPath: "in.jsonl")
+    let result = try await runner.run(["run", model, "--batch", "in.jsonl", "--output", "out.jsonl"])
+    #expect(result.status == 1 && result.errors.contains("the input too"))
+    #expect(try runner.read("in.jsonl") == row)
+  }
+
+  @Test func aForeignJournalIsLeftAlone() async throws {
+    let model = try TinyModels.chat(in: runner.folder)
+    _ = try runner.file("in.jsonl", #"{"prompt":"x"}"#)
+    for text in ["notes", "notes\n"] {
+      _ = try runner.file("out.jsonl.journal", text)
+      let result = try await runner.run(["run", model, "--batch", "in.jsonl", "--output", "out.jsonl"])
+      #expect(result.status == 1 && result.errors.contains("no journal"))
+      #expect(try runner.read("out.jsonl.journal") == text)
     }
   }
 
