@@ -31,8 +31,8 @@ public enum WeightSource: Sendable {
   /// The types that can be computed with.
   private var readTypes: String {
     switch self {
-    case .gguf: ElementType.allCases.map(\.name).joined(separator: ", ")
-    case .safetensors: "F32, F16, BF16"
+    case .gguf: ElementType.ggufTypes.map(\.name).joined(separator: ", ")
+    case .safetensors: "F32, F16, BF16, F8_E4M3 with weight_scale_inv"
     }
   }
 

@@ -26,6 +26,8 @@ enum {
   SWIFTLET_IQ4_NL = 20,
   SWIFTLET_IQ4_XS = 23,
   SWIFTLET_BF16 = 30,
+  // Not GGUF's: FP8 of safetensors, four bits of exponent and three of mantissa, without its block scales.
+  SWIFTLET_F8_E4M3 = 1000,
 };
 
 // Row lengths of the float product are padded with zeros to a multiple of this many values.
@@ -45,6 +47,9 @@ struct swiftlet_kernels {
 
   // Expands `count` values (a multiple of the type's block) to F32, exactly as the format defines them.
   void (*expand)(int type, const void *source, size_t count, float *destination);
+
+  // In place: values[i] *= scales[i / 128].
+  void (*scale_blocks)(float *values, size_t count, const float *scales);
 
   // destination[i] = source[i] rounded to the nearest BF16 (ties to even), still as F32. May be in place.
   void (*round_to_bf16)(const float *source, size_t count, float *destination);
