@@ -139,11 +139,14 @@ public struct SafetensorsFile: Sendable {
     return Entry(type: type, shape: shape, bytes: dataStart + begin..<dataStart + end)
   }
 
+  /// Whether the file is still what was opened; see `MappedFile.check`.
+  public func check() throws(CheckpointError) { try file.check() }
+
   /// The values of a tensor of 32- or 64-bit integers; nil when there is none of that name.
-  public func integers(named name: String) -> [Int]? {
+  public func integers(named name: String) throws(CheckpointError) -> [Int]? {
     guard let index = unreadTensors.firstIndex(where: { $0.name.utf8.elementsEqual(name.utf8) }) else { return nil }
     let place = unreadPlaces[index]
-    return file.withBytes { bytes in
+    return try file.withBytes { bytes in
       switch unreadTensors[index].type {
       case "I32":
         stride(from: place.lowerBound, to: place.upperBound, by: 4).map {

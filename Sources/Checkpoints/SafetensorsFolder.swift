@@ -77,6 +77,12 @@ public struct SafetensorsFolder: Sendable {
   /// All tensors that cannot be computed with.
   public var unreadTensors: [UnreadTensor] { Array(unreadIndex.values) }
 
+  /// Whether every file is still what was opened; see `MappedFile.check`.
+  /// - Throws: `CheckpointError` naming the file that changed.
+  public func check() throws(CheckpointError) {
+    for file in files { try file.check() }
+  }
+
   /// The tensor of a name that is there but cannot be computed with.
   public func unreadTensor(named name: String) -> UnreadTensor? { unreadIndex[Array(name.utf8)] }
 
@@ -84,13 +90,7 @@ public struct SafetensorsFolder: Sendable {
 
   private static func weightMap(_ path: String) throws(CheckpointError) -> [(tensor: String, file: String)] {
     let file = try MappedFile(path: path, maximumBytes: 32 << 20)
-    let value: JSONValue
-    do {
-      value = try file.withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
-    } catch {
-      throw CheckpointError(file: path, field: "JSON", reason: "\(error)")
-    }
-    guard let map = value["weight_map"]?.members, !map.isEmpty else {
+    guard let map = try file.json()["weight_map"]?.members, !map.isEmpty else {
       throw CheckpointError(
         file: path, field: "weight_map", reason: "is missing or empty, expected tensor names with their files")
     }

@@ -13,6 +13,15 @@ public enum WeightSource: Sendable {
     }
   }
 
+  /// Whether every file is still what was opened; see `MappedFile.check`.
+  /// - Throws: `CheckpointError` naming the file that changed.
+  public func check() throws(CheckpointError) {
+    switch self {
+    case .gguf(let file): try file.check()
+    case .safetensors(let folder): try folder.check()
+    }
+  }
+
   public func tensor(named name: String) -> Tensor? {
     switch self {
     case .gguf(let file): file.tensor(named: name)

@@ -113,4 +113,18 @@ static inline void swiftlet_pause(void) {
 #endif
 }
 
+// Mapped files, in mapped_files.c.
+
+struct swiftlet_mapping;
+
+// From here on pages of the mapped file at `address` that cannot be read (it was cut meanwhile, or the disk failed) read as zeros.
+// NULL when there is no memory. The first call sets the process's handler of SIGBUS, which passes on what is not of such a mapping.
+struct swiftlet_mapping *swiftlet_guard_mapping(const void *address, size_t size);
+
+// How often reading failed; from then on the memory is not the file any more.
+size_t swiftlet_mapping_faults(const struct swiftlet_mapping *mapping);
+
+// Before the memory is unmapped; `mapping` must not be used afterwards.
+void swiftlet_release_mapping(struct swiftlet_mapping *mapping);
+
 #endif
