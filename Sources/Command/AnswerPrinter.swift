@@ -32,8 +32,10 @@ extension GenerationSummary {
   /// `12 tokens of prompt at 340.1/s, 64 generated at 56.2/s (stop)`
   var line: String {
     let cached = cachedTokens > 0 ? " (\(cachedTokens) cached)" : ""
+    let drafted =
+      drafts.map { String(format: ", %d of %d guesses right", $0.accepted, $0.proposed) } ?? ""
     return String(
-      format: "%d tokens of prompt%@ at %.1f/s, %d generated at %.1f/s (%@)", promptTokens, cached, prefillTokensPerSecond,
-      completionTokens, decodeTokensPerSecond, finishReason.rawValue)
+      format: "%d tokens of prompt%@ at %.1f/s, %d generated at %.1f/s%@ (%@)", promptTokens, cached, prefillTokensPerSecond,
+      completionTokens, decodeTokensPerSecond, drafted, finishReason.rawValue)
   }
 }

@@ -13,7 +13,10 @@ struct BenchCommand: AsyncParsableCommand {
       Prefill computes a prompt at once; decode generates one token after the
       other. Each batch decodes several sequences together, with 64 prompt and 32
       generated tokens each; its figure is of all of them together. Medians of
-      several repetitions.
+      several repetitions. With --draft, a greedy continuation is generated with
+      and without guesses of the next tokens, by turns; its gain is the ratio of
+      the speeds. How many guesses are right depends on the text: give one with
+      --text, or arbitrary tokens are continued.
 
       EXAMPLE
         swiftlet bench smollm2 --prompt 512 --generate 128 --batch 1,4,8 --json
@@ -32,6 +35,12 @@ struct BenchCommand: AsyncParsableCommand {
   var batch = ""
   @Option(help: ArgumentHelp("How often each measurement is made; the median counts.", valueName: "n"))
   var repetitions = 3
+  @Option(help: ArgumentHelp("Measures guessing the next tokens: mtp or lookup.", valueName: "kind"))
+  var draft = Drafting.none
+  @Option(help: ArgumentHelp("The most tokens to guess at once.", valueName: "n"))
+  var draftTokens = 8
+  @Option(help: ArgumentHelp("A file whose first tokens are the prompt for --draft.", valueName: "file"))
+  var text: String?
   @Flag(help: "Prints one JSON object.")
   var json = false
   @OptionGroup var engine: EngineArguments
@@ -64,9 +73,11 @@ struct BenchCommand: AsyncParsableCommand {
     let result = try Benchmark(
       loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: try batches, repetitions: repetitions,
       compute: compute)
+    let drafts = try await measureDrafts(loaded, threadCount: threadCount)
     let peak = Self.peakResidentBytes()
     if json {
-      Output.line([
+      let draftMembers = drafts.map { [JSONMember(key: "draft", value: Self.json($0))] } ?? []
+      let members: JSONValue = [
         "load_seconds": .number(seconds), "prefill_tokens_per_second": .number(result.prefillTokensPerSecond),
         "decode_tokens_per_second": .number(result.decodeTokensPerSecond),
         "batched": .array(
@@ -75,7 +86,8 @@ struct BenchCommand: AsyncParsableCommand {
           }),
         "peak_resident_bytes": .integer(peak), "kernels": .string(compute.kernels.name),
         "threads": .integer(compute.pool.threadCount),
-      ])
+      ]
+      Output.line(.object((members.members ?? []) + draftMembers))
       return
     }
     func speed(_ value: Double) -> String { String(format: "%.1f tokens/s", value) }
@@ -83,10 +95,52 @@ struct BenchCommand: AsyncParsableCommand {
       [
         ["load", String(format: "%.2f s", seconds)], ["prefill of \(prompt)", speed(result.prefillTokensPerSecond)],
         ["decode of \(generate)", speed(result.decodeTokensPerSecond)],
-      ] + result.batches.map { ["decode of \($0.sequences) sequences", speed($0.decodeTokensPerSecond)] } + [
+      ] + result.batches.map { ["decode of \($0.sequences) sequences", speed($0.decodeTokensPerSecond)] } + Self.rows(drafts) + [
         ["peak memory", ByteCount.text(peak)], ["kernels", "\(compute.kernels.name), \(compute.pool.threadCount) threads"],
       ]
     Output.write(Output.table(rows, leftAligned: 2))
+  }
+
+  private func measureDrafts(_ loaded: LoadedModel, threadCount: Int) async throws -> DraftBenchmark? {
+    if draft == .none { return nil }
+    let ids: [Int32]
+    if let text {
+      guard let data = FileManager.default.contents(atPath: text) else { throw CommandError("--text: \(text) cannot be read.") }
+      guard let tokenizer = loaded.tokenizer else { throw CommandError("--text: \(loaded.path) has no tokenizer.") }
+      ids = Array(tokenizer.encode(String(decoding: data, as: UTF8.self)).prefix(prompt))
+      guard !ids.isEmpty else { throw CommandError("--text: \(text) is empty.") }
+    } else {
+      ids = (0..<prompt).map { Int32(Benchmark.token(0, $0, loaded.decoder)) }
+    }
+    let engine = Engine(decoder: loaded.decoder, tokenizer: nil, endTokens: [], threadCount: threadCount)
+    return try await DraftBenchmark(
+      engine, prompt: ids, generatedTokens: generate, drafting: draft, maximumDraftTokens: draftTokens,
+      repetitions: repetitions)
+  }
+
+  private static func json(_ drafts: DraftBenchmark) -> JSONValue {
+    let members: JSONValue = [
+      "decode_tokens_per_second": .number(drafts.decodeTokensPerSecond),
+      "plain_decode_tokens_per_second": .number(drafts.plainDecodeTokensPerSecond), "gain": .number(drafts.gain),
+    ]
+    return .object((drafts.counts.json.members ?? []) + (members.members ?? []))
+  }
+
+  private static func rows(_ drafts: DraftBenchmark?) -> [[String]] {
+    guard let drafts else { return [] }
+    let counts = drafts.counts
+    return [
+      ["decode without guesses", String(format: "%.1f tokens/s", drafts.plainDecodeTokensPerSecond)],
+      [
+        "decode with \(counts.drafting.rawValue)",
+        String(format: "%.1f tokens/s, %.2f times as fast", drafts.decodeTokensPerSecond, drafts.gain),
+      ],
+      [
+        "guesses",
+        String(
+          format: "%d of %d right, %.2f tokens a pass", counts.accepted, counts.proposed, counts.tokensPerPass),
+      ],
+    ]
   }
 
   /// The most memory of the process that was resident at once.

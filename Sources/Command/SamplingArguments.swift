@@ -1,4 +1,4 @@
-import ArgumentParser
+public import ArgumentParser
 import SwiftletGeneration
 
 /// Options of sampling, named as in the HTTP API. What is left out is as the model's generation_config.json advises.
@@ -34,6 +34,7 @@ struct SamplingArguments: ParsableArguments {
     name: [.long, .customLong("max-new-tokens")],
     help: ArgumentHelp("The most tokens to generate (default: as advised, else until the context is full).", valueName: "n"))
   var maxTokens: Int?
+  @OptionGroup var drafting: DraftingArguments
 
   func validate() throws {
     do {
@@ -57,6 +58,20 @@ struct SamplingArguments: ParsableArguments {
       temperature: temperature ?? advised.temperature, topK: topK ?? advised.topK, topP: topP ?? advised.topP,
       minP: minP ?? advised.minP, repetitionPenalty: repetitionPenalty, frequencyPenalty: frequencyPenalty,
       presencePenalty: presencePenalty, logitBias: biases, seed: seed, stop: stop,
-      maximumResponseTokens: maxTokens ?? advised.maximumResponseTokens)
+      maximumResponseTokens: maxTokens ?? advised.maximumResponseTokens, drafting: drafting.draft,
+      maximumDraftTokens: drafting.draftTokens)
   }
 }
+
+/// How the next tokens are guessed.
+struct DraftingArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Guesses the next tokens, which saves time where guesses are right and changes no answer: mtp by the checkpoint's own layer, "
+        + "lookup by what followed the last tokens before, auto mtp where there is one, or none.", valueName: "kind"))
+  var draft = Drafting.automatic
+  @Option(help: ArgumentHelp("The most tokens to guess at once.", valueName: "n"))
+  var draftTokens = 8
+}
+
+extension Drafting: ExpressibleByArgument {}

@@ -12,6 +12,7 @@ final class ActiveSequence {
   /// Prompt tokens found in a cache.
   let cachedTokens: Int
   private var sampler: Sampler
+  private var drafter: Drafter?
   private var decoder: StreamingDecoder?
   private var stops: StopDetector
   private var reasoning: ReasoningParser
@@ -22,8 +23,9 @@ final class ActiveSequence {
   /// Its cache is of no use: the model computed no number, or its weights changed.
   private(set) var isBroken = false
 
+  /// - Parameter drafting: none but those that the model can do.
   init(
-    _ request: GenerationRequest, cache: KeyValueCache, tokenizer: Tokenizer?, ends: Set<Int32>,
+    _ request: GenerationRequest, cache: KeyValueCache, tokenizer: Tokenizer?, ends: Set<Int32>, drafting: Drafting,
     events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
   ) {
     self.request = request
@@ -36,6 +38,9 @@ final class ActiveSequence {
     stops = StopDetector(request.options.stop)
     reasoning = ReasoningParser(promptOpensThought: request.promptOpensThought)
     self.ends = request.options.ignoresEnd ? [] : ends
+    if drafting != .none {
+      drafter = Drafter(drafting, limit: request.options.maximumDraftTokens, prompt: request.prompt)
+    }
   }
 
   /// Prompt tokens that are not computed yet.
@@ -54,6 +59,7 @@ final class ActiveSequence {
     }
     tokens.append(token)
     sampler.accept(token)
+    drafter?.append(token)
     if ends.contains(token) {
       events.yield(.token(id: token, parts: []))
       return finish(.stop)
@@ -67,6 +73,34 @@ final class ActiveSequence {
       finish(.length)
     }
   }
+
+  /// Guesses the next tokens, as many as there is place for.
+  func draft() -> [Int32] {
+    let generated = tokens.count - request.prompt.count
+    // The pass itself yields a token besides.
+    let room = min(cache.capacity - tokens.count, (request.options.maximumResponseTokens ?? .max) - generated - 1)
+    return drafter?.draft(room: room) ?? []
+  }
+
+  /// Takes the logits of the last token and of the guesses behind it, in order, as long as the guesses are right, and makes the
+  /// cache forget the others.
+  /// - Parameter logits: of the last token (0) or of a guess (from 1).
+  func advance(guesses: [Int32], logits: (Int) -> UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
+    var right = 0
+    advance(logits: logits(0), kernels: kernels)
+    while !isFinished, right < guesses.count, tokens.last == guesses[right] {
+      right += 1
+      advance(logits: logits(right), kernels: kernels)
+    }
+    drafter?.endPass()
+    cache.truncate(to: tokens.count - 1)
+  }
+
+  /// Whether the decoder's prediction layer is to be asked.
+  var wantsPrediction: Bool { !isFinished && drafter?.wantsPrediction ?? false }
+
+  /// What the prediction layer says comes behind the last token.
+  func predict(_ token: Int32?) { drafter?.predict(token) }
 
   /// Ends the answer because nobody waits for it any more.
   func cancel() {
@@ -93,7 +127,7 @@ final class ActiveSequence {
     let summary = GenerationSummary(
       finishReason: reason, parts: last, promptTokens: request.prompt.count, cachedTokens: cachedTokens,
       completionTokens: tokens.count - request.prompt.count, prefillSeconds: seconds(from: startTime, to: firstTokenTime),
-      decodeSeconds: seconds(from: firstTokenTime))
+      decodeSeconds: seconds(from: firstTokenTime), drafts: drafter?.counts)
     events.yield(.finished(summary))
     events.finish()
   }

@@ -55,7 +55,8 @@ public struct Benchmark: Sendable {
     try decoder.checkWeights()
   }
 
-  private static func token(_ sequence: Int, _ position: Int, _ decoder: Decoder) -> Int {
+  /// An arbitrary token.
+  public static func token(_ sequence: Int, _ position: Int, _ decoder: Decoder) -> Int {
     (sequence * 7919 + position * 104_729 + 17) % decoder.configuration.vocabularySize
   }
 
@@ -87,7 +88,12 @@ public struct Benchmark: Sendable {
   }
 
   private static func median(_ count: Int, _ measure: () -> Double) -> Double {
-    let values = (0..<count).map { _ in measure() }.sorted()
-    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2
+    median((0..<count).map { _ in measure() })
+  }
+
+  /// - Parameter values: one at least.
+  static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted(), middle = values.count / 2
+    return values.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 }

@@ -46,6 +46,11 @@ public final class Engine: Sendable {
   public func generate(_ request: GenerationRequest) throws(GenerationError) -> GenerationStream {
     let vocabularySize = decoder.configuration.vocabularySize
     try request.options.validate(vocabularySize: vocabularySize)
+    guard request.options.drafting != .multiTokenPrediction || decoder.predictsFurtherTokens else {
+      throw .invalidOption(
+        name: "draft",
+        reason: "found mtp, but this checkpoint has no layer that predicts further tokens; choose lookup or none")
+    }
     guard !request.prompt.isEmpty else { throw .emptyPrompt }
     guard request.prompt.count <= contextLength else {
       throw .promptTooLong(tokens: request.prompt.count, contextLength: contextLength)

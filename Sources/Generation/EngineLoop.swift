@@ -57,8 +57,10 @@ final class EngineLoop {
   private func admit(_ submission: Submission) {
     guard !submission.isCancelled.load(ordering: .relaxed) else { return submission.events.finish() }
     let cache = takeCache(for: submission.request.prompt)
+    var drafting = submission.request.options.drafting
+    if drafting == .automatic { drafting = decoder.predictsFurtherTokens ? .multiTokenPrediction : .none }
     let sequence = ActiveSequence(
-      submission.request, cache: cache, tokenizer: tokenizer, ends: endTokens, events: submission.events)
+      submission.request, cache: cache, tokenizer: tokenizer, ends: endTokens, drafting: drafting, events: submission.events)
     active.append((submission, sequence))
   }
 
@@ -83,27 +85,58 @@ final class EngineLoop {
     let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
     let isLast = chunk.count == pending.count
     let input = Decoder.Input(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)
-    guard let logits = forward([input], role: .prompt) else { return }
-    if isLast { sequence.advance(logits: row(0, of: logits), kernels: compute.kernels) }
+    let start = sequence.cache.count
+    guard let result = forward([input], keepingHidden: sequence.wantsPrediction, role: .prompt) else { return }
+    if isLast { sequence.advance(logits: row(0, of: result.logits), kernels: compute.kernels) }
+    predict([(sequence, 0..<chunk.count, start)], hidden: result.hidden, role: .prompt)
   }
 
-  /// One token for every answer in progress.
+  /// One token for every answer in progress, and one more for each guess that was right.
   private func decodeStep() {
     let decoding = active.map(\.sequence).filter { !$0.isFinished && $0.pendingPrompt.isEmpty }
     if decoding.isEmpty { return }
-    let inputs = decoding.compactMap { sequence in
-      sequence.tokens.last.map { Decoder.Input(tokens: [Int($0)], cache: sequence.cache, output: .last) }
+    let guesses = decoding.map { $0.draft() }
+    let inputs = zip(decoding, guesses).map { sequence, guesses in
+      Decoder.Input(tokens: (sequence.tokens.suffix(1) + guesses).map(Int.init), cache: sequence.cache, output: .all)
     }
-    guard let logits = forward(inputs, role: .generated) else { return }
-    for (index, sequence) in decoding.enumerated() { sequence.advance(logits: row(index, of: logits), kernels: compute.kernels) }
+    let keepsHidden = decoding.contains { $0.wantsPrediction }
+    guard let result = forward(inputs, keepingHidden: keepsHidden, role: .generated) else { return }
+    var first = 0
+    var computed: [(sequence: ActiveSequence, rows: Range<Int>, start: Int)] = []
+    for (sequence, guesses) in zip(decoding, guesses) {
+      let start = sequence.tokens.count - 1
+      sequence.advance(guesses: guesses, logits: { row(first + $0, of: result.logits) }, kernels: compute.kernels)
+      computed.append((sequence, first..<first + sequence.cache.count - start, start))
+      first += 1 + guesses.count
+    }
+    predict(computed, hidden: result.hidden, role: .generated)
+  }
+
+  /// Asks the decoder's prediction layer about positions that were just computed, for the sequences that want it.
+  private func predict(
+    _ computed: [(sequence: ActiveSequence, rows: Range<Int>, start: Int)], hidden: Tensor, role: PositionRole
+  ) {
+    let wanted = computed.filter { $0.sequence.wantsPrediction && !$0.rows.isEmpty }
+    let inputs = wanted.map { sequence, rows, start in
+      Decoder.PredictionInput(
+        rows: rows, nextTokens: sequence.tokens[start + 1..<start + 1 + rows.count].map(Int.init), cache: sequence.cache,
+        startPosition: start)
+    }
+    guard let logits = decoder.predict(inputs, hidden: hidden, role: role, compute: compute) else { return }
+    for (index, (sequence, _, _)) in wanted.enumerated() {
+      let best = compute.kernels.argmax(UnsafeBufferPointer(row(index, of: logits)))
+      sequence.predict(Int32(best))
+    }
   }
 
   /// Computes a pass; nil when a file of weights was cut or written to, and nothing that was computed may be used any more.
-  private func forward(_ inputs: [Decoder.Input], role: PositionRole) -> Tensor? {
-    let logits = decoder.forward(inputs, role: role, compute: compute)
+  private func forward(
+    _ inputs: [Decoder.Input], keepingHidden: Bool, role: PositionRole
+  ) -> (logits: Tensor, hidden: Tensor)? {
+    let result = decoder.forward(inputs, keepingHidden: keepingHidden, role: role, compute: compute)
     do throws(CheckpointError) {
       try decoder.checkWeights()
-      return logits
+      return result
     } catch {
       for (_, sequence) in active where !sequence.isFinished { sequence.fail(error) }
       kept = []

@@ -26,12 +26,17 @@ public struct GenerationOptions: Sendable, Equatable {
   public var maximumResponseTokens: Int?
   /// Whether tokens that end a text are ignored (for measuring).
   public var ignoresEnd: Bool
+  /// Where guesses of the next tokens come from. They save time and change no answer.
+  public var drafting: Drafting
+  /// The most tokens to guess at once.
+  public var maximumDraftTokens: Int
 
   /// Temperature 0.6 and top-p 0.95 are what DeepSeek advises for R1.
   public init(
     temperature: Double = 0.6, topK: Int = 0, topP: Double = 0.95, minP: Double = 0, repetitionPenalty: Double = 1,
     frequencyPenalty: Double = 0, presencePenalty: Double = 0, logitBias: [Int32: Double] = [:], seed: UInt64 = 0,
-    sampleIndex: Int = 0, stop: [String] = [], maximumResponseTokens: Int? = nil, ignoresEnd: Bool = false
+    sampleIndex: Int = 0, stop: [String] = [], maximumResponseTokens: Int? = nil, ignoresEnd: Bool = false,
+    drafting: Drafting = .automatic, maximumDraftTokens: Int = 8
   ) {
     self.temperature = temperature
     self.topK = topK
@@ -46,6 +51,8 @@ public struct GenerationOptions: Sendable, Equatable {
     self.stop = stop
     self.maximumResponseTokens = maximumResponseTokens
     self.ignoresEnd = ignoresEnd
+    self.drafting = drafting
+    self.maximumDraftTokens = maximumDraftTokens
   }
 
   /// How a token is chosen, in the shape of Apple's Foundation Models.
@@ -103,6 +110,9 @@ public struct GenerationOptions: Sendable, Equatable {
     try check("presence_penalty", presencePenalty, -100...100)
     if let maximumResponseTokens, maximumResponseTokens < 1 {
       throw .invalidOption(name: "max_tokens", reason: "found \(maximumResponseTokens), expected at least 1")
+    }
+    guard (1...64).contains(maximumDraftTokens) else {
+      throw .invalidOption(name: "draft_tokens", reason: "found \(maximumDraftTokens), expected 1 to 64")
     }
     for (id, bias) in logitBias {
       guard (0..<vocabularySize).contains(Int(id)) else {

@@ -43,6 +43,8 @@ public struct GenerationSummary: Sendable {
   public var prefillSeconds: Double
   /// Seconds from the first token chosen to the last.
   public var decodeSeconds: Double
+  /// How drafting went; nil without.
+  public var drafts: DraftCounts?
 
   public var prefillTokensPerSecond: Double {
     prefillSeconds > 0 ? Double(promptTokens - cachedTokens) / prefillSeconds : 0

@@ -13,28 +13,12 @@ public struct Decoder: Sendable {
   /// How latent attention is computed.
   public var attentionForm: AttentionForm = .absorbed
   private let embedding: Tensor
-  private let layers: [Layer]
+  private let layers: [DecoderLayer]
   private let finalNorm: Tensor
   private let head: Tensor
   private let frequencies: RotaryFrequencies
   private let source: WeightSource
-
-  private struct Layer {
-    let attentionNorm: Tensor
-    let attention: AttentionKind
-    let feedForwardNorm: Tensor
-    let feedForward: FeedForwardKind
-
-    enum AttentionKind {
-      case groupedQuery(GroupedQueryAttention)
-      case latent(LatentAttention)
-    }
-
-    enum FeedForwardKind {
-      case dense(DenseFeedForward)
-      case mixture(MixtureOfExperts)
-    }
-  }
+  private let prediction: MultiTokenPrediction?
 
   /// Finds every weight and checks its shape. Weights stay in the mapped file.
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
@@ -47,12 +31,14 @@ public struct Decoder: Sendable {
     finalNorm = try loader.floats(.finalNorm, [hidden])
     head = configuration.tiesEmbeddings ? embedding : try loader.required(.head, [configuration.vocabularySize, hidden])
     frequencies = RotaryFrequencies(configuration.rotary)
-    var layers: [Layer] = []
+    var layers: [DecoderLayer] = []
     for index in 0..<configuration.layerCount {
       loader.layer = index
-      layers.append(try Self.layer(configuration, index, loader))
+      layers.append(try DecoderLayer(configuration, index: index, loader: loader))
     }
     self.layers = layers
+    loader.layer = configuration.layerCount
+    prediction = try MultiTokenPrediction(configuration, embedding: embedding, head: head, loader: loader)
     distinguishesRoles = source.tensors.contains { $0.tensor.type.isQuantized }
     cacheType = embedding.type == .float32 ? .float32 : .bfloat16
     // Some weights were copied.
@@ -63,37 +49,22 @@ public struct Decoder: Sendable {
   /// - Throws: `CheckpointError` naming the file that was cut or written to.
   public func checkWeights() throws(CheckpointError) { try source.check() }
 
-  private static func layer(_ configuration: ModelConfiguration, _ index: Int, _ loader: WeightLoader) throws(CheckpointError)
-    -> Layer
-  {
-    let hidden = configuration.hiddenSize
-    let attention: Layer.AttentionKind =
-      switch configuration.attention {
-      case .groupedQuery(let keyValueHeads, let dimension):
-        .groupedQuery(
-          try GroupedQueryAttention(configuration, keyValueHeadCount: keyValueHeads, headDimension: dimension, loader: loader))
-      case .latent(let latent): .latent(try LatentAttention(configuration, latent, loader: loader))
-      }
-    let feedForward: Layer.FeedForwardKind =
-      if let mixture = configuration.mixture, configuration.hasExperts(layer: index) {
-        .mixture(try MixtureOfExperts(mixture, hidden: hidden, loader: loader))
-      } else {
-        .dense(try DenseFeedForward(hidden: hidden, size: configuration.feedForwardSize, loader: loader))
-      }
-    return Layer(
-      attentionNorm: try loader.floats(.attentionNorm, [hidden]), attention: attention,
-      feedForwardNorm: try loader.floats(.feedForwardNorm, [hidden]), feedForward: feedForward)
-  }
+  /// Whether the checkpoint has a layer that predicts the token after the next; see `predict`.
+  public var predictsFurtherTokens: Bool { prediction != nil }
 
   /// An empty cache for one sequence.
   /// - Parameter capacity: the most positions it may hold.
   public func makeCache(capacity: Int) -> KeyValueCache {
-    KeyValueCache(layout: KeyValueCache.Layout(configuration, type: cacheType), capacity: capacity)
+    KeyValueCache(layout: cacheLayout, capacity: capacity)
+  }
+
+  private var cacheLayout: KeyValueCache.Layout {
+    KeyValueCache.Layout(configuration, layerCount: layers.count + (prediction == nil ? 0 : 1), type: cacheType)
   }
 
   /// Bytes a cached position takes.
   public var cacheBytesPerPosition: Int {
-    KeyValueCache.Layout(configuration, type: cacheType).blockBytes / KeyValueBlocks.blockLength
+    cacheLayout.blockBytes / KeyValueBlocks.blockLength
   }
 
   /// Tokens to add to one sequence in a pass.
@@ -122,14 +93,21 @@ public struct Decoder: Sendable {
   ///   - role: whether the tokens are a prompt's or generated; see `PositionRole`.
   /// - Returns: `[outputs, vocabulary]`, valid until the next pass.
   public func forward(_ inputs: [Input], role: PositionRole, compute: Compute) -> Tensor {
+    forward(inputs, keepingHidden: false, role: role, compute: compute).logits
+  }
+
+  /// The same, and the hidden states of all tokens when they are to be kept: `[tokens, hidden]`, after the last norm, in the inputs'
+  /// order, valid until the next pass.
+  public func forward(
+    _ inputs: [Input], keepingHidden: Bool, role: PositionRole, compute: Compute
+  ) -> (logits: Tensor, hidden: Tensor) {
     compute.beginPass()
-    var sequences: [(rows: Range<Int>, cache: KeyValueCache)] = []
-    var tokens: [Int] = [], positions: [Int] = [], outputs: [Int] = []
+    var sequences: [ForwardPass.Sequence] = []
+    var tokens: [Int] = [], outputs: [Int] = []
     for input in inputs {
       let rows = tokens.count..<tokens.count + input.tokens.count
       input.cache.reserve(input.tokens.count)
-      sequences.append((rows, input.cache))
-      positions += input.cache.count..<input.cache.count + input.tokens.count
+      sequences.append(.init(rows: rows, cache: input.cache, startPosition: input.cache.count))
       tokens += input.tokens
       switch input.output {
       case .none: break
@@ -137,28 +115,59 @@ public struct Decoder: Sendable {
       case .all: outputs += rows
       }
     }
-    let pass = ForwardPass(
-      compute: compute, role: role, sequences: sequences, angles: frequencies.angles(positions: positions, compute: compute),
-      attentionForm: attentionForm)
+    let pass = makePass(sequences, role: role, compute: compute)
     let x = compute.embedding(embedding, tokens)
-    for index in layers.indices { compute.releasing { run(layer: index, on: x, pass) } }
+    for layer in layers { compute.releasing { layer(on: x, pass) } }
     for input in inputs { input.cache.advance(input.tokens.count) }
-    let last = compute.rmsNorm(compute.gather(x, outputs), finalNorm, epsilon: configuration.normEpsilon)
-    return compute.linear(last, head, role: role)
+    let kept = keepingHidden ? x : compute.gather(x, outputs)
+    let normed = compute.rmsNorm(kept, finalNorm, epsilon: configuration.normEpsilon)
+    return (compute.linear(keepingHidden ? compute.gather(normed, outputs) : normed, head, role: role), normed)
   }
 
-  /// Adds what a layer computes to the hidden states `[rows, hidden]`, in place.
-  private func run(layer index: Int, on x: Tensor, _ pass: ForwardPass) {
-    let layer = layers[index], compute = pass.compute
-    let normed = compute.rmsNorm(x, layer.attentionNorm, epsilon: configuration.normEpsilon)
-    switch layer.attention {
-    case .groupedQuery(let attention): compute.add(attention(normed, layer: index, pass: pass), into: x)
-    case .latent(let attention): compute.add(attention(normed, layer: index, pass: pass), into: x)
+  private func makePass(_ sequences: [ForwardPass.Sequence], role: PositionRole, compute: Compute) -> ForwardPass {
+    let positions = sequences.flatMap { $0.startPosition..<$0.startPosition + $0.rows.count }
+    return ForwardPass(
+      compute: compute, role: role, sequences: sequences, angles: frequencies.angles(positions: positions, compute: compute),
+      attentionForm: attentionForm)
+  }
+
+  /// Positions from which to predict further tokens, all of one sequence and in order.
+  public struct PredictionInput {
+    /// Rows of the pass's hidden states.
+    public var rows: Range<Int>
+    /// The token behind each of these positions.
+    public var nextTokens: [Int]
+    public var cache: KeyValueCache
+    /// The first of the positions; the cache holds the decoder's part of all of them.
+    public var startPosition: Int
+
+    public init(rows: Range<Int>, nextTokens: [Int], cache: KeyValueCache, startPosition: Int) {
+      self.rows = rows
+      self.nextTokens = nextTokens
+      self.cache = cache
+      self.startPosition = startPosition
     }
-    let inner = compute.rmsNorm(x, layer.feedForwardNorm, epsilon: configuration.normEpsilon)
-    switch layer.feedForward {
-    case .dense(let feedForward): compute.add(feedForward(inner, pass: pass), into: x)
-    case .mixture(let mixture): compute.add(mixture(inner, pass: pass), into: x)
+  }
+
+  /// Predicts, by the checkpoint's layer for it, the token behind each input's last next token.
+  ///
+  /// The layer attends to the positions it was given before, so it wants every position of a sequence once, in order.
+  /// - Parameter hidden: what the pass kept that computed these positions.
+  /// - Returns: logits `[inputs, vocabulary]`, valid until the next pass; nil when the checkpoint has no such layer.
+  public func predict(
+    _ inputs: [PredictionInput], hidden: Tensor, role: PositionRole, compute: Compute
+  ) -> Tensor? {
+    guard let prediction, !inputs.isEmpty else { return nil }
+    var sequences: [ForwardPass.Sequence] = []
+    var outputs: [Int] = [], count = 0
+    for input in inputs {
+      sequences.append(
+        .init(rows: count..<count + input.rows.count, cache: input.cache, startPosition: input.startPosition))
+      count += input.rows.count
+      outputs.append(count - 1)
     }
+    return prediction(
+      compute.gather(hidden, inputs.flatMap(\.rows)), nextTokens: inputs.flatMap(\.nextTokens), outputs: outputs,
+      pass: makePass(sequences, role: role, compute: compute))
   }
 }

@@ -21,9 +21,10 @@ public final class KeyValueCache {
     /// Values are the leading part of keys, and not stored again.
     let isLatent: Bool
 
-    init(_ configuration: ModelConfiguration, type: ElementType) {
+    /// - Parameter layerCount: the decoder's layers, and the one that predicts further tokens.
+    init(_ configuration: ModelConfiguration, layerCount: Int, type: ElementType) {
       self.type = type
-      layerCount = configuration.layerCount
+      self.layerCount = layerCount
       switch configuration.attention {
       case .groupedQuery(let heads, let dimension):
         (headCount, keyDimension, valueDimension, isLatent) = (heads, dimension, dimension, false)

@@ -99,6 +99,13 @@ struct WeightName {
   static let sharedGate = WeightName("blk.#.ffn_gate_shexp.weight", "model.layers.#.mlp.shared_experts.gate_proj.weight")
   static let sharedUp = WeightName("blk.#.ffn_up_shexp.weight", "model.layers.#.mlp.shared_experts.up_proj.weight")
   static let sharedDown = WeightName("blk.#.ffn_down_shexp.weight", "model.layers.#.mlp.shared_experts.down_proj.weight")
+  // Of the layer that predicts further tokens, beside those of a decoder layer.
+  static let predictionProjection = WeightName("blk.#.nextn.eh_proj.weight", "model.layers.#.eh_proj.weight")
+  static let predictionEmbeddingNorm = WeightName("blk.#.nextn.enorm.weight", "model.layers.#.enorm.weight")
+  static let predictionHiddenNorm = WeightName("blk.#.nextn.hnorm.weight", "model.layers.#.hnorm.weight")
+  static let predictionOutputNorm = WeightName("blk.#.nextn.shared_head_norm.weight", "model.layers.#.shared_head.norm.weight")
+  static let predictionEmbedding = WeightName("blk.#.nextn.embed_tokens.weight", "model.layers.#.embed_tokens.weight")
+  static let predictionHead = WeightName("blk.#.nextn.shared_head_head.weight", "model.layers.#.shared_head.head.weight")
 
   /// The bias that belongs to a weight.
   var bias: WeightName {

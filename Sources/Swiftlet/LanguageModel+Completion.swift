@@ -74,14 +74,29 @@ public struct Completion: Sendable {
     return parts
   }
 
-  /// The answer as the command's `--json` prints it.
+  /// The answer as the command's `--json` prints it. `draft` is there when the next tokens were guessed.
+  public var json: JSONValue {
+    var members = [
+      JSONMember(key: "text", value: .string(content)),
+      JSONMember(key: "reasoning", value: .string(reasoning)),
+      JSONMember(key: "ids", value: .array(tokens.map { .integer(Int($0)) })),
+      JSONMember(key: "prompt_tokens", value: .integer(summary?.promptTokens ?? 0)),
+      JSONMember(key: "completion_tokens", value: .integer(tokens.count)),
+      JSONMember(key: "finish_reason", value: summary.map { .string($0.finishReason.rawValue) } ?? .null),
+      JSONMember(key: "prefill_tokens_per_second", value: .number(summary?.prefillTokensPerSecond ?? 0)),
+      JSONMember(key: "decode_tokens_per_second", value: .number(summary?.decodeTokensPerSecond ?? 0)),
+    ]
+    if let drafts = summary?.drafts { members.append(JSONMember(key: "draft", value: drafts.json)) }
+    return .object(members)
+  }
+}
+
+extension DraftCounts {
+  /// As the command's `--json` prints it.
   public var json: JSONValue {
     [
-      "text": .string(content), "reasoning": .string(reasoning), "ids": .array(tokens.map { .integer(Int($0)) }),
-      "prompt_tokens": .integer(summary?.promptTokens ?? 0), "completion_tokens": .integer(tokens.count),
-      "finish_reason": summary.map { .string($0.finishReason.rawValue) } ?? .null,
-      "prefill_tokens_per_second": .number(summary?.prefillTokensPerSecond ?? 0),
-      "decode_tokens_per_second": .number(summary?.decodeTokensPerSecond ?? 0),
+      "kind": .string(drafting.rawValue), "passes": .integer(passes), "proposed": .integer(proposed),
+      "accepted": .integer(accepted), "acceptance": .number(acceptance), "tokens_per_pass": .number(tokensPerPass),
     ]
   }
 }

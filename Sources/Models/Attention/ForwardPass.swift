@@ -5,13 +5,20 @@ struct ForwardPass {
   let compute: Compute
   let role: PositionRole
   /// Each sequence's rows of the pass, consecutive and in order.
-  let sequences: [(rows: Range<Int>, cache: KeyValueCache)]
+  let sequences: [Sequence]
   let angles: RotaryAngles
   let attentionForm: AttentionForm
 
+  struct Sequence {
+    let rows: Range<Int>
+    let cache: KeyValueCache
+    /// Where the first row stands.
+    let startPosition: Int
+  }
+
   /// The attention sequences of one layer, over the cache's own blocks.
   func attentionSequences(layer: Int) -> [AttentionSequence] {
-    sequences.map { AttentionSequence(rows: $0.rows, startPosition: $0.cache.count, blocks: $0.cache.layer(layer)) }
+    sequences.map { AttentionSequence(rows: $0.rows, startPosition: $0.startPosition, blocks: $0.cache.layer(layer)) }
   }
 }
 

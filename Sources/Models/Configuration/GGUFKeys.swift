@@ -102,6 +102,7 @@ struct GGUFKeys {
 
   private static let keys = [
     "vocab_size": "vocab_size", "hidden_size": "embedding_length", "num_hidden_layers": "block_count",
+    "num_nextn_predict_layers": "nextn_predict_layers",
     "num_attention_heads": "attention.head_count", "num_key_value_heads": "attention.head_count_kv",
     "head_dim": "attention.key_length", "intermediate_size": "feed_forward_length",
     "max_position_embeddings": "context_length", "rms_norm_eps": "attention.layer_norm_rms_epsilon",

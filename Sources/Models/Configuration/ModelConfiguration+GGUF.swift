@@ -74,6 +74,7 @@ extension ModelConfiguration {
       headCount: headCount,
       attention: attention,
       rotary: rotary,
+      predictionLayerCount: nextTokenLayers,
       feedForwardSize: keys.integer("feed_forward_length"),
       mixture: mixture,
       normEpsilon: Float(keys.double("attention.layer_norm_rms_epsilon")),

@@ -35,6 +35,7 @@ extension ModelConfiguration {
       headCount: headCount,
       attention: attention,
       rotary: Rotary(theta: rope.theta, dimension: headDimension, isInterleaved: interleaved, scaling: rope.scaling),
+      predictionLayerCount: architecture == .deepseekV3 ? fields.integer("num_nextn_predict_layers", default: 0) : 0,
       feedForwardSize: fields.integer("intermediate_size"),
       mixture: isLatent ? Self.mixture(fields, architecture) : nil,
       normEpsilon: Float(fields.double("rms_norm_eps", default: 1e-6)),

@@ -10,6 +10,7 @@ extension ModelConfiguration {
     try check("vocab_size", vocabularySize, 1...1 << 24)
     try check("hidden_size", hiddenSize, 1...1 << 20)
     try check("num_hidden_layers", layerCount, 1...4096)
+    try check("num_nextn_predict_layers", predictionLayerCount, 0...64)
     try check("num_attention_heads", headCount, 1...4096)
     try check("intermediate_size", feedForwardSize, 1...1 << 22)
     try check("max_position_embeddings", contextLength, 1...1 << 30)

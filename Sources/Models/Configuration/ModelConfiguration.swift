@@ -18,6 +18,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var headCount: Int
   public var attention: Attention
   public var rotary: Rotary
+  /// Layers behind the others that predict further tokens, as the configuration says; the files may lack them.
+  public var predictionLayerCount = 0
   /// Inner size of the dense feed-forward layers.
   public var feedForwardSize: Int
   /// nil for models without experts.
