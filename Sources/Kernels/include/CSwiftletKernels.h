@@ -46,6 +46,11 @@ struct swiftlet_kernels {
   // Expands `count` values (a multiple of the type's block) to F32, exactly as the format defines them.
   void (*expand)(int type, const void *source, size_t count, float *destination);
 
+  // Stores `count` F32 values (a multiple of the type's block) as F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K,
+  // for the least squared error. All variants write the same bytes. Returns 0 when a value is not finite or too large for the type:
+  // F32, F16 and BF16 are then stored as IEEE 754 rounds them, blocks all as zeros.
+  int (*quantize)(int type, const float *source, size_t count, void *destination);
+
   // destination[i] = source[i] rounded to the nearest BF16 (ties to even), still as F32. May be in place.
   void (*round_to_bf16)(const float *source, size_t count, float *destination);
 
