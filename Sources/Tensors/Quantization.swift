@@ -30,17 +30,16 @@ extension Kernels {
 }
 
 extension Compute {
-  /// Stores a tensor as another type, on all threads; the bytes do not depend on their number. A tensor of that type already is copied
-  /// as it stands.
+  /// Stores a tensor as another type, on all threads; the bytes do not depend on their number. Blocks of that type already are copied.
   /// - Parameters:
   ///   - tensor: `[rows, columns]` of any type; columns are a multiple of the new type's block length.
   ///   - type: one that is writable.
   ///   - destination: room for `type.byteCount(of: tensor.shape.count)` bytes, at any address.
-  /// - Returns: whether every value was finite and within the type's range, see `Kernels.quantize`; true for a copy.
+  /// - Returns: whether every value was finite and within the type's range, see `Kernels.quantize`; true for copied blocks.
   public func convert(_ tensor: Tensor, to type: ElementType, into destination: UnsafeMutableRawPointer) -> Bool {
     let columns = tensor.shape.columns
     precondition(type.isWritable && columns % type.blockLength == 0, "\(tensor.shape) cannot be stored as \(type.name)")
-    if tensor.type == type {
+    if tensor.type == type && type.isQuantized {
       destination.copyMemory(from: tensor.address, byteCount: tensor.shape.rows * tensor.rowBytes)
       return true
     }
