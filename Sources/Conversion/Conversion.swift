@@ -36,6 +36,8 @@ public struct Conversion {
   let output: String
   let job: Job
   private let threadCount: Int
+  /// The most bytes of a file of safetensors.
+  var shardBytes = SafetensorsPlan.shardBytes
 
   enum Job {
     case gguf(metadata: GGUFMetadata, tensors: [TensorPlan], configuration: ModelConfiguration?)
@@ -101,7 +103,7 @@ public struct Conversion {
       return GGUFWriter.byteCount(metadata: metadata, tensors: tensors.map(\.ggufTensor))
     case .folder(let plan, let contents):
       var bytes = contents.byteCount
-      for shard in plan.shards(of: SafetensorsPlan.shardBytes) {
+      for shard in plan.shards(of: shardBytes) {
         bytes += try SafetensorsWriter.byteCount(tensors: shard.map(\.safetensorsTensor), metadata: FolderContents.format)
       }
       return bytes
@@ -164,7 +166,7 @@ public struct Conversion {
     let folder = try FolderWriter(path: output)
     try contents.write(to: folder.temporaryPath)
     var meter = Meter(plan.tensors)
-    let shards = plan.shards(of: SafetensorsPlan.shardBytes)
+    let shards = plan.shards(of: shardBytes)
     for (index, shard) in shards.enumerated() {
       let name = FolderContents.fileName(index, of: shards.count)
       let writer = try SafetensorsWriter(

@@ -26,8 +26,8 @@ struct ModelMetadata {
   func metadata() -> GGUFMetadata {
     var result = GGUFMetadata()
     result.set("general.architecture", .string(architecture))
-    addSampling(to: &result)
     result.set("general.type", .string("model"))
+    addSampling(to: &result)
     addNames(to: &result)
     addShape(to: &result)
     addRotary(to: &result)

@@ -125,7 +125,11 @@ struct TokenizerMetadata {
         if let first = single[0]["SpecialToken"]?["id"]?.string {
           settle("bos", settings == nil || first == content("bos") || content("bos") == nil, replacing: true)
         }
-        if single[single.count - 1]["SpecialToken"] != nil { settle("eos", true, replacing: true) }
+        let last = single[single.count - 1]["SpecialToken"]?["id"]?.string
+        if last != nil { settle("eos", true, replacing: true) }
+        if let separates = separates(step["pair"]?.elements ?? [], last, content("sep") ?? content("eos"), content("eos")) {
+          settle("sep", separates, replacing: true)
+        }
       default: break
       }
     }
@@ -138,6 +142,16 @@ struct TokenizerMetadata {
     }
     for type in Self.specialTypes { found(type, config?["\(type)_token_id"]?.integer) }
     return (ids, adds)
+  }
+
+  /// Whether a token between two texts separates them; nil when there is none.
+  private func separates(_ pair: [JSONValue], _ last: String?, _ separator: String?, _ end: String?) -> Bool? {
+    guard let first = pair.firstIndex(where: { $0["Sequence"]?["id"]?.string == "A" }),
+      let second = pair.firstIndex(where: { $0["Sequence"]?["id"]?.string == "B" }), second > first + 1
+    else { return nil }
+    let between = pair[first + 1..<second].map { $0["SpecialToken"]?["id"]?.string }
+    func isSeparator(_ token: String?) -> Bool { token != nil && (token == separator || token == end) }
+    return isSeparator(between[0]) && last == nil || between.count == 2 && isSeparator(between[1])
   }
 
   /// `chat_template` of tokenizer_config.json, else a file of its own; of a list of named ones all.
