@@ -12,8 +12,8 @@ public struct GGUFFile: Sendable {
   public let tensors: [(name: String, tensor: Tensor)]
   /// Tensors that cannot be computed with.
   public let unreadTensors: [UnreadTensor]
-  private let file: MappedFile
   private let metadataPlaces: [Range<Int>]
+  private let files: [MappedFile]
   private let metadataIndex: [[UInt8]: Int]
   private let tensorIndex: [[UInt8]: Int]
   private let unreadIndex: [[UInt8]: Int]
@@ -24,9 +24,9 @@ public struct GGUFFile: Sendable {
     let parts = try GGUFPart.all(path: path)
     let metadata = parts[0].content.metadata, tensors = parts.flatMap(\.tensors), unread = parts.flatMap(\.content.unread)
     self.path = path
+    files = parts.map(\.file)
     version = parts[0].content.version
     self.metadata = metadata
-    file = parts[0].file
     metadataPlaces = parts[0].content.metadataPlaces
     self.tensors = tensors
     unreadTensors = unread
@@ -35,17 +35,25 @@ public struct GGUFFile: Sendable {
     unreadIndex = Dictionary(uniqueKeysWithValues: unread.indices.map { (Array(unread[$0].name.utf8), $0) })
   }
 
+  /// Whether every part is still what was opened; see `MappedFile.check`.
+  /// - Throws: `CheckpointError` naming the part that changed.
+  public func check() throws(CheckpointError) {
+    for file in files { try file.check() }
+  }
+
   /// The metadata value of a key.
   public subscript(key: String) -> GGUFValue? { metadataIndex[Array(key.utf8)].map { metadata[$0].value } }
 
   /// The metadata as it stands in the file, to be written to another one.
   public var encodedMetadata: GGUFMetadata {
-    var result = GGUFMetadata()
-    for (entry, place) in zip(metadata, metadataPlaces) {
-      let bytes = file.withBytes { $0.extracting(place).withUnsafeBytes { Array($0) } }
-      result.set(entry.key, .encoded(bytes))
+    get throws(CheckpointError) {
+      var result = GGUFMetadata()
+      for (entry, place) in zip(metadata, metadataPlaces) {
+        let bytes = try files[0].withBytes { $0.extracting(place).withUnsafeBytes { Array($0) } }
+        result.set(entry.key, .encoded(bytes))
+      }
+      return result
     }
-    return result
   }
 
   /// The tensor of a name, when it can be computed with.

@@ -7,7 +7,7 @@ internal import SwiftletTokenization
 
 extension Conversion {
   /// A GGUF file from a folder.
-  static func gguf(folder path: String, _ type: GGUFType) throws -> Job {
+  static func gguf(folder path: String, _ type: GGUFType) throws -> (Job, WeightSource) {
     let (files, config, configuration) = try configuration(ofFolder: path)
     let folder = try SafetensorsFolder(path: path)
     let claimed = config["num_nextn_predict_layers"]?.integer ?? 0
@@ -21,7 +21,7 @@ extension Conversion {
     try TokenizerMetadata(
       files: files, vocabularySize: configuration.vocabularySize, isLlama: configuration.architecture == .llama
     ).add(to: &metadata)
-    return .gguf(metadata: metadata, tensors: plan.tensors, configuration: configuration)
+    return (.gguf(metadata: metadata, tensors: plan.tensors, configuration: configuration), .safetensors(folder))
   }
 
   private static func configuration(
@@ -35,13 +35,13 @@ extension Conversion {
   }
 
   /// A GGUF file of another type. All its metadata are kept as they are, but for those that tell the type and the parts.
-  static func gguf(file path: String, _ type: GGUFType) throws -> Job {
+  static func gguf(file path: String, _ type: GGUFType) throws -> (Job, WeightSource) {
     let file = try GGUFFile(path: path)
     if let unread = file.unreadTensors.first {
       throw CheckpointError(file: path, field: unread.name, reason: "found type \(unread.type), which cannot be read")
     }
     let configuration = try ModelConfiguration(gguf: file)
-    var metadata = file.encodedMetadata
+    var metadata = try file.encodedMetadata
     for key in ["split.no", "split.count", "split.tensors.count", "general.alignment"] { metadata.set(key, nil) }
     metadata.set("general.quantization_version", .uint32(2))
     metadata.set("general.file_type", .uint32(type.fileType))
@@ -51,7 +51,7 @@ extension Conversion {
     let tensors = zip(file.tensors, types).map { entry, type in
       TensorPlan(name: entry.name, tensor: entry.tensor, type: type ?? entry.tensor.type)
     }
-    return .gguf(metadata: metadata, tensors: tensors, configuration: nil)
+    return (.gguf(metadata: metadata, tensors: tensors, configuration: nil), .gguf(file))
   }
 
   private static func nextTokenLayers(_ file: GGUFFile) throws(CheckpointError) -> Int {
@@ -60,7 +60,7 @@ extension Conversion {
   }
 
   /// A folder from a GGUF file.
-  static func folder(file path: String, _ type: ElementType?) throws -> Job {
+  static func folder(file path: String, _ type: ElementType?) throws -> (Job, WeightSource) {
     let file = try GGUFFile(path: path)
     let configuration = try ModelConfiguration(gguf: file)
     let plan = try SafetensorsPlan(file, configuration, type: type)
@@ -76,11 +76,11 @@ extension Conversion {
     let advice = URL(fileURLWithPath: path).deletingLastPathComponent().path
     let name = "generation_config.json"
     if FolderFiles(folder: advice).exists(name) { contents.copies.append((name, advice + "/" + name)) }
-    return .folder(plan, contents)
+    return (.folder(plan, contents), .gguf(file))
   }
 
   /// A folder from a folder, with weights of another type.
-  static func folder(folder path: String, _ type: ElementType?) throws -> Job {
+  static func folder(folder path: String, _ type: ElementType?) throws -> (Job, WeightSource) {
     let (files, config, _) = try configuration(ofFolder: path)
     let folder = try SafetensorsFolder(path: path)
     let plan = try SafetensorsPlan(folder, type: type)
@@ -93,6 +93,6 @@ extension Conversion {
     contents.texts.append(("config.json", JSONValue.object(members).serialized() + "\n"))
     for name in FolderContents.companions where files.exists(name) { contents.copies.append((name, files.path(name))) }
     if !files.exists("tokenizer.json") { contents.notes.append("The source has no tokenizer.json, so there is none.") }
-    return .folder(plan, contents)
+    return (.folder(plan, contents), .safetensors(folder))
   }
 }

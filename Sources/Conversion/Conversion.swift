@@ -35,6 +35,8 @@ public struct Conversion {
   let source: String
   let output: String
   let job: Job
+  /// What the tensors are read from.
+  private let weights: WeightSource
   private let threadCount: Int
   /// The most bytes of a file of safetensors.
   var shardBytes = SafetensorsPlan.shardBytes
@@ -59,14 +61,14 @@ public struct Conversion {
     try Self.checkOutput(output, source: source, isReplacing: isReplacing, target)
     let isFolder = Self.isFolder(source)
     switch target {
-    case .gguf(let type): job = try isFolder ? Self.gguf(folder: source, type) : Self.gguf(file: source, type)
+    case .gguf(let type): (job, weights) = try isFolder ? Self.gguf(folder: source, type) : Self.gguf(file: source, type)
     case .safetensors(let type):
       if let type, type.elementType.isQuantized {
         throw CheckpointError(
           file: output, field: "type",
           reason: "found \(type.rawValue), expected f32, f16 or bf16: safetensors have no quantised types")
       }
-      job = try isFolder ? Self.folder(folder: source, type?.elementType) : Self.folder(file: source, type?.elementType)
+      (job, weights) = try isFolder ? Self.folder(folder: source, type?.elementType) : Self.folder(file: source, type?.elementType)
     }
     try DiskSpace.require(try byteCount(), for: output)
   }
@@ -152,6 +154,7 @@ public struct Conversion {
       }
     }
     try Task.checkCancellation()
+    try weights.check()
     try writer.finish()
   }
 
@@ -181,6 +184,7 @@ public struct Conversion {
     }
     if shards.count > 1 { try FolderContents.writeIndex(of: shards, to: folder.temporaryPath) }
     try Task.checkCancellation()
+    try weights.check()
     try folder.commit()
   }
 

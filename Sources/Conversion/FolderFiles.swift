@@ -23,11 +23,7 @@ struct FolderFiles {
   func text(_ name: String) throws(CheckpointError) -> String? { try bytes(name).map { String(decoding: $0, as: UTF8.self) } }
 
   func json(_ name: String) throws(CheckpointError) -> JSONValue? {
-    guard let bytes = try bytes(name) else { return nil }
-    do {
-      return try JSONValue(parsing: bytes)
-    } catch {
-      throw CheckpointError(file: path(name), field: "JSON", reason: "\(error)")
-    }
+    guard exists(name) else { return nil }
+    return try MappedFile(path: path(name), maximumBytes: Self.maximumBytes).json()
   }
 }

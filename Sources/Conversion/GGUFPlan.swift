@@ -55,7 +55,7 @@ struct GGUFPlan {
   }
 
   private mutating func plan() throws {
-    for unread in folder.files.flatMap(\.unreadTensors) where !Self.isNoWeight(unread.name) {
+    for unread in folder.unreadTensors where !Self.isNoWeight(unread.name) {
       throw failure(unread.name, "found type \(unread.type), which cannot be read")
     }
     var expertsLeft: [String: Int] = [:]

@@ -71,7 +71,7 @@ struct SafetensorsPlan {
 
   /// Tensors keep their names and places.
   init(_ folder: SafetensorsFolder, type: ElementType?) throws(CheckpointError) {
-    for unread in folder.files.flatMap(\.unreadTensors) where !GGUFPlan.isNoWeight(unread.name) {
+    for unread in folder.unreadTensors where !GGUFPlan.isNoWeight(unread.name) {
       throw CheckpointError(file: folder.path, field: unread.name, reason: "found type \(unread.type), which cannot be read")
     }
     for (name, tensor) in folder.tensors where !GGUFPlan.isNoWeight(name) {

@@ -51,7 +51,7 @@ import Testing
     let expected = try #require(member.value.elements)
     let found = try #require(file[member.key], "\(name) \(member.key)")
     let text: Comment = "\(name) \(member.key): \(found.summary)"
-    guard case .encoded(let bytes) = file.encodedMetadata[member.key] else {
+    guard case .encoded(let bytes) = try file.encodedMetadata[member.key] else {
       Issue.record(text)
       return
     }

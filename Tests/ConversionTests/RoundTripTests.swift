@@ -88,8 +88,9 @@ import Testing
     _ = try Fixtures.convert(before.path, .gguf(.bf16), to: folder.path + "/bf16.gguf")
     _ = try Fixtures.convert(before.path, .gguf(.f32), to: folder.path + "/same.gguf")
     let after = try GGUFFile(path: folder.path + "/bf16.gguf"), same = try GGUFFile(path: folder.path + "/same.gguf")
-    for entry in before.encodedMetadata.entries where entry.key != "general.file_type" {
-      #expect(after.encodedMetadata[entry.key] == entry.value, "\(entry.key)")
+    let encoded = try after.encodedMetadata
+    for entry in try before.encodedMetadata.entries where entry.key != "general.file_type" {
+      #expect(encoded[entry.key] == entry.value, "\(entry.key)")
     }
     #expect(try after.integer("general.file_type") == 32)
     #expect(after.tensors.map(\.name) == before.tensors.map(\.name))
