@@ -68,7 +68,8 @@ public struct Conversion {
           file: output, field: "type",
           reason: "found \(type.rawValue), expected f32, f16 or bf16: safetensors have no quantised types")
       }
-      (job, weights) = try isFolder ? Self.folder(folder: source, type?.elementType) : Self.folder(file: source, type?.elementType)
+      (job, weights) =
+        try isFolder ? Self.folder(folder: source, type?.elementType) : Self.folder(file: source, type?.elementType)
     }
     try DiskSpace.require(try byteCount(), for: output)
   }
