@@ -105,8 +105,9 @@ public struct Conversion {
     case .gguf(let metadata, let tensors, _):
       return GGUFWriter.byteCount(metadata: metadata, tensors: tensors.map(\.ggufTensor))
     case .folder(let plan, let contents):
-      var bytes = contents.byteCount
-      for shard in plan.shards(of: shardBytes) {
+      let shards = plan.shards(of: shardBytes)
+      var bytes = contents.byteCount + (FolderContents.index(of: shards)?.utf8.count ?? 0)
+      for shard in shards {
         bytes += try SafetensorsWriter.byteCount(tensors: shard.map(\.safetensorsTensor), metadata: FolderContents.format)
       }
       return bytes
@@ -183,7 +184,9 @@ public struct Conversion {
       }
       try writer.finish()
     }
-    if shards.count > 1 { try FolderContents.writeIndex(of: shards, to: folder.temporaryPath) }
+    if let index = FolderContents.index(of: shards) {
+      try FolderContents.write(index, to: folder.temporaryPath + "/model.safetensors.index.json")
+    }
     try Task.checkCancellation()
     try weights.check()
     try folder.commit()

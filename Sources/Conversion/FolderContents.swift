@@ -78,11 +78,7 @@ struct FolderContents {
   }
 
   func write(to folder: String) throws {
-    for (name, text) in texts {
-      let file = try FileWriter(path: folder + "/" + name)
-      try file.write(Array(text.utf8))
-      try file.commit()
-    }
+    for (name, text) in texts { try Self.write(text, to: folder + "/" + name) }
     for (name, path) in copies {
       let file = try FileWriter(path: folder + "/" + name)
       guard FileManager.default.isReadableFile(atPath: path) else {
@@ -93,19 +89,24 @@ struct FolderContents {
     }
   }
 
+  static func write(_ text: String, to path: String) throws(CheckpointError) {
+    let file = try FileWriter(path: path)
+    try file.write(Array(text.utf8))
+    try file.commit()
+  }
+
   static func fileName(_ index: Int, of count: Int) -> String {
     count == 1 ? "model.safetensors" : String(format: "model-%05d-of-%05d.safetensors", index + 1, count)
   }
 
-  /// model.safetensors.index.json: in which file each tensor is.
-  static func writeIndex(of shards: [[TensorPlan]], to folder: String) throws(CheckpointError) {
+  /// model.safetensors.index.json: in which file each tensor is; nil for a single file, which needs none.
+  static func index(of shards: [[TensorPlan]]) -> String? {
+    guard shards.count > 1 else { return nil }
     let total = shards.joined().reduce(0) { $0 + $1.byteCount }
     let places = shards.enumerated().flatMap { index, shard in
       shard.map { JSONMember(key: $0.name, value: .string(fileName(index, of: shards.count))) }
     }
     let index: JSONValue = ["metadata": ["total_size": .integer(total)], "weight_map": .object(places)]
-    let file = try FileWriter(path: folder + "/model.safetensors.index.json")
-    try file.write(Array((index.serialized() + "\n").utf8))
-    try file.commit()
+    return index.serialized() + "\n"
   }
 }

@@ -17,8 +17,7 @@ struct GGUFPlan {
     try checkWeights()
     try plan()
     if let factors = Self.rotaryFactors(configuration) {
-      let tensor = Tensor(factors, shape: [factors.count])
-      tensors.insert(TensorPlan(name: "rope_freqs.weight", tensor: tensor, type: .float32), at: 0)
+      tensors.insert(TensorPlan(name: "rope_freqs.weight", values: factors), at: 0)
     }
     let mix = QuantizationMix(type, configuration, layerCount: configuration.layerCount + nextTokenLayers)
     let types = mix.types(of: tensors.map { ($0.name, $0.shape) })

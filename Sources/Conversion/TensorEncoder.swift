@@ -31,13 +31,17 @@ final class TensorEncoder {
       if part.order == .transposed {
         try write(rows: part.tensor.transposedFloats(), .asStored, plan, sink)
       } else {
-        try write(rows: part.tensor, part.order, plan, sink)
+        try write(rows: part.tensor, part.order, plan, sink) { done in
+          if part.isMapped, part.order == .asStored { part.tensor.giveBackPages(ofRows: done) }
+        }
       }
+      if part.isMapped { part.tensor.giveBackPages(ofRows: 0..<part.tensor.shape.rows) }
     }
   }
 
   private func write(
-    rows tensor: Tensor, _ order: TensorPlan.RowOrder, _ plan: TensorPlan, _ sink: (UnsafeRawBufferPointer) throws -> Void
+    rows tensor: Tensor, _ order: TensorPlan.RowOrder, _ plan: TensorPlan, _ sink: (UnsafeRawBufferPointer) throws -> Void,
+    isRead: (Range<Int>) -> Void = { _ in }
   ) throws {
     let columns = tensor.shape.columns, rows = tensor.shape.rows
     guard let rowBytes = plan.type.byteCount(of: columns), columns > 0 else {
@@ -77,6 +81,7 @@ final class TensorEncoder {
         throw failure(plan, "has a value in rows \(start) to \(end - 1) that is not finite or does not fit \(plan.type.name)")
       }
       try sink(UnsafeRawBufferPointer(start: buffer.address, count: (end - start) * rowBytes))
+      isRead(start..<end)
     }
   }
 
@@ -98,6 +103,15 @@ final class TensorEncoder {
 }
 
 extension Tensor {
+  /// Of a tensor in a mapped file: lets the system have the whole pages of the rows, so that a model is never in memory as a whole.
+  /// Who reads them again gets them from the file.
+  fileprivate func giveBackPages(ofRows rows: Range<Int>) {
+    let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
+    let start = (UInt(bitPattern: rowAddress(rows.lowerBound)) + page - 1) / page * page
+    let end = UInt(bitPattern: rowAddress(rows.upperBound)) / page * page
+    if start < end { madvise(UnsafeMutableRawPointer(bitPattern: start), Int(end - start), MADV_DONTNEED) }
+  }
+
   /// `[columns, rows]` in F32, in memory of its own: for the matrix of one head.
   fileprivate func transposedFloats() -> Tensor {
     let rows = shape.rows, columns = shape.columns

@@ -12,6 +12,8 @@ struct TensorPlan: Sendable {
   struct Part: Sendable {
     var tensor: Tensor
     var order = RowOrder.asStored
+    /// Whether the tensor lies in a mapped file, whose pages can be given back once they are read.
+    var isMapped = true
   }
 
   /// Where a part's rows stand in its tensor.
@@ -43,6 +45,12 @@ struct TensorPlan: Sendable {
   /// A tensor as it is.
   init(name: String, tensor: Tensor, type: ElementType, order: RowOrder = .asStored) {
     self.init(name: name, shape: tensor.shape.array, type: type, parts: [Part(tensor: tensor.asRows(for: order), order: order)])
+  }
+
+  /// A vector that is made here.
+  init(name: String, values: [Float]) {
+    let part = Part(tensor: Tensor(values, shape: [values.count]), isMapped: false)
+    self.init(name: name, shape: [values.count], type: .float32, parts: [part])
   }
 
   init(name: String, shape: [Int], type: ElementType, parts: [Part]) {

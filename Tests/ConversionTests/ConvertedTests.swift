@@ -84,12 +84,12 @@ import Testing
     let folder = try TemporaryFolder()
     let source = try Fixtures.model(name, in: folder.path)
     let original = try Fixtures.logits(source)
-    let isHalf = name.hasSuffix("f16")
+    let isHalf = name.hasSuffix("f16") || name.contains("fp8")
     _ = try Fixtures.convert(source, .gguf(.f32), to: folder.path + "/f32.gguf")
     let difference = largestDifference(original, try Fixtures.logits(folder.path + "/f32.gguf"))
-    // BF16 weights meet inputs rounded to BF16, F32 ones do not.
+    // BF16 and FP8 weights meet inputs rounded to BF16, F32 ones do not.
     #expect(difference < (isHalf ? 0.15 : 2e-5), "\(name)")
-    let own: GGUFType = name.hasSuffix("bf16") ? .bf16 : name.hasSuffix("f16") ? .f16 : .f32
+    let own: GGUFType = name.hasSuffix("bf16") || name.contains("fp8") ? .bf16 : name.hasSuffix("f16") ? .f16 : .f32
     _ = try Fixtures.convert(source, .gguf(own), to: folder.path + "/own.gguf")
     #expect(largestDifference(original, try Fixtures.logits(folder.path + "/own.gguf")) < (isHalf ? 2e-2 : 2e-5), "\(name)")
     for (type, bound) in [(GGUFType.q8_0, Float(0.3)), (.q4_k_m, 3)] {

@@ -53,7 +53,9 @@ import Testing
         #expect(other.type == .float32 && other.floatArray() == tensor.floatArray(), "\(name)")
       }
     }
-    #expect(largestDifference(try Fixtures.logits(source), try Fixtures.logits(folder.path + "/back")) == 0)
+    if !name.contains("fp8") {
+      #expect(largestDifference(try Fixtures.logits(source), try Fixtures.logits(folder.path + "/back")) == 0)
+    }
   }
 
   /// A folder of another type, in several files, keeps names, and an F32 copy has the values.
