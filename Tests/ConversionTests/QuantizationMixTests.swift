@@ -1,9 +1,9 @@
 import SwiftletJSON
-import SwiftletModels
 import SwiftletTensors
 import Testing
 
 @testable import SwiftletConversion
+@testable import SwiftletModels
 
 /// The types of every tensor against llama-quantize's plan for models of real shapes (make_fixtures.py).
 @Suite struct QuantizationMixTests {
