@@ -36,10 +36,7 @@ extension Conversion {
 
   /// A GGUF file of another type. All its metadata are kept as they are, but for those that tell the type and the parts.
   static func gguf(file path: String, _ type: GGUFType) throws -> (Job, WeightSource) {
-    let file = try GGUFFile(path: path)
-    if let unread = file.unreadTensors.first {
-      throw CheckpointError(file: path, field: unread.name, reason: "found type \(unread.type), which cannot be read")
-    }
+    let file = try readableFile(path)
     let configuration = try ModelConfiguration(gguf: file)
     var metadata = try file.encodedMetadata
     for key in ["split.no", "split.count", "split.tensors.count", "general.alignment"] { metadata.set(key, nil) }
@@ -54,6 +51,12 @@ extension Conversion {
     return (.gguf(metadata: metadata, tensors: tensors, configuration: nil), .gguf(file))
   }
 
+  private static func readableFile(_ path: String) throws(CheckpointError) -> GGUFFile {
+    let file = try GGUFFile(path: path)
+    guard let unread = file.unreadTensors.first else { return file }
+    throw CheckpointError(file: path, field: unread.name, reason: "found type \(unread.type), which cannot be read")
+  }
+
   private static func nextTokenLayers(_ file: GGUFFile) throws(CheckpointError) -> Int {
     let architecture = try file.string("general.architecture") ?? ""
     return try file.integer("\(architecture).nextn_predict_layers") ?? 0
@@ -61,7 +64,7 @@ extension Conversion {
 
   /// A folder from a GGUF file.
   static func folder(file path: String, _ type: ElementType?) throws -> (Job, WeightSource) {
-    let file = try GGUFFile(path: path)
+    let file = try readableFile(path)
     let configuration = try ModelConfiguration(gguf: file)
     let plan = try SafetensorsPlan(file, configuration, type: type)
     let embedding = plan.tensors.first { $0.name == "model.embed_tokens.weight" }

@@ -13,7 +13,6 @@ struct SafetensorsPlan {
     func failure(_ field: String, _ reason: String) -> CheckpointError {
       CheckpointError(file: file.path, field: field, reason: reason)
     }
-    if let unread = file.unreadTensors.first { throw failure(unread.name, "found type \(unread.type), which cannot be read") }
     for (name, tensor) in file.tensors where name != "rope_freqs.weight" {
       guard let weight = WeightIdentity(gguf: name) else {
         throw failure(name, "is no weight of \(configuration.architecture.rawValue) that is known here")
