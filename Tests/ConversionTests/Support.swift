@@ -53,9 +53,9 @@ enum Fixtures {
   }
 
   /// Logits of every position of some tokens.
-  static func logits(_ path: String) throws -> [Float] {
+  static func logits(_ path: String, tokens given: [Int]? = nil) throws -> [Float] {
     let decoder = try decoder(path), compute = Compute(threadCount: 2)
-    let tokens = (0..<40).map { ($0 * 7 + 3) % decoder.configuration.vocabularySize }
+    let tokens = given ?? (0..<40).map { ($0 * 7 + 3) % decoder.configuration.vocabularySize }
     let cache = decoder.makeCache(capacity: tokens.count)
     return decoder.forward([.init(tokens: tokens, cache: cache, output: .all)], role: .prompt, compute: compute).floatArray()
   }

@@ -30,13 +30,15 @@ VOCABULARIES = HERE.parent / "TokenizationTests" / "Fixtures"
 PRE = {"llama": "llama-bpe", "qwen2": "qwen2", "deepseek_v2": "deepseek-llm", "deepseek_v3": "deepseek-v3"}
 MERGES = [("Ġ", "t"), ("h", "e"), ("Ġt", "he"), ("i", "n"), ("o", "n"), ("r", "e"), ("Ġ", "a"), ("e", "r"), ("in", "g"), ("a", "t")]
 SPECIAL = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"]
+QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}{% endfor %}"
 
 
 def tokenizer(pre):
     """76 tokens: letters and digits in the byte alphabet, ten merges, three special tokens and one that is not special."""
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-    tokens = SPECIAL + ["Ġ"] + list(letters)[:61] + ["".join(p) for p in MERGES] + ["<think>"]
+    special = QWEN if pre == "qwen2" else SPECIAL
+    tokens = special + ["Ġ"] + list(letters)[:61] + ["".join(p) for p in MERGES] + ["<think>"]
     original = json.loads((VOCABULARIES / f"{pre}.tokenizer.json").read_text())
 
     def added(token, special):
@@ -51,7 +53,7 @@ def tokenizer(pre):
                      "special_tokens": {SPECIAL[0]: {"id": SPECIAL[0], "ids": [0], "tokens": [SPECIAL[0]]}}}
     return {
         "version": "1.0", "truncation": None, "padding": None,
-        "added_tokens": [added(t, True) for t in SPECIAL] + [added("<think>", False)],
+        "added_tokens": [added(t, True) for t in special] + [added("<think>", False)],
         "normalizer": original["normalizer"], "pre_tokenizer": original["pre_tokenizer"], "post_processor": processor,
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
@@ -61,9 +63,12 @@ def tokenizer(pre):
 
 
 def settings(pre):
+    if pre == "qwen2":
+        return {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "eos_token": QWEN[2], "pad_token": QWEN[0],
+                "add_bos_token": False, "model_max_length": 512, "chat_template": TEMPLATE}
     return {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": SPECIAL[0],
             "eos_token": {"__type": "AddedToken", "content": SPECIAL[1], "lstrip": False, "normalized": False, "rstrip": False, "single_word": False},
-            "pad_token": SPECIAL[2], "add_bos_token": pre != "qwen2", "model_max_length": 512, "chat_template": TEMPLATE}
+            "pad_token": SPECIAL[2], "add_bos_token": True, "model_max_length": 512, "chat_template": TEMPLATE}
 
 
 GENERATION = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "eos_token_id": 1}
