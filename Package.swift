@@ -54,6 +54,9 @@ let package = Package(
         "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization",
         "SwiftletChatTemplates",
       ]),
+    module(
+      "Conversion",
+      dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization"]),
     .target(
       name: "Swiftlet",
       dependencies: ["SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletJSON"],
@@ -69,7 +72,8 @@ let package = Package(
       name: "SwiftletCommand",
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletTensors", "SwiftletModels", "SwiftletCheckpoints",
-        "SwiftletTokenization", "SwiftletJSON", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "SwiftletConversion", "SwiftletTokenization", "SwiftletJSON",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command", swiftSettings: swiftSettings),
     example("Chat"),
@@ -94,6 +98,12 @@ let package = Package(
       dependencies: [
         "SwiftletGeneration", "Swiftlet", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
         "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
+      ]),
+    tests(
+      "Conversion",
+      dependencies: [
+        "SwiftletConversion", "SwiftletGeneration", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints",
+        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     // The command's tests run the built command.

@@ -12,6 +12,7 @@ public struct GGUFFile: Sendable {
   public let tensors: [(name: String, tensor: Tensor)]
   /// Tensors that cannot be computed with.
   public let unreadTensors: [UnreadTensor]
+  private let metadataPlaces: [Range<Int>]
   private let files: [MappedFile]
   private let metadataIndex: [[UInt8]: Int]
   private let tensorIndex: [[UInt8]: Int]
@@ -26,6 +27,7 @@ public struct GGUFFile: Sendable {
     files = parts.map(\.file)
     version = parts[0].content.version
     self.metadata = metadata
+    metadataPlaces = parts[0].content.metadataPlaces
     self.tensors = tensors
     unreadTensors = unread
     metadataIndex = Dictionary(uniqueKeysWithValues: metadata.indices.map { (Array(metadata[$0].key.utf8), $0) })
@@ -41,6 +43,18 @@ public struct GGUFFile: Sendable {
 
   /// The metadata value of a key.
   public subscript(key: String) -> GGUFValue? { metadataIndex[Array(key.utf8)].map { metadata[$0].value } }
+
+  /// The metadata as it stands in the file, to be written to another one.
+  public var encodedMetadata: GGUFMetadata {
+    get throws(CheckpointError) {
+      var result = GGUFMetadata()
+      for (entry, place) in zip(metadata, metadataPlaces) {
+        let bytes = try files[0].withBytes { $0.extracting(place).withUnsafeBytes { Array($0) } }
+        result.set(entry.key, .encoded(bytes))
+      }
+      return result
+    }
+  }
 
   /// The tensor of a name, when it can be computed with.
   public func tensor(named name: String) -> Tensor? { tensorIndex[Array(name.utf8)].map { tensors[$0].tensor } }

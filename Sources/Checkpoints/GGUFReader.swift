@@ -14,6 +14,8 @@ struct GGUFReader {
   struct Content {
     var version: Int
     var metadata: [(key: String, value: GGUFValue)] = []
+    /// Where each value's type and bytes are in the file.
+    var metadataPlaces: [Range<Int>] = []
     var tensors: [TensorInformation] = []
     var unread: [UnreadTensor] = []
   }
@@ -101,8 +103,10 @@ struct GGUFReader {
     for index in 0..<count {
       let key = try string(bytes, "key \(index) of the metadata", maximum: Self.maximumNameBytes)
       guard seen.insert(Array(key.utf8)).inserted else { throw failure(key, "the key stands twice in the metadata") }
+      let start = position
       let type: UInt32 = try load(bytes, "type of \(key)")
       content.metadata.append((key, try value(bytes, key, type)))
+      content.metadataPlaces.append(start..<position)
     }
   }
 

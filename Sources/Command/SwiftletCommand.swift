@@ -24,7 +24,7 @@ struct SwiftletCommand: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       RunCommand.self, ChatCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, RemoveCommand.self,
-      TokenizeCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
+      TokenizeCommand.self, ConvertCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
     ])
 
   static func main() async {

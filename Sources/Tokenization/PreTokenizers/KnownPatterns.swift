@@ -61,7 +61,7 @@ enum KnownPatterns {
     case "qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez": return (.llama3(maximumNumberLength: 1), false)
     case "deepseek-llm": return (.deepSeekLLM, false)
     case "deepseek-coder": return (.deepSeekCoder, false)
-    case "deepseek-v3", "hunyuan-dense": return (.deepSeekV3, false)
+    case "deepseek-v3", "hunyuan-dense", "joyai-llm": return (.deepSeekV3, false)
     case "qwen35":
       return try pipeline([
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|"#

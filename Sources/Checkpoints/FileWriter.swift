@@ -1,0 +1,121 @@
+internal import Foundation
+
+/// A file that gets its name only when it is whole: it is written beside its place under a name of its own, and moved at the end.
+/// Whoever drops the writer before `commit` leaves nothing behind.
+public final class FileWriter {
+  /// Where the file will be.
+  public let path: String
+  /// Where it is meanwhile, hidden, in the same folder.
+  public let temporaryPath: String
+  public private(set) var byteCount = 0
+  /// -1 when closed.
+  private var descriptor: Int32
+
+  /// - Throws: `CheckpointError` when the folder cannot be written to.
+  public init(path: String) throws(CheckpointError) {
+    self.path = path
+    temporaryPath = Self.temporaryPath(beside: path)
+    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw Self.failure(path, "cannot be written", errno) }
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    unlink(temporaryPath)
+  }
+
+  /// A name beside `path` that no other process takes.
+  static func temporaryPath(beside path: String) -> String {
+    let url = URL(fileURLWithPath: path)
+    let number = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+    return url.deletingLastPathComponent().appendingPathComponent(".\(url.lastPathComponent).\(number).partial").path
+  }
+
+  static func failure(_ path: String, _ what: String, _ code: Int32) -> CheckpointError {
+    CheckpointError(file: path, field: "file", reason: "\(what): \(String(cString: strerror(code)))")
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+    var rest = bytes
+    while let base = rest.baseAddress, !rest.isEmpty {
+      // Linux writes at most 2 GB at once.
+      let count = Foundation.write(descriptor, base, min(rest.count, 1 << 30))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw Self.failure(path, "cannot be written", errno) }
+      byteCount += count
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+  }
+
+  public func write(_ bytes: [UInt8]) throws(CheckpointError) {
+    let result = bytes.withUnsafeBytes { bytes in Result { () throws(CheckpointError) in try write(bytes) } }
+    try result.get()
+  }
+
+  /// Gives the file its final size at once; what is not written yet reads as zeros and takes no room.
+  func extend(to size: Int) throws(CheckpointError) {
+    guard ftruncate(descriptor, off_t(size)) == 0 else { throw Self.failure(path, "cannot be written", errno) }
+  }
+
+  /// Gives the file its name, in place of what had it before.
+  public func commit() throws(CheckpointError) {
+    guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else { throw Self.failure(path, "cannot be written", errno) }
+    close(descriptor)
+    descriptor = -1
+  }
+}
+
+/// A folder that gets its name only when all its files are there.
+public final class FolderWriter {
+  public let path: String
+  /// Where files are put meanwhile.
+  public let temporaryPath: String
+  private var isCommitted = false
+
+  public init(path: String) throws(CheckpointError) {
+    self.path = path
+    temporaryPath = FileWriter.temporaryPath(beside: path)
+    guard mkdir(temporaryPath, 0o777) == 0 else { throw FileWriter.failure(path, "cannot be made", errno) }
+  }
+
+  deinit { if !isCommitted { try? FileManager.default.removeItem(atPath: temporaryPath) } }
+
+  /// Gives the folder its name, in place of what had it before.
+  public func commit() throws(CheckpointError) {
+    var old: String?
+    if FileManager.default.fileExists(atPath: path) {
+      let aside = FileWriter.temporaryPath(beside: path)
+      guard rename(path, aside) == 0 else { throw FileWriter.failure(path, "cannot be replaced", errno) }
+      old = aside
+    }
+    guard rename(temporaryPath, path) == 0 else {
+      let code = errno
+      if let old { rename(old, path) }
+      throw FileWriter.failure(path, "cannot be made", code)
+    }
+    isCommitted = true
+    if let old { try? FileManager.default.removeItem(atPath: old) }
+  }
+}
+
+/// Room on a disk.
+public enum DiskSpace {
+  /// Refuses what will not fit before anything of it is written.
+  /// - Parameter path: of the file or folder that is to be made.
+  /// - Throws: `CheckpointError` with both numbers, or when the folder it would be in is not there.
+  public static func require(_ byteCount: Int, for path: String) throws(CheckpointError) {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var status = statvfs()
+    guard statvfs(folder, &status) == 0 else {
+      throw FileWriter.failure(path, "its folder \(folder) cannot be used", errno)
+    }
+    let (free, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    guard overflow || UInt64(byteCount) <= free else {
+      throw CheckpointError(
+        file: path, field: "disk",
+        reason: "it takes \(byteCount) bytes, but \(folder) has \(free) free; make room or choose another place with --output")
+    }
+  }
+}
