@@ -55,6 +55,14 @@ public enum WeightSource: Sendable {
     case .safetensors(let folder): folder.tensors
     }
   }
+
+  /// Every tensor that cannot be computed with.
+  public var unreadTensors: [UnreadTensor] {
+    switch self {
+    case .gguf(let file): file.unreadTensors
+    case .safetensors(let folder): folder.files.flatMap(\.unreadTensors)
+    }
+  }
 }
 
 /// A weight as both kinds of file call it. `#` stands for the layer's number.
