@@ -44,7 +44,7 @@ let package = Package(
     .target(name: "CSwiftletKernels", path: "Sources/Kernels", publicHeadersPath: "include"),
     module("JSON"),
     module("Tensors", dependencies: ["CSwiftletKernels"]),
-    module("Checkpoints", dependencies: ["SwiftletTensors", "SwiftletJSON"]),
+    module("Checkpoints", dependencies: ["CSwiftletKernels", "SwiftletTensors", "SwiftletJSON"]),
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     module("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
@@ -55,7 +55,8 @@ let package = Package(
         "SwiftletChatTemplates",
       ]),
     .target(
-      name: "Swiftlet", dependencies: ["SwiftletGeneration", "SwiftletModels", "SwiftletTokenization", "SwiftletJSON"],
+      name: "Swiftlet",
+      dependencies: ["SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletJSON"],
       path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(
       "Hub",

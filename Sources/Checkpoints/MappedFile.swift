@@ -1,44 +1,110 @@
+internal import CSwiftletKernels
 internal import Foundation
+public import SwiftletJSON
 public import SwiftletTensors
 
 /// A regular file mapped read-only into memory.
 ///
-/// The file must stay as it is while it is mapped: touching a page behind the end of a file that was cut meanwhile ends the
-/// process (SIGBUS). This is not handled. Tools that replace a file by a new one of its name do no harm.
+/// The file must stay as it is while it is mapped. One that is cut or written to meanwhile ends in an error: its missing pages read
+/// as zeros instead of ending the process (the library handles SIGBUS for its own mappings), and `check` tells. Renaming another
+/// file over it, or removing it, does no harm: what was opened stays mapped.
 public struct MappedFile: Sendable {
   public let path: String
   /// The whole file.
   public let storage: Storage
+  private let mapping: Mapping
 
   public var byteCount: Int { storage.byteCount }
 
   /// - Parameter maximumBytes: for files that are read as a whole: larger ones are refused before they are read.
   /// - Throws: `CheckpointError` when the path is missing, unreadable, empty, too large or no regular file.
   public init(path: String, maximumBytes: Int = .max) throws(CheckpointError) {
-    func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: "file", reason: reason) }
-    // O_NONBLOCK: opening a FIFO without a writer must not hang.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      throw failure("cannot be opened: \(String(cString: strerror(errno)))")
-    }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw failure("cannot be examined: \(String(cString: strerror(errno)))") }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw failure(status.st_mode & S_IFMT == S_IFDIR ? "is a folder, expected a file" : "is no regular file")
-    }
-    guard status.st_size > 0 else { throw failure("is empty") }
-    let size = Int(status.st_size)
-    guard size <= maximumBytes else { throw failure("has \(size) bytes, expected at most \(maximumBytes)") }
-    guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
-      throw failure("cannot be mapped into memory: \(String(cString: strerror(errno)))")
+    let file = try RegularFile(path: path)
+    guard file.state.size > 0 else { throw CheckpointError(file: path, field: "file", reason: "is empty") }
+    try file.checkSize(atMost: maximumBytes)
+    guard let mapping = Mapping(file) else {
+      throw CheckpointError(
+        file: path, field: "file", reason: "cannot be mapped into memory: \(String(cString: strerror(errno)))")
     }
     self.path = path
-    storage = Storage(address: address, byteCount: size) { address, size in munmap(address, size) }
+    self.mapping = mapping
+    // The closure holds the mapping; what it holds goes with the storage.
+    storage = Storage(address: mapping.address, byteCount: file.state.size) { _, _ in withExtendedLifetime(mapping) {} }
   }
 
   /// The file's bytes, valid inside `body`.
-  public func withBytes<Result, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result) throws(Failure) -> Result {
-    try body(UnsafeRawBufferPointer(start: storage.address, count: storage.byteCount).bytes)
+  /// - Throws: what `body` throws, and what `check` does after it.
+  public func withBytes<Result>(_ body: (RawSpan) throws(CheckpointError) -> Result) throws(CheckpointError) -> Result {
+    let result: Result
+    do throws(CheckpointError) {
+      result = try body(UnsafeRawBufferPointer(start: storage.address, count: storage.byteCount).bytes)
+    } catch {
+      // What is wrong with a file that changes is of no use.
+      try check()
+      throw error
+    }
+    try check()
+    return result
+  }
+
+  /// The file as one JSON text.
+  public func json() throws(CheckpointError) -> JSONValue {
+    try withBytes { bytes throws(CheckpointError) in
+      do throws(JSONError) {
+        return try JSONValue(parsing: bytes)
+      } catch {
+        throw CheckpointError(file: path, field: "JSON", reason: "\(error)")
+      }
+    }
+  }
+
+  /// Whether the file is still what was opened, by its size and the time of its last change; takes a microsecond.
+  ///
+  /// Whoever computes with the file calls this afterwards, before the result is used. The time of the last change also moves when
+  /// a file is touched without being changed, which cannot be told apart.
+  /// - Throws: `CheckpointError` when the file was cut or written to since it was opened, or could not be read.
+  public func check() throws(CheckpointError) {
+    guard let change = mapping.change else { return }
+    throw CheckpointError(
+      file: path, field: "file",
+      reason: "\(change); load it again when it is whole, and replace files only by renaming new ones over them")
+  }
+}
+
+/// The memory of a mapped file. It keeps the file open, to see whether it changes.
+///
+/// `@unchecked Sendable`: all properties are constants; what `record` points to has atomic fields only.
+private final class Mapping: @unchecked Sendable {
+  let address: UnsafeMutableRawPointer
+  private let file: RegularFile
+  private let record: OpaquePointer
+
+  init?(_ file: RegularFile) {
+    let size = file.state.size
+    guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, file.descriptor, 0), address != MAP_FAILED else { return nil }
+    guard let record = swiftlet_guard_mapping(address, size) else {
+      munmap(address, size)
+      return nil
+    }
+    self.address = address
+    self.file = file
+    self.record = record
+  }
+
+  deinit {
+    swiftlet_release_mapping(record)
+    munmap(address, file.state.size)
+  }
+
+  /// What happened to the file since it was opened; nil when it is as it was.
+  var change: String? {
+    let before = file.state
+    guard let now = try? RegularFile.State(descriptor: file.descriptor) else { return "cannot be examined any more" }
+    if now.size < before.size { return "was truncated from \(before.size) to \(now.size) bytes while it was in use" }
+    if now != before { return "was changed while it was in use" }
+    if swiftlet_mapping_faults(record) > 0 {
+      return "could not be read as a whole: it was truncated while it was in use, or its disk failed"
+    }
+    return nil
   }
 }

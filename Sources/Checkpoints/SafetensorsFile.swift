@@ -7,7 +7,7 @@ public struct SafetensorsFile: Sendable {
   /// For the header. The format allows 100 MB, which take gigabytes when they are read; 32 MB hold some 200,000 tensors.
   private static let maximumHeaderBytes = 32 << 20
   public let path: String
-  /// Tensors in the header's order, over the mapped file.
+  /// Tensors in the header's order, over the mapped file. FP8 ones have no scales yet: these are tensors of their own.
   public let tensors: [(name: String, tensor: Tensor)]
   /// Tensors that cannot be computed with; integer buffers are common.
   public let unreadTensors: [UnreadTensor]
@@ -99,7 +99,9 @@ public struct SafetensorsFile: Sendable {
     }
   }
 
-  private static let elementTypes: [String: ElementType] = ["F32": .float32, "F16": .float16, "BF16": .bfloat16]
+  private static let elementTypes: [String: ElementType] = [
+    "F32": .float32, "F16": .float16, "BF16": .bfloat16, "F8_E4M3": .float8E4M3,
+  ]
 
   private static func entry(
     _ member: JSONMember, path: String, dataStart: Int, fileBytes: Int
@@ -137,11 +139,14 @@ public struct SafetensorsFile: Sendable {
     return Entry(type: type, shape: shape, bytes: dataStart + begin..<dataStart + end)
   }
 
+  /// Whether the file is still what was opened; see `MappedFile.check`.
+  public func check() throws(CheckpointError) { try file.check() }
+
   /// The values of a tensor of 32- or 64-bit integers; nil when there is none of that name.
-  public func integers(named name: String) -> [Int]? {
+  public func integers(named name: String) throws(CheckpointError) -> [Int]? {
     guard let index = unreadTensors.firstIndex(where: { $0.name.utf8.elementsEqual(name.utf8) }) else { return nil }
     let place = unreadPlaces[index]
-    return file.withBytes { bytes in
+    return try file.withBytes { bytes in
       switch unreadTensors[index].type {
       case "I32":
         stride(from: place.lowerBound, to: place.upperBound, by: 4).map {
@@ -152,6 +157,21 @@ public struct SafetensorsFile: Sendable {
           Int(Int64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: $0, as: Int64.self)))
         }
       default: nil
+      }
+    }
+  }
+
+  /// The values of the unread tensor at `index` when they are powers of two, `F8_E8M0`, in which scales may be stored.
+  /// Source: OCP Microscaling Formats (MX) 1.0, section 5.4.1.
+  func powersOfTwo(unreadTensorAt index: Int) -> [Float]? {
+    guard unreadTensors[index].type == "F8_E8M0" else { return nil }
+    return file.withBytes { bytes in
+      unreadPlaces[index].map { place in
+        switch bytes.unsafeLoad(fromByteOffset: place, as: UInt8.self) {
+        case 0: 0x1p-127
+        case 255: .nan
+        case let exponent: Float(bitPattern: UInt32(exponent) << 23)
+        }
       }
     }
   }

@@ -6,6 +6,8 @@ public import SwiftletTensors
 public struct SafetensorsFolder: Sendable {
   public let path: String
   public let files: [SafetensorsFile]
+  /// All tensors that can be computed with, shard by shard. FP8 tensors have their scales, which are not listed themselves.
+  public let tensors: [(name: String, tensor: Tensor)]
   private let index: [[UInt8]: Tensor]
   private let unreadIndex: [[UInt8]: UnreadTensor]
 
@@ -51,13 +53,35 @@ public struct SafetensorsFolder: Sendable {
       throw CheckpointError(
         file: indexPath, field: tensor, reason: "the index places it in \(CheckpointError.excerpt(file)), which lacks it")
     }
+    var tensors: [(name: String, tensor: Tensor)] = []
+    let scales = try Float8Scales(files: files)
+    for (name, tensor) in files.flatMap(\.tensors) where !scales.names.contains(Array(name.utf8)) {
+      let key = Array(name.utf8)
+      if tensor.type != .float8E4M3 {
+        tensors.append((name, tensor))
+      } else if let scales = scales.scales[key] {
+        tensors.append((name, tensor.scaled(by: scales)))
+        index[key] = tensor.scaled(by: scales)
+      } else {
+        index[key] = nil
+        unreadIndex[key] = UnreadTensor(
+          name: name, type: "F8_E4M3 without weight\(Float8Scales.suffix)", shape: tensor.shape.array)
+      }
+    }
     self.files = files
+    self.tensors = tensors
     self.index = index
     self.unreadIndex = unreadIndex
   }
 
-  /// All tensors, shard by shard.
-  public var tensors: [(name: String, tensor: Tensor)] { files.flatMap(\.tensors) }
+  /// All tensors that cannot be computed with.
+  public var unreadTensors: [UnreadTensor] { Array(unreadIndex.values) }
+
+  /// Whether every file is still what was opened; see `MappedFile.check`.
+  /// - Throws: `CheckpointError` naming the file that changed.
+  public func check() throws(CheckpointError) {
+    for file in files { try file.check() }
+  }
 
   /// The tensor of a name that is there but cannot be computed with.
   public func unreadTensor(named name: String) -> UnreadTensor? { unreadIndex[Array(name.utf8)] }
@@ -66,13 +90,7 @@ public struct SafetensorsFolder: Sendable {
 
   private static func weightMap(_ path: String) throws(CheckpointError) -> [(tensor: String, file: String)] {
     let file = try MappedFile(path: path, maximumBytes: 32 << 20)
-    let value: JSONValue
-    do {
-      value = try file.withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
-    } catch {
-      throw CheckpointError(file: path, field: "JSON", reason: "\(error)")
-    }
-    guard let map = value["weight_map"]?.members, !map.isEmpty else {
+    guard let map = try file.json()["weight_map"]?.members, !map.isEmpty else {
       throw CheckpointError(
         file: path, field: "weight_map", reason: "is missing or empty, expected tensor names with their files")
     }

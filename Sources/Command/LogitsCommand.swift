@@ -75,6 +75,7 @@ struct LogitsCommand: AsyncParsableCommand {
       let rows = decoder.forward([.init(tokens: part, cache: cache, output: .all)], role: .prompt, compute: compute)
       (logits.floats + start * size).update(from: rows.floats, count: rows.shape.count)
     }
+    try decoder.checkWeights()
     try SafetensorsWriter.write([("logits", logits)], to: output)
     if json { Output.line(["output": .string(output), "shape": [.integer(tokens.count), .integer(size)]]) }
   }

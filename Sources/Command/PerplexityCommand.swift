@@ -50,9 +50,8 @@ struct PerplexityCommand: AsyncParsableCommand {
       ) { done, all, value in
         if !json { Output.note(String(format: "window %d of %d: %.4f", done, all, value)) }
       }
-    } catch {
-      if case .invalidOption("text", let reason) = error { throw CommandError("\(file): \(reason)") }
-      throw error
+    } catch GenerationError.invalidOption("text", let reason) {
+      throw CommandError("\(file): \(reason)")
     }
     if json {
       Output.line(["perplexity": .number(result.value), "tokens": .integer(result.scoredTokens)])

@@ -19,7 +19,7 @@ final class ActiveSequence {
   private var startTime: ContinuousClock.Instant?
   private var firstTokenTime: ContinuousClock.Instant?
   private(set) var isFinished = false
-  /// The model computed no number.
+  /// Its cache is of no use: the model computed no number, or its weights changed.
   private(set) var isBroken = false
 
   init(
@@ -46,10 +46,7 @@ final class ActiveSequence {
   /// Chooses the next token from the logits of the last, and ends the answer when it is time.
   func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
     guard let token = sampler.sample(logits, position: tokens.count, kernels: kernels) else {
-      isFinished = true
-      isBroken = true
-      events.finish(throwing: GenerationError.notANumber(position: tokens.count))
-      return
+      return fail(GenerationError.notANumber(position: tokens.count))
     }
     if firstTokenTime == nil {
       firstTokenTime = .now
@@ -75,6 +72,13 @@ final class ActiveSequence {
   func cancel() {
     isFinished = true
     events.finish()
+  }
+
+  /// Ends the answer because the model is broken.
+  func fail(_ error: any Error) {
+    isFinished = true
+    isBroken = true
+    events.finish(throwing: error)
   }
 
   private func parts(of text: String) -> [AnswerPart] {

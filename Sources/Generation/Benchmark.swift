@@ -22,17 +22,18 @@ public struct Benchmark: Sendable {
   ///   - generatedTokens: decoded one by one after a prompt of one token.
   ///   - batches: numbers of sequences to decode together.
   ///   - repetitions: each measurement's; the median is reported.
+  /// - Throws: `GenerationError` for numbers out of range; `CheckpointError` when a file of weights was cut or written to meanwhile.
   public init(
     _ decoder: Decoder, promptTokens: Int, generatedTokens: Int, batches: [Int], repetitions: Int, compute: Compute
-  ) throws(GenerationError) {
+  ) throws {
     let contextLength = decoder.configuration.contextLength
     for (name, value) in [("prompt", promptTokens), ("generate", generatedTokens), ("repetitions", repetitions)]
       + batches.map({ ("batch", $0) })
     {
-      guard value >= 1 else { throw .invalidOption(name: name, reason: "found \(value), expected at least 1") }
+      guard value >= 1 else { throw GenerationError.invalidOption(name: name, reason: "found \(value), expected at least 1") }
     }
     guard max(promptTokens, generatedTokens + 1) <= contextLength else {
-      throw .promptTooLong(tokens: max(promptTokens, generatedTokens + 1), contextLength: contextLength)
+      throw GenerationError.promptTooLong(tokens: max(promptTokens, generatedTokens + 1), contextLength: contextLength)
     }
     // Pages of the mapped weights come in, and threads start, before anything is timed.
     _ = Self.prefill(decoder, sequences: 1, tokens: min(32, promptTokens), compute)
@@ -51,6 +52,7 @@ public struct Benchmark: Sendable {
       }
       return Batch(sequences: sequences, decodeTokensPerSecond: speed)
     }
+    try decoder.checkWeights()
   }
 
   private static func token(_ sequence: Int, _ position: Int, _ decoder: Decoder) -> Int {

@@ -41,7 +41,8 @@ public final class Engine: Sendable {
   deinit { inbox.stop() }
 
   /// Starts a request. Its events come in order; a consumer that goes away ends it at the next token.
-  /// - Throws: `GenerationError` when prompt or options cannot be served; while streaming, when the model is broken.
+  /// - Throws: `GenerationError` when prompt or options cannot be served; while streaming, when the model is broken, or
+  ///   `CheckpointError` when a file of its weights was cut or written to while it was in use.
   public func generate(_ request: GenerationRequest) throws(GenerationError) -> GenerationStream {
     let vocabularySize = decoder.configuration.vocabularySize
     try request.options.validate(vocabularySize: vocabularySize)

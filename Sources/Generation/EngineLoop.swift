@@ -1,3 +1,4 @@
+internal import SwiftletCheckpoints
 internal import SwiftletModels
 internal import SwiftletTensors
 internal import SwiftletTokenization
@@ -81,9 +82,8 @@ final class EngineLoop {
     sequence.noteStart()
     let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
     let isLast = chunk.count == pending.count
-    let logits = decoder.forward(
-      [.init(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)], role: .prompt, compute: compute
-    )
+    let input = Decoder.Input(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)
+    guard let logits = forward([input], role: .prompt) else { return }
     if isLast { sequence.advance(logits: row(0, of: logits), kernels: compute.kernels) }
   }
 
@@ -94,8 +94,21 @@ final class EngineLoop {
     let inputs = decoding.compactMap { sequence in
       sequence.tokens.last.map { Decoder.Input(tokens: [Int($0)], cache: sequence.cache, output: .last) }
     }
-    let logits = decoder.forward(inputs, role: .generated, compute: compute)
+    guard let logits = forward(inputs, role: .generated) else { return }
     for (index, sequence) in decoding.enumerated() { sequence.advance(logits: row(index, of: logits), kernels: compute.kernels) }
+  }
+
+  /// Computes a pass; nil when a file of weights was cut or written to, and nothing that was computed may be used any more.
+  private func forward(_ inputs: [Decoder.Input], role: PositionRole) -> Tensor? {
+    let logits = decoder.forward(inputs, role: role, compute: compute)
+    do throws(CheckpointError) {
+      try decoder.checkWeights()
+      return logits
+    } catch {
+      for (_, sequence) in active where !sequence.isFinished { sequence.fail(error) }
+      kept = []
+      return nil
+    }
   }
 
   private func row(_ index: Int, of logits: Tensor) -> UnsafeMutableBufferPointer<Float> {

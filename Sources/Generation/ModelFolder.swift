@@ -16,18 +16,13 @@ struct ModelFolder {
   private func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
 
   func bytes(_ name: String) throws(CheckpointError) -> [UInt8] {
-    try MappedFile(path: path(name), maximumBytes: Self.maximumBytes(name)).withBytes { bytes in
-      bytes.withUnsafeBytes { Array($0) }
-    }
+    let bytes = try RegularFile(path: path(name)).bytes(maximumBytes: Self.maximumBytes(name))
+    guard !bytes.isEmpty else { throw failure(name, "file", "is empty") }
+    return bytes
   }
 
   func json(_ name: String) throws(CheckpointError) -> JSONValue {
-    let file = try MappedFile(path: path(name), maximumBytes: Self.maximumBytes(name))
-    do throws(JSONError) {
-      return try file.withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
-    } catch {
-      throw failure(name, "JSON", "\(error)")
-    }
+    try MappedFile(path: path(name), maximumBytes: Self.maximumBytes(name)).json()
   }
 
   private func failure(_ file: String, _ field: String, _ reason: String) -> CheckpointError {

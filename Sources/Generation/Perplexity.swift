@@ -15,18 +15,19 @@ public struct Perplexity: Sendable {
   /// - Parameters:
   ///   - tokens: of the whole text.
   ///   - progress: called after each window with the windows done, all windows, and the perplexity so far.
-  /// - Throws: `GenerationError.invalidOption` when the text has fewer than two windows.
+  /// - Throws: `GenerationError.invalidOption` when the text has fewer than two windows;
+  ///   `CheckpointError` when a file of weights was cut or written to meanwhile.
   public init(
     of tokens: [Int32], decoder: Decoder, beginningOfSequence: Int32?, context: Int, compute: Compute,
     progress: (Int, Int, Double) -> Void = { _, _, _ in }
-  ) throws(GenerationError) {
+  ) throws {
     guard context >= 4, context <= decoder.configuration.contextLength else {
-      throw .invalidOption(
+      throw GenerationError.invalidOption(
         name: "context", reason: "found \(context), expected 4 to the model's \(decoder.configuration.contextLength)")
     }
     let windows = tokens.count / context
     guard windows >= 2 else {
-      throw .invalidOption(
+      throw GenerationError.invalidOption(
         name: "text",
         reason:
           "found \(tokens.count) tokens, expected at least two windows of \(context); use a longer text or a smaller context")
@@ -40,6 +41,7 @@ public struct Perplexity: Sendable {
       _ = decoder.forward([.init(tokens: Array(ids[..<first]), cache: cache, output: .none)], role: .prompt, compute: compute)
       let logits = decoder.forward(
         [.init(tokens: Array(ids[first...]), cache: cache, output: .all)], role: .prompt, compute: compute)
+      try decoder.checkWeights()
       let size = logits.shape.columns
       var losses = [Double](repeating: 0, count: context - first - 1)
       losses.withUnsafeMutableBufferPointer { losses in

@@ -39,6 +39,7 @@ size_t swiftlet_block_bytes(int type) {
     case SWIFTLET_F32: return 4;
     case SWIFTLET_F16: return 2;
     case SWIFTLET_BF16: return 2;
+    case SWIFTLET_F8_E4M3: return 1;
     case SWIFTLET_Q4_0: return sizeof(struct block_q4_0);
     case SWIFTLET_Q4_1: return sizeof(struct block_q4_1);
     case SWIFTLET_Q5_0: return sizeof(struct block_q5_0);
@@ -59,7 +60,8 @@ size_t swiftlet_block_length(int type) {
   switch (type) {
     case SWIFTLET_F32:
     case SWIFTLET_F16:
-    case SWIFTLET_BF16: return 1;
+    case SWIFTLET_BF16:
+    case SWIFTLET_F8_E4M3: return 1;
     case SWIFTLET_Q4_0:
     case SWIFTLET_Q4_1:
     case SWIFTLET_Q5_0:

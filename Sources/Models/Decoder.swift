@@ -17,6 +17,7 @@ public struct Decoder: Sendable {
   private let finalNorm: Tensor
   private let head: Tensor
   private let frequencies: RotaryFrequencies
+  private let source: WeightSource
 
   private struct Layer {
     let attentionNorm: Tensor
@@ -39,6 +40,7 @@ public struct Decoder: Sendable {
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
   public init(_ configuration: ModelConfiguration, weights source: WeightSource) throws(CheckpointError) {
     self.configuration = configuration
+    self.source = source
     var loader = WeightLoader(source: source, requiredBiases: configuration.requiredBiases)
     let hidden = configuration.hiddenSize
     embedding = try loader.required(.embedding, [configuration.vocabularySize, hidden])
@@ -53,7 +55,13 @@ public struct Decoder: Sendable {
     self.layers = layers
     distinguishesRoles = source.tensors.contains { $0.tensor.type.isQuantized }
     cacheType = embedding.type == .float32 ? .float32 : .bfloat16
+    // Some weights were copied.
+    try source.check()
   }
+
+  /// Whether the weights are still those that were loaded. To be called after a pass, before its result is used.
+  /// - Throws: `CheckpointError` naming the file that was cut or written to.
+  public func checkWeights() throws(CheckpointError) { try source.check() }
 
   private static func layer(_ configuration: ModelConfiguration, _ index: Int, _ loader: WeightLoader) throws(CheckpointError)
     -> Layer

@@ -13,6 +13,15 @@ public enum WeightSource: Sendable {
     }
   }
 
+  /// Whether every file is still what was opened; see `MappedFile.check`.
+  /// - Throws: `CheckpointError` naming the file that changed.
+  public func check() throws(CheckpointError) {
+    switch self {
+    case .gguf(let file): try file.check()
+    case .safetensors(let folder): try folder.check()
+    }
+  }
+
   public func tensor(named name: String) -> Tensor? {
     switch self {
     case .gguf(let file): file.tensor(named: name)
@@ -31,8 +40,8 @@ public enum WeightSource: Sendable {
   /// The types that can be computed with.
   private var readTypes: String {
     switch self {
-    case .gguf: ElementType.allCases.map(\.name).joined(separator: ", ")
-    case .safetensors: "F32, F16, BF16"
+    case .gguf: ElementType.ggufTypes.map(\.name).joined(separator: ", ")
+    case .safetensors: "F32, F16, BF16, F8_E4M3 with weight_scale_inv"
     }
   }
 

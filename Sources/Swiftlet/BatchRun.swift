@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SwiftletCheckpoints
 public import SwiftletGeneration
 internal import SwiftletJSON
 
@@ -102,6 +103,9 @@ public struct BatchRun: Sendable {
       throw error
     } catch GenerationError.engineStopped {
       throw GenerationError.engineStopped
+    } catch let error as CheckpointError {
+      // The model's files changed: no row can be answered until it is loaded again.
+      throw error
     } catch {
       return ["error": .string("\(error)")]
     }

@@ -1,7 +1,8 @@
 internal import CSwiftletKernels
 
 // swift-format-ignore: AlwaysUseLowerCamelCase
-/// How a tensor's values are stored. Raw values are GGUF's numbers, cases are spelled as GGUF's tools spell the types.
+/// How a tensor's values are stored. Raw values are GGUF's numbers, but for `float8E4M3`, which GGUF lacks; cases are spelled as
+/// GGUF's tools spell the types.
 public enum ElementType: Int32, Sendable, CaseIterable {
   case float32 = 0
   case float16 = 1
@@ -18,6 +19,11 @@ public enum ElementType: Int32, Sendable, CaseIterable {
   case q6_K = 14
   case iq4_NL = 20
   case iq4_XS = 23
+  /// Of safetensors: each value is multiplied with the scale of its 128 x 128 block, see `BlockScales`.
+  case float8E4M3 = 1000
+
+  /// The types that GGUF files have.
+  public static let ggufTypes = allCases.filter { $0 != .float8E4M3 }
 
   /// Values in one block; 1 for the types without blocks. A row's length is a multiple of it.
   public var blockLength: Int { swiftlet_block_length(rawValue) }
@@ -53,6 +59,7 @@ public enum ElementType: Int32, Sendable, CaseIterable {
     case .q6_K: "Q6_K"
     case .iq4_NL: "IQ4_NL"
     case .iq4_XS: "IQ4_XS"
+    case .float8E4M3: "F8_E4M3"
     }
   }
 }

@@ -25,7 +25,18 @@ public struct Kernels: @unchecked Sendable {
 
   /// Expands every value of a tensor to F32.
   public func expand(_ tensor: Tensor, into destination: UnsafeMutablePointer<Float>) {
-    table.pointee.expand(tensor.type.rawValue, tensor.address, tensor.shape.count, destination)
+    if tensor.scales != nil {
+      for row in 0..<tensor.shape.rows { expand(row: row, of: tensor, into: destination + row * tensor.shape.columns) }
+    } else {
+      table.pointee.expand(tensor.type.rawValue, tensor.address, tensor.shape.count, destination)
+    }
+  }
+
+  /// Expands one row of a tensor to F32; rows of all leading dimensions are counted together.
+  func expand(row: Int, of tensor: Tensor, into destination: UnsafeMutablePointer<Float>) {
+    let columns = tensor.shape.columns
+    table.pointee.expand(tensor.type.rawValue, tensor.rowAddress(row), columns, destination)
+    if let scales = tensor.scales { table.pointee.scale_blocks(destination, columns, scales.row(row)) }
   }
 
   /// The index of the largest value, the first among equals; NaN never wins.

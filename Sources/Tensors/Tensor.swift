@@ -5,13 +5,16 @@ public struct Tensor: Sendable {
   public let byteOffset: Int
   public let shape: Shape
   public let type: ElementType
+  /// Of FP8 matrices.
+  public let scales: BlockScales?
 
   /// - Precondition: the values lie inside the storage; readers of files check it before.
-  public init(storage: Storage, byteOffset: Int, shape: Shape, type: ElementType) {
+  public init(storage: Storage, byteOffset: Int, shape: Shape, type: ElementType, scales: BlockScales? = nil) {
     self.storage = storage
     self.byteOffset = byteOffset
     self.shape = shape
     self.type = type
+    self.scales = scales
     precondition(
       byteOffset >= 0 && (type.byteCount(of: shape.count).map { byteOffset + $0 <= storage.byteCount } ?? false),
       "tensor \(shape) outside its storage")
@@ -48,19 +51,26 @@ public struct Tensor: Sendable {
   /// Rows `range` as a tensor of two dimensions over the same memory.
   public func rows(_ range: Range<Int>) -> Tensor {
     Tensor(
-      storage: storage, byteOffset: byteOffset + range.lowerBound * rowBytes, shape: Shape(range.count, shape.columns), type: type
-    )
+      storage: storage, byteOffset: byteOffset + range.lowerBound * rowBytes, shape: Shape(range.count, shape.columns),
+      type: type, scales: scales?.fromRow(range.lowerBound))
   }
 
   /// One entry of the first dimension: of `[experts, out, in]` the matrix `[out, in]`.
   public func entry(_ index: Int) -> Tensor {
     let shape = Shape(Array(self.shape.array.dropFirst()))
-    return Tensor(storage: storage, byteOffset: byteOffset + index * shape.rows * rowBytes, shape: shape, type: type)
+    return Tensor(
+      storage: storage, byteOffset: byteOffset + index * shape.rows * rowBytes, shape: shape, type: type,
+      scales: scales?.fromRow(index * shape.rows))
+  }
+
+  /// The same FP8 values with their scales.
+  public func scaled(by scales: BlockScales) -> Tensor {
+    Tensor(storage: storage, byteOffset: byteOffset, shape: shape, type: type, scales: scales)
   }
 
   /// The same values under another shape of equal count and, for blocks, of rows of whole blocks.
   public func reshaped(_ shape: Shape) -> Tensor {
-    precondition(shape.count == self.shape.count, "\(self.shape) cannot become \(shape)")
+    precondition(shape.count == self.shape.count && scales == nil, "\(self.shape) cannot become \(shape)")
     return Tensor(storage: storage, byteOffset: byteOffset, shape: shape, type: type)
   }
 

@@ -13,7 +13,7 @@ import Testing
     let folder = try TemporaryFolder()
     let file = try MappedFile(path: folder.write([1, 2, 3], as: "bytes"))
     #expect(file.byteCount == 3)
-    let bytes = file.withBytes { span in span.withUnsafeBytes { Array($0) } }
+    let bytes = try file.withBytes { span in span.withUnsafeBytes { Array($0) } }
     #expect(bytes == [1, 2, 3])
   }
 
@@ -22,7 +22,7 @@ import Testing
     #expect(try refusal(folder.path("missing")).reason.contains("No such file"))
     #expect(try refusal(folder.url.path).reason.contains("is a folder, expected a file"))
     #expect(try refusal(folder.write([], as: "empty")).reason == "is empty")
-    #expect(try refusal("/dev/null").reason == "is no regular file")
+    #expect(try refusal("/dev/zero").reason.contains("expected a regular file"))
   }
 
   /// Without a writer, opening a FIFO waits for one.
@@ -30,7 +30,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path("fifo")
     try #require(mkfifo(path, 0o600) == 0)
-    #expect(try refusal(path).reason == "is no regular file")
+    #expect(try refusal(path).reason == "is a pipe, expected a regular file")
   }
 
   @Test(.enabled(if: geteuid() != 0, "root reads every file")) func unreadableFileIsRefused() throws {

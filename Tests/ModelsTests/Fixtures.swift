@@ -39,11 +39,11 @@ enum Fixtures {
     try names(in: "checkpoints/\(name)").filter { $0.hasPrefix("expected") && $0.hasSuffix(".safetensors") }.map { file in
       let path = folder.appendingPathComponent("checkpoints/\(name)/\(file)").path
       let tensors = try SafetensorsFile(path: path)
-      func integers(_ name: String) -> [Int]? { tensors.integers(named: name) }
+      func integers(_ name: String) throws -> [Int]? { try tensors.integers(named: name) }
       let logits = tensors.tensors.first { $0.name == "logits" }?.tensor.floatArray() ?? []
       return Expected(
-        name: file, ids: integers("ids") ?? [], positions: integers("positions") ?? [], logits: logits, greedy: integers("greedy")
-      )
+        name: file, ids: try integers("ids") ?? [], positions: try integers("positions") ?? [], logits: logits,
+        greedy: try integers("greedy"))
     }
   }
 }

@@ -15,6 +15,7 @@ import Testing
   static func bound(_ type: ElementType, _ role: PositionRole) -> Double {
     switch (type, role) {
     case (.float32, _), (.float16, _): 1e-6
+    case (.float8E4M3, _): 1e-2
     case (.bfloat16, _), (_, .prompt): 4e-3
     case (_, .generated): 1.2e-2
     }

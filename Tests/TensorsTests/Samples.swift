@@ -27,6 +27,7 @@ struct Samples {
   mutating func tensor(_ shape: Shape, type: ElementType) -> Tensor {
     if type == .float32 { return tensor(shape) }
     if type == .bfloat16 { return tensor(shape).asBFloat16() }
+    if type == .float8E4M3 { return float8(shape) }
     let blocks = shape.count / type.blockLength
     let storage = Storage(byteCount: blocks * type.blockBytes)
     for index in 0..<storage.byteCount {
@@ -50,10 +51,23 @@ struct Samples {
         store(scale, 0)
         store(Float16(float()) * 0.1, 2)
       case .q6_K: store(scale / 16, 208)
-      case .float32, .bfloat16: break
+      case .float32, .bfloat16, .float8E4M3: break
       }
     }
     return Tensor(storage: storage, byteOffset: 0, shape: shape, type: type)
+  }
+
+  /// Random codes, none of them NaN, with random scales.
+  private mutating func float8(_ shape: Shape) -> Tensor {
+    let storage = Storage(byteCount: shape.count)
+    for index in 0..<shape.count {
+      let code = UInt8(truncatingIfNeeded: bits() >> 20)
+      storage.address.storeBytes(of: code & 0x7F == 0x7F ? 0 : code, toByteOffset: index, as: UInt8.self)
+    }
+    let counts = BlockScales.counts(shape)
+    let scales = (0..<counts.rows * counts.columns).map { _ in 0.001 + abs(float()) * 0.01 }
+    return Tensor(
+      storage: storage, byteOffset: 0, shape: shape, type: .float8E4M3, scales: BlockScales(scales, shape: shape))
   }
 }
 

@@ -26,6 +26,8 @@ enum {
   SWIFTLET_IQ4_NL = 20,
   SWIFTLET_IQ4_XS = 23,
   SWIFTLET_BF16 = 30,
+  // Not GGUF's: FP8 of safetensors, four bits of exponent and three of mantissa, without its block scales.
+  SWIFTLET_F8_E4M3 = 1000,
 };
 
 // Row lengths of the float product are padded with zeros to a multiple of this many values.
@@ -45,6 +47,9 @@ struct swiftlet_kernels {
 
   // Expands `count` values (a multiple of the type's block) to F32, exactly as the format defines them.
   void (*expand)(int type, const void *source, size_t count, float *destination);
+
+  // In place: values[i] *= scales[i / 128].
+  void (*scale_blocks)(float *values, size_t count, const float *scales);
 
   // destination[i] = source[i] rounded to the nearest BF16 (ties to even), still as F32. May be in place.
   void (*round_to_bf16)(const float *source, size_t count, float *destination);
@@ -107,5 +112,19 @@ static inline void swiftlet_pause(void) {
   __asm__ volatile("yield");
 #endif
 }
+
+// Mapped files, in mapped_files.c.
+
+struct swiftlet_mapping;
+
+// From here on pages of the mapped file at `address` that cannot be read (it was cut meanwhile, or the disk failed) read as zeros.
+// NULL when there is no memory. The first call sets the process's handler of SIGBUS, which passes on what is not of such a mapping.
+struct swiftlet_mapping *swiftlet_guard_mapping(const void *address, size_t size);
+
+// How often reading failed; from then on the memory is not the file any more.
+size_t swiftlet_mapping_faults(const struct swiftlet_mapping *mapping);
+
+// Before the memory is unmapped; `mapping` must not be used afterwards.
+void swiftlet_release_mapping(struct swiftlet_mapping *mapping);
 
 #endif

@@ -64,8 +64,14 @@ extension ModelConfiguration {
     guard try fields.double("partial_rotary_factor", default: 1) == 1 else {
       throw fields.failure("partial_rotary_factor", "1; partly rotated heads are not supported")
     }
-    guard !fields.has("quantization_config") else {
-      throw fields.failure("quantization_config", "none: tensors of F32, F16 or BF16; for quantised weights use a GGUF file")
+    guard let quantization = try fields.object("quantization_config") else { return }
+    let kind = "FP8 as DeepSeek publishes it (quant_method fp8, fmt e4m3, weight_block_size [128, 128]), or none"
+    guard try quantization.string("quant_method") == "fp8" else {
+      throw quantization.failure("quant_method", "\(kind); for other quantised weights use a GGUF file")
+    }
+    guard try quantization.string("fmt", default: "e4m3") == "e4m3" else { throw quantization.failure("fmt", kind) }
+    guard try quantization.integers("weight_block_size") == [128, 128] else {
+      throw quantization.failure("weight_block_size", kind)
     }
   }
 

@@ -57,7 +57,7 @@ extension Compute {
     forRows(indices.count, costPerRow: size) { rows in
       for row in rows {
         precondition(matrix.shape.rows > indices[row] && indices[row] >= 0, "embedding: index \(indices[row])")
-        kernels.table.pointee.expand(matrix.type.rawValue, matrix.rowAddress(indices[row]), size, result.floats + row * size)
+        kernels.expand(row: indices[row], of: matrix, into: result.floats + row * size)
       }
     }
     return result

@@ -98,12 +98,13 @@ extension Compute {
     }
   }
 
-  /// The float product: the weight's rows are expanded into a panel that stays in the second-level cache. Quantised and BF16
-  /// weights multiply inputs rounded to BF16, and expanded blocks are rounded to BF16 too, as matrix tiles do.
+  /// The float product: the weight's rows are expanded into a panel that stays in the second-level cache. Quantised, FP8 and BF16
+  /// weights multiply inputs rounded to BF16, and expanded blocks are rounded to BF16 too, as matrix tiles do. FP8 weights so
+  /// give the bits of their copy in BF16.
   private func runFloat(_ groups: [ProductGroup], _ type: ElementType, _ inputs: Int, _ outputs: Int) {
     let table = kernels.table
     let padding = Int(SWIFTLET_PADDING), padded = (inputs + padding - 1) / padding * padding
-    let roundsInputs = type.isQuantized || type == .bfloat16
+    let roundsWeights = type.isQuantized || type == .float8E4M3, roundsInputs = roundsWeights || type == .bfloat16
     let panelRows = max(4, min(64, (192 * 1024) / (padded * 4) / 4 * 4))
     let expandsPanel = type != .float32 || padded != inputs
     if expandsPanel { reserveScratch(panelRows * padded * 4) }
@@ -142,8 +143,8 @@ extension Compute {
         let target = scratchFloats(thread)
         for row in 0..<count {
           let target = target + row * padded
-          table.pointee.expand(type.rawValue, group.weight.rowAddress(start + row), inputs, target)
-          if type.isQuantized { table.pointee.round_to_bf16(target, inputs, target) }
+          kernels.expand(row: start + row, of: group.weight, into: target)
+          if roundsWeights { table.pointee.round_to_bf16(target, inputs, target) }
           (target + inputs).update(repeating: 0, count: padded - inputs)
         }
         panel = UnsafePointer(target)
