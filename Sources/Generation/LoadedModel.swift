@@ -125,6 +125,7 @@ extension Tokenizer {
         merges: model == "gpt2" ? required("merges", merges) : merges ?? [],
         beginningOfSequence: file.integer(key("bos_token_id")), endOfSequence: file.integer(key("eos_token_id")),
         furtherEnds: ["eot_token_id", "eom_token_id"].compactMap { try file.integer(key($0)) },
-        fillInMiddle: Tokenizer.fillInMiddle(in: file), addsBeginningOfSequence: file.bool(key("add_bos_token")), source: file.path))
+        fillInMiddle: Tokenizer.fillInMiddle(in: file), addsBeginningOfSequence: file.bool(key("add_bos_token")),
+        source: file.path))
   }
 }

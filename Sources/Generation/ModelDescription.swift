@@ -113,12 +113,16 @@ public struct ModelDescription: Sendable {
       }
       return layer >= layerCount
     }
+    // Scales of FP8 weights are part of these.
+    let unread = weights.unreadTensors.filter { tensor in
+      !tensor.name.hasSuffix("_scale_inv") || weights.tensor(named: String(tensor.name.dropLast("_scale_inv".count))) == nil
+    }
     return weights.tensors.map { name, tensor in
       TensorEntry(
         name: name, type: tensor.type.name, shape: tensor.shape.array, bytes: tensor.shape.rows * tensor.rowBytes,
         predictsFurtherTokens: isExtra(name))
     }
-      + weights.unreadTensors.map {
+      + unread.sorted { $0.name < $1.name }.map {
         TensorEntry(name: $0.name, type: $0.type, shape: $0.shape, bytes: nil, predictsFurtherTokens: isExtra($0.name))
       }
   }

@@ -65,11 +65,11 @@ public enum WeightSource: Sendable {
     }
   }
 
-  /// Every tensor that cannot be computed with.
+  /// Every tensor that cannot be computed with; of safetensors in no order.
   public var unreadTensors: [UnreadTensor] {
     switch self {
     case .gguf(let file): file.unreadTensors
-    case .safetensors(let folder): folder.files.flatMap(\.unreadTensors)
+    case .safetensors(let folder): folder.unreadTensors
     }
   }
 }

@@ -18,7 +18,9 @@ import Testing
     #expect(json["active_parameters"]?.integer ?? 0 < total)
     #expect(
       try await runner.succeed("show", TinyModels.checkpoint("deepseek-v3-next-token")).output.contains("next-token layers"))
-    #expect(try await runner.succeed("show", TinyModels.checkpoint("deepseek-v3"), "--json").json["next_token_parameters"]?.integer == 0)
+    #expect(
+      try await runner.succeed("show", TinyModels.checkpoint("deepseek-v3"), "--json").json["next_token_parameters"]?.integer == 0
+    )
   }
 
   @Test func sizesAreBytes() async throws {
@@ -51,7 +53,9 @@ import Testing
     let card =
       "---\nlanguage:\n- en\nlicense: other\nlicense_name: \"deepseek\"\nlicense_link: https://x.org/L\n---\nlicense: no\n"
     let json = try await license(["README.md": card, "LICENSE": "MIT License\n"])
-    #expect(json["license"]?.string == "other" && json["license_name"]?.string == "deepseek" && json["license_link"]?.string == "https://x.org/L")
+    #expect(
+      json["license"]?.string == "other" && json["license_name"]?.string == "deepseek"
+        && json["license_link"]?.string == "https://x.org/L")
     #expect(try await license(["README.md": "# No head\nlicense: mit\n"])["license"]?.isNull == true)
     #expect(try await license(["README.md": "---\nlicense:\n- mit\n- apache-2.0\n---\n"])["license"]?.string == "mit")
     #expect(try await license(["LICENSE": "\n  MIT License\n\nCopyright\n"])["license"]?.string == "MIT License")

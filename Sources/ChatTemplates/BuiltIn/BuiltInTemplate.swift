@@ -45,7 +45,7 @@ public enum BuiltInTemplate: String, Sendable, CaseIterable {
     {%- for message in messages %}
       {%- if message.role == 'system' %}{% set state.system = message.content %}{% endif %}
     {%- endfor %}
-    {{- bos_token + state.system }}
+    {{- bos_token }}{{ state.system }}
 
     """#
 
@@ -58,7 +58,7 @@ public enum BuiltInTemplate: String, Sendable, CaseIterable {
         {%- set state.count = state.count + 1 %}
       {%- endif %}
     {%- endfor %}
-    {{- bos_token + state.system }}
+    {{- bos_token }}{{ state.system }}
 
     """#
 
