@@ -15,7 +15,7 @@ struct Float8Scales {
   private struct Candidate {
     var shape: [Int]
     var type: String
-    var values: () -> [Float]?
+    var values: () throws(CheckpointError) -> [Float]?
   }
 
   /// - Throws: `CheckpointError` for scales of the wrong shape or type, or that are no numbers.
@@ -43,7 +43,7 @@ struct Float8Scales {
         guard count <= Self.maximumCount else {
           throw failure("with it there are \(count) scales, expected at most \(Self.maximumCount)")
         }
-        guard let values = candidate.values() else {
+        guard let values = try candidate.values() else {
           throw failure("found type \(candidate.type), expected F32, F16, BF16 or F8_E8M0")
         }
         guard values.allSatisfy(\.isFinite) else { throw failure("found a scale that is no number") }
@@ -61,8 +61,8 @@ struct Float8Scales {
         result[Array(name.utf8)] = Candidate(shape: tensor.shape.array, type: tensor.type.name) { tensor.floatArray() }
       }
       for (index, unread) in file.unreadTensors.enumerated() where unread.name.hasSuffix(suffix) {
-        result[Array(unread.name.utf8)] = Candidate(shape: unread.shape, type: unread.type) {
-          file.powersOfTwo(unreadTensorAt: index)
+        result[Array(unread.name.utf8)] = Candidate(shape: unread.shape, type: unread.type) { () throws(CheckpointError) in
+          try file.powersOfTwo(unreadTensorAt: index)
         }
       }
     }

@@ -163,9 +163,9 @@ public struct SafetensorsFile: Sendable {
 
   /// The values of the unread tensor at `index` when they are powers of two, `F8_E8M0`, in which scales may be stored.
   /// Source: OCP Microscaling Formats (MX) 1.0, section 5.4.1.
-  func powersOfTwo(unreadTensorAt index: Int) -> [Float]? {
+  func powersOfTwo(unreadTensorAt index: Int) throws(CheckpointError) -> [Float]? {
     guard unreadTensors[index].type == "F8_E8M0" else { return nil }
-    return file.withBytes { bytes in
+    return try file.withBytes { bytes throws(CheckpointError) in
       unreadPlaces[index].map { place in
         switch bytes.unsafeLoad(fromByteOffset: place, as: UInt8.self) {
         case 0: 0x1p-127

@@ -25,7 +25,7 @@ public struct TemplateSource: Sendable, Equatable {
       return
     }
     do throws(CheckpointError) {
-      let bytes = try MappedFile(path: name, maximumBytes: 4 << 20).withBytes { bytes in bytes.withUnsafeBytes { Array($0) } }
+      let bytes = try RegularFile(path: name).bytes(maximumBytes: 4 << 20)
       self.init(text: String(decoding: bytes, as: UTF8.self), file: name)
     } catch {
       let names = BuiltInTemplate.allCases.map(\.rawValue).joined(separator: ", ")
