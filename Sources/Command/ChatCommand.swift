@@ -34,9 +34,10 @@ struct ChatCommand: AsyncParsableCommand {
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var engine: EngineArguments
   @OptionGroup var context: ContextArguments
+  @OptionGroup var template: TemplateArguments
 
   func run() async throws {
-    let loaded = try await ModelFinder.load(model, engine, context)
+    let loaded = try await ModelFinder.load(model, engine, context, template)
     guard loaded.loaded.tokenizer != nil else { throw LanguageModelError.noTokenizer(path: loaded.loaded.path) }
     guard loaded.chatPrompt != nil else { throw LanguageModelError.noChatTemplate(path: loaded.loaded.path) }
     let options = try sampling.options(advised: loaded.loaded.advisedOptions)

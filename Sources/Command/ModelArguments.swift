@@ -103,9 +103,12 @@ enum ModelFinder {
     return try await Interrupt.cancelling { [hub] in try await body(hub) { printer.print($0) } }
   }
 
-  static func load(_ name: String?, _ engine: EngineArguments, _ context: ContextArguments) async throws -> LanguageModel {
+  static func load(
+    _ name: String?, _ engine: EngineArguments, _ context: ContextArguments, _ template: TemplateArguments
+  ) async throws -> LanguageModel {
     // What the environment asks for is known to be right before anything is fetched.
     let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
-    return try LanguageModel(path: await path(name), threadCount: threadCount, contextLength: contextLength)
+    let source = try template.source
+    return try LanguageModel(path: await path(name), template: source, threadCount: threadCount, contextLength: contextLength)
   }
 }

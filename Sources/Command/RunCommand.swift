@@ -16,6 +16,7 @@ struct RunCommand: AsyncParsableCommand {
         swiftlet run smollm2 "What is the capital of France?"
         swiftlet run deepseek-r1:1.5b "Summarise:" < notes.txt
         swiftlet run model.gguf "Name a prime." --temperature 0 --json
+        swiftlet run coder.gguf "def add(a, b):" --suffix "    return c"
         swiftlet run smollm2 --batch in.jsonl --output out.jsonl
 
       A row of a batch is {"prompt": "…"} or {"messages": […]} and may have
@@ -35,6 +36,9 @@ struct RunCommand: AsyncParsableCommand {
   var raw = false
   @Option(help: ArgumentHelp("What the model is told before all else.", valueName: "text"))
   var system: String?
+  @Option(
+    help: ArgumentHelp("Fills in what stands between the prompt and this text, with models trained for that.", valueName: "text"))
+  var suffix: String?
   @Flag(help: "Prints one JSON object.")
   var json = false
   @Flag(help: "Prints counts and speeds to standard error.")
@@ -48,17 +52,21 @@ struct RunCommand: AsyncParsableCommand {
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var engine: EngineArguments
   @OptionGroup var context: ContextArguments
+  @OptionGroup var template: TemplateArguments
 
   func validate() throws {
     guard (batch == nil) == (output == nil) else { throw ValidationError("--batch and --output go together.") }
     if batch != nil, prompt != nil { throw ValidationError("With --batch, prompts come from the file; leave the prompt out.") }
     guard (1...256).contains(parallel) else { throw ValidationError("--parallel: found \(parallel), expected 1 to 256.") }
+    if suffix != nil, raw || system != nil || batch != nil || template.template != nil {
+      throw ValidationError("--suffix fills in a text, without a chat: it excludes --raw, --system, --batch and --template.")
+    }
     if raw, system != nil { throw ValidationError("--raw has no place for --system.") }
   }
 
   func run() async throws {
     if let batch, let output {
-      let model = try await ModelFinder.load(model, engine, context)
+      let model = try await ModelFinder.load(model, engine, context, template)
       let options = try sampling.options(advised: model.loaded.advisedOptions)
       let run = BatchRun(model: model, defaults: options, concurrency: parallel)
       let answered = try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
@@ -66,15 +74,17 @@ struct RunCommand: AsyncParsableCommand {
       return
     }
     let text = try [prompt, StandardInput.text(isExpected: prompt == nil)].compactMap { $0 }.joined(separator: "\n")
-    guard !text.isEmpty else {
+    guard !text.isEmpty || suffix != nil else {
       throw CommandError(
         "The prompt is empty. Give one as an argument or on standard input"
           + (isatty(STDIN_FILENO) == 1 ? ", or talk with the model: swiftlet chat \(model)" : "."))
     }
-    let model = try await ModelFinder.load(model, engine, context)
+    let model = try await ModelFinder.load(model, engine, context, template)
     let options = try sampling.options(advised: model.loaded.advisedOptions)
     let prompt: LanguageModel.Prompt =
-      if raw {
+      if let suffix {
+        .fillInMiddle(prefix: text, suffix: suffix)
+      } else if raw {
         .raw(text)
       } else if let system {
         .messages([["role": "system", "content": .string(system)], ["role": "user", "content": .string(text)]])

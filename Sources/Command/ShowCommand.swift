@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SwiftletCheckpoints
 import SwiftletGeneration
 import SwiftletHub
 import SwiftletJSON
@@ -9,8 +10,12 @@ import SwiftletTensors
 struct ShowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
-    abstract: "Describes a model: its shape, types, size and memory.",
+    abstract: "Describes a model: its shape, types, size, memory and licence.",
     discussion: """
+      A model that cannot be run is described too, with the reason. Active
+      parameters are those a token is computed with: without experts that are
+      not chosen, and without an embedding that is a table of its own.
+
       EXAMPLES
         swiftlet show smollm2
         swiftlet show model.gguf --tensors --json
@@ -22,7 +27,7 @@ struct ShowCommand: AsyncParsableCommand {
 
   @Argument(help: ArgumentHelp(HelpText.model))
   var model: String
-  @Flag(help: "Lists every tensor with its type and shape.")
+  @Flag(help: "Lists every tensor with its type, shape and size.")
   var tensors = false
   @Flag(help: "Prints the chat template.")
   var template = false
@@ -31,31 +36,113 @@ struct ShowCommand: AsyncParsableCommand {
 
   func run() async throws {
     try EngineArguments.checkKernels()
-    let loaded = try LoadedModel(path: await ModelFinder.path(model))
-    if json { return Output.line(describe(loaded)) }
-    if template { return Output.write((loaded.template?.text ?? "") + "\n") }
-    let rows = (describe(loaded).members ?? []).filter { $0.key != "tensors" && $0.key != "chat_template" }.map(Self.row)
-    Output.write(Output.table(rows, leftAligned: 2))
-    if tensors {
-      let rows = loaded.weights.tensors.map { [$0.name, $0.tensor.type.name, $0.tensor.shape.description] }
-      Output.write("\n" + Output.table(rows, leftAligned: 3))
+    let shown = try ModelDescription(path: await ModelFinder.path(model))
+    if json { return Output.line(Self.json(shown, tensors: tensors)) }
+    if template { return Output.write((shown.template?.text ?? "") + "\n") }
+    Self.write(Self.groups(shown))
+    if tensors { Output.write("\n" + Self.tensorTable(shown)) }
+    if let problem = shown.problem { Output.write("\n" + Output.bold("Cannot be run: ") + problem + "\n") }
+  }
+
+  /// One table with an empty line between groups, its names dim.
+  private static func write(_ groups: [[(name: String, value: String)]]) {
+    let width = groups.joined().map(\.name.count).max() ?? 0
+    for (place, group) in groups.enumerated() {
+      if place > 0 { Output.write("\n") }
+      for row in group {
+        let name = row.name + String(repeating: " ", count: width - row.name.count)
+        Output.write(Output.dim(name) + "  " + CheckpointError.excerpt(row.value, 1000) + "\n")
+      }
     }
   }
 
-  /// A fact as people read it.
-  private static func row(_ member: JSONMember) -> [String] {
-    let value = member.value
-    return switch member.key {
-    case "parameters", "active_parameters": [name(member.key), parameterCount(value.integer ?? 0)]
-    case "types":
-      ["types", (value.members ?? []).map { "\($0.key) ×\($0.value.serialized())" }.joined(separator: ", ")]
-    case "weight_bytes": ["weights", ByteCount.text(value.integer ?? 0)]
-    case "cache_bytes_per_token": ["cache per token", ByteCount.text(value.integer ?? 0)]
-    default: [name(member.key), value.string ?? value.serialized()]
+  private static func groups(_ shown: ModelDescription) -> [[(name: String, value: String)]] {
+    var shape: [(name: String, value: String)] = [("path", shown.path)]
+    switch shown.format {
+    case .gguf(let version): shape.append(("format", "GGUF \(version)"))
+    case .safetensors(let files): shape.append(("format", files == 1 ? "safetensors" : "safetensors, \(files) files"))
+    case nil: break
+    }
+    shape.append(("architecture", shown.architecture ?? "not named"))
+    let extra = shown.elements(predictingFurtherTokens: true)
+    if let configuration = shown.configuration {
+      let count = configuration.parameterCount
+      shape.append(("parameters", parameterCount(count.total)))
+      shape.append(("active parameters", parameterCount(count.active)))
+      if extra > 0 {
+        shape.append(("next-token layers", "\(parameterCount(extra)) more parameters, for predicting further tokens"))
+      }
+      shape.append(("layers", "\(configuration.layerCount)"))
+      shape.append(("hidden size", "\(configuration.hiddenSize)"))
+      shape.append(("heads", heads(configuration)))
+      if let experts = experts(configuration) { shape.append(("experts", experts)) }
+      shape.append(("vocabulary", "\(configuration.vocabularySize)"))
+      shape.append(("context", "\(configuration.contextLength)"))
+    } else if !shown.tensors.isEmpty {
+      shape.append(("parameters", parameterCount(shown.elements(predictingFurtherTokens: false))))
+    }
+    var memory: [(name: String, value: String)] = []
+    if !shown.tensors.isEmpty {
+      memory.append(("types", types(shown).map { "\($0.name) ×\($0.count)" }.joined(separator: ", ")))
+      memory.append(("weights", ByteCount.text(shown.weightBytes) + ", mapped from the file"))
+    }
+    if let cache = shown.cacheBytesPerPosition, let whole = shown.cacheBytesOfContext {
+      memory.append(("cache per token", ByteCount.text(cache)))
+      memory.append(("whole context", "\(ByteCount.text(whole)) of cache"))
+    }
+    var rest: [(name: String, value: String)] = [
+      (
+        "tokenizer",
+        shown.tokenizerSize.map { "\($0) tokens" + (shown.fillsInMiddle ? ", with marks to fill in the middle" : "") } ?? "none"
+      ),
+      ("chat template", template(shown)), ("licence", license(shown.license)),
+    ]
+    if shown.problem == nil { rest.append(("kernels", Kernels.best.name)) }
+    return [shape, memory, rest].filter { !$0.isEmpty }
+  }
+
+  private static func heads(_ configuration: ModelConfiguration) -> String {
+    switch configuration.attention {
+    case .groupedQuery(let keys, _):
+      keys == configuration.headCount ? "\(keys)" : "\(configuration.headCount), \(keys) of keys and values"
+    case .latent(let latent): "\(configuration.headCount), latent of rank \(latent.keyValueRank)"
     }
   }
 
-  private static func name(_ key: String) -> String { key.replacing("_", with: " ") }
+  private static func experts(_ configuration: ModelConfiguration) -> String? {
+    configuration.mixture.map {
+      "\($0.expertCount), \($0.expertsPerToken) a token" + ($0.sharedExpertCount > 0 ? ", \($0.sharedExpertCount) shared" : "")
+    }
+  }
+
+  private static func template(_ shown: ModelDescription) -> String {
+    guard let template = shown.template else { return "none; --template of run and chat names one" }
+    if let problem = shown.templateProblem { return "cannot be rendered: \(problem)" }
+    if let name = template.builtInName { return "built in, \(name)" }
+    return "in " + (template.file.map { ($0 as NSString).lastPathComponent } ?? "the file")
+  }
+
+  private static func license(_ license: ModelLicense?) -> String {
+    guard let license else { return "unknown: the files name none" }
+    return ([license.name, license.longName, license.link].compactMap { $0 }).joined(separator: ", ") + " (\(license.source))"
+  }
+
+  /// The most frequent first.
+  private static func types(_ shown: ModelDescription) -> [(name: String, count: Int)] {
+    var counts: [String: Int] = [:]
+    for tensor in shown.tensors { counts[tensor.type, default: 0] += 1 }
+    return counts.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map { (name: $0.key, count: $0.value) }
+  }
+
+  private static func tensorTable(_ shown: ModelDescription) -> String {
+    Output.table(
+      shown.tensors.map { tensor in
+        [
+          CheckpointError.excerpt(tensor.name), CheckpointError.excerpt(tensor.type), "\(tensor.shape)",
+          tensor.bytes.map(ByteCount.text) ?? "not read",
+        ]
+      }, leftAligned: 3)
+  }
 
   /// `134.5 M`, `1.8 B`.
   private static func parameterCount(_ count: Int) -> String {
@@ -67,43 +154,55 @@ struct ShowCommand: AsyncParsableCommand {
     }
   }
 
-  private func describe(_ loaded: LoadedModel) -> JSONValue {
-    let configuration = loaded.configuration, all = loaded.weights.tensors
-    let parameters = all.reduce(0) { $0 + $1.tensor.shape.count }
-    let bytes = all.reduce(0) { $0 + $1.tensor.shape.rows * $1.tensor.rowBytes }
-    var types: [String: Int] = [:]
-    for (_, tensor) in all { types[tensor.type.name, default: 0] += 1 }
-    var members = [
-      JSONMember(key: "path", value: .string(loaded.path)),
-      JSONMember(key: "architecture", value: .string(configuration.architecture.rawValue)),
-      JSONMember(key: "parameters", value: .integer(parameters)),
-      JSONMember(key: "active_parameters", value: .integer(parameters - inactiveParameters(configuration))),
-      JSONMember(key: "layers", value: .integer(configuration.layerCount)),
-      JSONMember(key: "hidden_size", value: .integer(configuration.hiddenSize)),
-      JSONMember(key: "heads", value: .integer(configuration.headCount)),
-      JSONMember(key: "vocabulary", value: .integer(configuration.vocabularySize)),
-      JSONMember(key: "context", value: .integer(configuration.contextLength)),
-      JSONMember(
-        key: "types",
-        value: .object(types.sorted { $0.value > $1.value }.map { JSONMember(key: $0.key, value: .integer($0.value)) })),
-      JSONMember(key: "weight_bytes", value: .integer(bytes)),
-      JSONMember(key: "cache_bytes_per_token", value: .integer(loaded.decoder.cacheBytesPerPosition)),
-      JSONMember(key: "kernels", value: .string(Kernels.best.name)),
-    ]
-    if let template = loaded.template?.text { members.append(JSONMember(key: "chat_template", value: .string(template))) }
+  private static func json(_ shown: ModelDescription, tensors: Bool) -> JSONValue {
+    var members = [JSONMember(key: "path", value: .string(shown.path))]
+    func add(_ key: String, _ value: JSONValue?) {
+      if let value { members.append(JSONMember(key: key, value: value)) }
+    }
+    func add(_ key: String, _ value: Int?) { add(key, value.map { .integer($0) }) }
+    func add(_ key: String, _ value: String?) { add(key, value.map { .string($0) }) }
+    switch shown.format {
+    case .gguf: add("format", "gguf")
+    case .safetensors: add("format", "safetensors")
+    case nil: break
+    }
+    add("architecture", shown.architecture)
+    let count = shown.configuration?.parameterCount
+    add("parameters", count?.total ?? shown.elements(predictingFurtherTokens: false))
+    add("active_parameters", count?.active)
+    add("next_token_parameters", shown.elements(predictingFurtherTokens: true))
+    if let configuration = shown.configuration {
+      add("layers", configuration.layerCount)
+      add("hidden_size", configuration.hiddenSize)
+      add("heads", configuration.headCount)
+      add("experts", configuration.mixture?.expertCount)
+      add("experts_per_token", configuration.mixture?.expertsPerToken)
+      add("vocabulary", configuration.vocabularySize)
+      add("context", configuration.contextLength)
+    }
+    add("types", .object(types(shown).map { JSONMember(key: $0.name, value: .integer($0.count)) }))
+    add("unread_tensors", shown.tensors.count { $0.bytes == nil })
+    add("weight_bytes", shown.weightBytes)
+    add("cache_bytes_per_token", shown.cacheBytesPerPosition)
+    add("cache_bytes_of_context", shown.cacheBytesOfContext)
+    add("tokenizer_size", shown.tokenizerSize)
+    add("fills_in_middle", .bool(shown.fillsInMiddle))
+    add("license", shown.license.map { .string($0.name) } ?? .null)
+    add("license_name", shown.license?.longName)
+    add("license_link", shown.license?.link)
+    add("kernels", Kernels.best.name)
+    add("problem", shown.problem)
+    add("chat_template_problem", shown.templateProblem)
+    add("chat_template", shown.template?.text)
     if tensors {
-      let list = all.map { (name, tensor) -> JSONValue in
-        ["name": .string(name), "type": .string(tensor.type.name), "shape": .array(tensor.shape.array.map { .integer($0) })]
+      let list = shown.tensors.map { tensor -> JSONValue in
+        [
+          "name": .string(tensor.name), "type": .string(tensor.type), "shape": .array(tensor.shape.map { .integer($0) }),
+          "bytes": tensor.bytes.map { .integer($0) } ?? .null,
+        ]
       }
-      members.append(JSONMember(key: "tensors", value: .array(list)))
+      add("tensors", .array(list))
     }
     return .object(members)
-  }
-
-  /// Parameters of experts that a token does not use.
-  private func inactiveParameters(_ configuration: ModelConfiguration) -> Int {
-    guard let mixture = configuration.mixture else { return 0 }
-    let expert = 3 * configuration.hiddenSize * mixture.expertSize
-    return (configuration.layerCount - mixture.leadingDenseLayers) * (mixture.expertCount - mixture.expertsPerToken) * expert
   }
 }

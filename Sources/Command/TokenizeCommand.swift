@@ -36,9 +36,11 @@ struct TokenizeCommand: AsyncParsableCommand {
   var chat: String?
   @Flag(help: "With --chat: leaves out the start of the assistant's answer.")
   var noGenerationPrompt = false
+  @OptionGroup var template: TemplateArguments
 
   func validate() throws {
     if chat != nil, decode { throw ValidationError("--chat and --decode exclude each other.") }
+    if template.template != nil, chat == nil { throw ValidationError("--template goes with --chat.") }
     if noGenerationPrompt, chat == nil { throw ValidationError("--no-generation-prompt goes with --chat.") }
   }
 
@@ -108,7 +110,9 @@ struct TokenizeCommand: AsyncParsableCommand {
     } catch {
       throw CommandError("\(file): \(error)")
     }
-    guard let source = try LoadedModel.template(path: path) else { throw CommandError("\(path) has no chat template.") }
+    guard let source = try template.source ?? LoadedModel.template(path: path) else {
+      throw CommandError("\(path) has no chat template.")
+    }
     // The file is an array of messages, or an object as clients send it, with tools and what else the template reads.
     let messages = value["messages"] ?? value
     let extra = (value.members ?? []).filter { $0.key != "messages" && $0.key != "tools" }

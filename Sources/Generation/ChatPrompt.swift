@@ -3,21 +3,6 @@ public import SwiftletChatTemplates
 public import SwiftletJSON
 public import SwiftletTokenization
 
-/// The text of a model's chat template, as its files hold it.
-public struct TemplateSource: Sendable, Equatable {
-  public var text: String
-  /// The text for conversations with tools, where the model has one of its own for them.
-  public var toolText: String?
-  /// The file that holds them, for errors.
-  public var file: String?
-
-  public init(text: String, toolText: String? = nil, file: String? = nil) {
-    self.text = text
-    self.toolText = toolText
-    self.file = file
-  }
-}
-
 /// Turns conversations into prompts: a chat template with the special tokens it names.
 public struct ChatPrompt: Sendable {
   public let template: ChatTemplate
@@ -25,6 +10,7 @@ public struct ChatPrompt: Sendable {
   public let toolTemplate: ChatTemplate?
   private let variables: [JSONMember]
 
+  /// - Parameter source: what the model's files hold, or one of the built-in templates, `TemplateSource(.deepseekV32)`.
   /// - Throws: `TemplateError` for a template that is broken or needs more of Jinja than is supported.
   public init(_ source: TemplateSource, tokenizer: Tokenizer) throws(TemplateError) {
     template = try ChatTemplate(source: source.text, file: source.file)

@@ -21,30 +21,31 @@ public struct LoadedModel: Sendable {
   public var configuration: ModelConfiguration { decoder.configuration }
 
   /// Opens a GGUF file (of several parts, the first), or a folder with config.json, safetensors and, where there are, tokenizer and template.
+  /// - Parameter template: taken instead of the files' own.
   /// - Throws: `CheckpointError` or `TokenizerError`, which name the file, the field, what was found and expected.
-  public init(path: String) throws {
+  public init(path: String, template: TemplateSource? = nil) throws {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      try self.init(folder: path)
+      try self.init(folder: path, template)
     } else {
-      try self.init(gguf: path)
+      try self.init(gguf: path, template)
     }
   }
 
-  private init(gguf path: String) throws {
+  private init(gguf path: String, _ named: TemplateSource?) throws {
     let file = try GGUFFile(path: path)
     self.path = path
     weights = .gguf(file)
     decoder = try Decoder(ModelConfiguration(gguf: file), weights: weights)
     let tokenizer = try Tokenizer(gguf: file)
     self.tokenizer = tokenizer
-    template = try Self.template(of: file)
+    template = try named ?? Self.template(of: file)
     endTokens = tokenizer.generationEnds
     advisedOptions = try ModelFolder(path: (path as NSString).deletingLastPathComponent).advisedOptions()
     try checkVocabulary()
   }
 
-  private init(folder path: String) throws {
+  private init(folder path: String, _ named: TemplateSource?) throws {
     self.path = path
     let files = ModelFolder(path: path)
     let configPath = files.path("config.json")
@@ -52,7 +53,7 @@ public struct LoadedModel: Sendable {
     weights = .safetensors(try SafetensorsFolder(path: path))
     decoder = try Decoder(configuration, weights: weights)
     tokenizer = try files.tokenizer()
-    template = try files.template()
+    template = try named ?? files.template()
     advisedOptions = try files.advisedOptions()
     let ends = try Set(configuration.endTokens + files.generationEnds())
     endTokens = Set(ends.compactMap { Int32(exactly: $0) }).union(tokenizer?.generationEnds ?? [])
@@ -79,9 +80,9 @@ public struct LoadedModel: Sendable {
     return try template(of: GGUFFile(path: path))
   }
 
-  private static func template(of file: GGUFFile) throws -> TemplateSource? {
+  static func template(of file: GGUFFile) throws -> TemplateSource? {
     let key = "tokenizer.chat_template"
-    guard let text = try file.string(key) else { return nil }
+    guard let text = try file.string(key) else { return TemplateSource(architecture: try file.string("general.architecture")) }
     return TemplateSource(text: text, toolText: try file.string(key + ".tool_use"), file: file.path)
   }
 
@@ -97,6 +98,15 @@ public struct LoadedModel: Sendable {
 }
 
 extension Tokenizer {
+  /// The ids of the tokens before prefix, suffix and middle, under their present names or the older ones; nil unless all are there.
+  private static func fillInMiddle(in file: GGUFFile) throws -> [Int]? {
+    let names = [("fim_pre", "prefix"), ("fim_suf", "suffix"), ("fim_mid", "middle")]
+    let ids = try names.compactMap { present, older in
+      try file.integer("tokenizer.ggml.\(present)_token_id") ?? file.integer("tokenizer.ggml.\(older)_token_id")
+    }
+    return ids.count == names.count ? ids : nil
+  }
+
   /// The tokenizer of a GGUF file.
   /// - Throws: `CheckpointError` or `TokenizerError` naming the key that is missing or broken.
   public convenience init(gguf file: GGUFFile) throws {
@@ -115,6 +125,7 @@ extension Tokenizer {
         merges: model == "gpt2" ? required("merges", merges) : merges ?? [],
         beginningOfSequence: file.integer(key("bos_token_id")), endOfSequence: file.integer(key("eos_token_id")),
         furtherEnds: ["eot_token_id", "eom_token_id"].compactMap { try file.integer(key($0)) },
-        addsBeginningOfSequence: file.bool(key("add_bos_token")), source: file.path))
+        fillInMiddle: Tokenizer.fillInMiddle(in: file), addsBeginningOfSequence: file.bool(key("add_bos_token")),
+        source: file.path))
   }
 }

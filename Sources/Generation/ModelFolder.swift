@@ -80,7 +80,8 @@ struct ModelFolder {
     for name in ["chat_template.json", "tokenizer_config.json"] where has(name) {
       if let template = try template(in: name) { return template }
     }
-    return nil
+    guard has("config.json") else { return nil }
+    return TemplateSource(architecture: try json("config.json")["model_type"]?.string)
   }
 
   /// A text, or a list of named ones, of which `default` is taken, and `tool_use` where there is one.

@@ -64,6 +64,14 @@ public enum WeightSource: Sendable {
     case .safetensors(let folder): folder.tensors
     }
   }
+
+  /// Every tensor that cannot be computed with; of safetensors in no order.
+  public var unreadTensors: [UnreadTensor] {
+    switch self {
+    case .gguf(let file): file.unreadTensors
+    case .safetensors(let folder): folder.unreadTensors
+    }
+  }
 }
 
 /// A weight as both kinds of file call it. `#` stands for the layer's number.

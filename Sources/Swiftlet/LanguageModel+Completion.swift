@@ -10,6 +10,8 @@ extension LanguageModel {
     case raw(String)
     /// A conversation: an array of objects with `role` and `content`, in the model's chat format.
     case messages(JSONValue)
+    /// The text between two texts, for models trained to fill it in, such as DeepSeek-Coder and Qwen2.5-Coder.
+    case fillInMiddle(prefix: String, suffix: String)
   }
 
   /// The request for a prompt, in the model's own format.
@@ -22,6 +24,11 @@ extension LanguageModel {
       return try request(.messages([["role": "user", "content": .string(text)]]), options: options)
     case .raw(let text):
       let ids = tokenizer.encode(text, addingBeginningOfSequence: tokenizer.addsBeginningOfSequence)
+      return GenerationRequest(prompt: ids, options: options, splitsReasoning: false)
+    case .fillInMiddle(let prefix, let suffix):
+      guard let ids = tokenizer.encode(prefix: prefix, suffix: suffix) else {
+        throw LanguageModelError.noFillInMiddle(path: loaded.path)
+      }
       return GenerationRequest(prompt: ids, options: options, splitsReasoning: false)
     case .messages(let messages):
       guard let chatPrompt else { throw LanguageModelError.noChatTemplate(path: loaded.path) }

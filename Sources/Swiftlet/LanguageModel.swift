@@ -15,11 +15,14 @@ public final class LanguageModel: Sendable {
 
   /// Opens a GGUF file or a folder with config.json and safetensors.
   /// - Parameters:
+  ///   - template: a chat template to take instead of the model's own, such as `TemplateSource(.deepseekV3)`.
   ///   - threadCount: nil for as many as the machine has cores.
   ///   - contextLength: the most positions of a conversation; nil for the model's own.
   /// - Throws: an error that names the file, the field, what was found and what was expected.
-  public init(path: String, threadCount: Int? = nil, contextLength: Int? = nil) throws {
-    loaded = try LoadedModel(path: path)
+  public init(
+    path: String, template: TemplateSource? = nil, threadCount: Int? = nil, contextLength: Int? = nil
+  ) throws {
+    loaded = try LoadedModel(path: path, template: template)
     if let tokenizer = loaded.tokenizer, let template = loaded.template {
       chatPrompt = try ChatPrompt(template, tokenizer: tokenizer)
     } else {
@@ -35,6 +38,8 @@ public final class LanguageModel: Sendable {
 public enum LanguageModelError: Error, Sendable, Equatable, CustomStringConvertible {
   case noTokenizer(path: String)
   case noChatTemplate(path: String)
+  /// The vocabulary has no tokens for filling in the middle.
+  case noFillInMiddle(path: String)
   /// A session answers one prompt at a time.
   case sessionIsResponding
 
@@ -42,7 +47,11 @@ public enum LanguageModelError: Error, Sendable, Equatable, CustomStringConverti
     switch self {
     case .noTokenizer(let path): "\(path) has no tokenizer; put tokenizer.json beside the weights"
     case .noChatTemplate(let path):
-      "\(path) has no chat template, so it continues texts but does not chat; complete a text instead, or choose an instruct model"
+      "\(path) has no chat template, so it continues texts but does not chat; complete a text instead, choose an instruct model, "
+        + "or name a template (--template)"
+    case .noFillInMiddle(let path):
+      "\(path) has no tokens for filling in between two texts, such as <｜fim▁begin｜> or <|fim_prefix|>; choose a model trained for it, "
+        + "such as DeepSeek-Coder-V2-Lite-Base or Qwen2.5-Coder"
     case .sessionIsResponding: "the session is still answering; wait for the answer or cancel it first"
     }
   }

@@ -11,6 +11,13 @@ struct AddedToken: Sendable {
   var isSingleWord = false
   /// Found in the normalized text, not in the text as it came.
   var isNormalized = false
+
+  /// Spelled as a mark, `<…>` or `[…]`, and not as a piece of text.
+  var isMark: Bool {
+    content.count > 2
+      && (content.first == UInt8(ascii: "<") && content.last == UInt8(ascii: ">")
+        || content.first == UInt8(ascii: "[") && content.last == UInt8(ascii: "]"))
+  }
 }
 
 /// Which added tokens are recognised in a text.
@@ -19,6 +26,9 @@ public enum AddedTokenMatching: Sendable, Hashable {
   case all
   /// Those that are not special; special ones are text like any other.
   case nonSpecial
+  /// Those that stand for pieces of text, such as letters and runs of spaces: neither special nor spelled `<…>` or `[…]`, which
+  /// many vocabularies do not declare special.
+  case text
   /// None: for text from strangers, in which no token may be forged.
   case none
 }
@@ -64,7 +74,8 @@ struct AddedTokenMatcher: Sendable {
     var position = 0
     while matching != .none, !tokens.isEmpty, let (match, token) = firstMatch(text, from: position) {
       position = match.upperBound
-      if token.isSpecial, matching == .nonSpecial { continue }
+      if token.isSpecial, matching != .all { continue }
+      if token.isMark, matching == .text { continue }
       if token.isSingleWord, Self.touchesWord(text, match) { continue }
       let start =
         token.stripsLeft ? Self.whitespaceStart(text, before: match.lowerBound, notBefore: partStart) : match.lowerBound

@@ -13,6 +13,8 @@ public final class Tokenizer: Sendable {
   public let generationEnds: Set<Int32>
   /// Whether the model expects the beginning of sequence before a text.
   public let addsBeginningOfSequence: Bool
+  /// nil for a vocabulary without tokens for filling in the middle.
+  public let fillInMiddle: FillInMiddleTokens?
 
   let model: BytePairModel
   let preTokenizer: PreTokenizer
@@ -34,6 +36,7 @@ public final class Tokenizer: Sendable {
     var beginningOfSequence: Int?
     var endOfSequence: Int?
     var furtherEnds: [Int] = []
+    var fillInMiddle: [Int]?
     var addsBeginningOfSequence: Bool
   }
 
@@ -59,6 +62,10 @@ public final class Tokenizer: Sendable {
     generationEnds = ends
     self.special = special
     addedTokens = byContent
+    let marks =
+      parts.fillInMiddle?.map { Int32(truncatingIfNeeded: $0) }
+      ?? FillInMiddleTokens.names.lazy.map { $0.compactMap { byContent[Array($0.utf8)] } }.first { $0.count == 3 }
+    fillInMiddle = marks.map { FillInMiddleTokens(prefix: $0[0], suffix: $0[1], middle: $0[2]) }
     var normalized = parts.addedTokens.filter(\.isNormalized)
     for index in normalized.indices {
       let content = normalized[index].content
@@ -71,7 +78,7 @@ public final class Tokenizer: Sendable {
   private static let customaryEnds = Set(
     [
       "<｜end▁of▁sentence｜>", "<|EOT|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>",
-      "<end_of_turn>", "<EOT>",
+      "<end_of_turn>", "<EOT>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
     ].map { Array($0.utf8) })
 
   /// The ids of a text.

@@ -49,6 +49,13 @@ extension Tokenizer {
     }
     var furtherEnds: [Int] = []
     for id in description.furtherEnds { if let id = try checked(id, "eot_token_id or eom_token_id") { furtherEnds.append(id) } }
+    var fillInMiddle: [Int]?
+    if let ids = description.fillInMiddle, ids.count == 3 {
+      let known = try ids.map { id throws(TokenizerError) in
+        try checked(id, "fim_pre_token_id, fim_suf_token_id or fim_mid_token_id")
+      }
+      if known.allSatisfy({ $0 != nil }) { fillInMiddle = ids }
+    }
     let name = description.preTokenizer ?? "default"
     guard let (preTokenizer, ignoresMerges) = try? KnownPatterns.named(name) else {
       throw builder.unsupported(field + "pre", "the pre-tokenizer \(TokenizerError.quote(name)) is not known")
@@ -58,6 +65,7 @@ extension Tokenizer {
         model: builder.model(unknown: nil, fusesUnknown: false, ignoresMerges: ignoresMerges), preTokenizer: preTokenizer,
         addedTokens: added, beginningOfSequence: try checked(description.beginningOfSequence, "bos_token_id"),
         endOfSequence: try checked(description.endOfSequence, "eos_token_id"), furtherEnds: furtherEnds,
+        fillInMiddle: fillInMiddle,
         // Files of Llama 3 leave it out, and expect it.
         addsBeginningOfSequence: description.addsBeginningOfSequence ?? ignoresMerges))
   }

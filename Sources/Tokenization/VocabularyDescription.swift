@@ -14,6 +14,8 @@ public struct VocabularyDescription: Sendable {
   public var endOfSequence: Int?
   /// Ids of further tokens that end a generation: end of turn, end of message.
   public var furtherEnds: [Int]
+  /// `tokenizer.ggml.fim_pre_token_id`, `fim_suf_token_id` and `fim_mid_token_id`; nil leaves them to their names.
+  public var fillInMiddle: [Int]?
   /// `tokenizer.ggml.add_bos_token`; nil leaves it to the pre-tokenizer's convention.
   public var addsBeginningOfSequence: Bool?
   /// The file's name, for error messages.
@@ -22,7 +24,7 @@ public struct VocabularyDescription: Sendable {
   public init(
     model: String, preTokenizer: String?, tokens: [String], tokenTypes: [Int32], merges: [String],
     beginningOfSequence: Int? = nil, endOfSequence: Int? = nil, furtherEnds: [Int] = [],
-    addsBeginningOfSequence: Bool? = nil, source: String = "GGUF"
+    fillInMiddle: [Int]? = nil, addsBeginningOfSequence: Bool? = nil, source: String = "GGUF"
   ) {
     self.model = model
     self.preTokenizer = preTokenizer
@@ -32,6 +34,7 @@ public struct VocabularyDescription: Sendable {
     self.beginningOfSequence = beginningOfSequence
     self.endOfSequence = endOfSequence
     self.furtherEnds = furtherEnds
+    self.fillInMiddle = fillInMiddle
     self.addsBeginningOfSequence = addsBeginningOfSequence
     self.source = source
   }

@@ -143,6 +143,29 @@ CONVERSATIONS = [
     {"messages": [user("q")], "variables": {"bos_token": None}},
 ]
 
+# For the encoding of DeepSeek-V3.2 alone, which also reads tools and response formats of single messages.
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "number"}}, "required": ["answer"]}
+ENCODING_CONVERSATIONS = [
+    {"messages": [{"role": "system", "content": "S", "tools": [WEATHER], "response_format": SCHEMA}, user("q")]},
+    {"messages": [{"role": "system", "content": None, "response_format": SCHEMA}, user("q")]},
+    {"messages": [{"role": "developer", "content": "find é", "tools": [SEARCH, WEATHER]}]},
+    {"messages": [{"role": "developer", "content": "find", "response_format": SCHEMA}]},
+    {"messages": [{"role": "developer", "content": ""}]},
+    {"messages": [user("q"), assistant("a", reasoning_content="r"), {"role": "developer", "content": "more"}]},
+    {"messages": [user("w?"), assistant("Let me look.", reasoning_content="one", tool_calls=[call("get_weather", OBJECT)]), tool("22°"),
+                  assistant("", reasoning_content="two", tool_calls=[call("search", '{"query": "a\\"b", "score": 1.0, "n": 1e5, "big": 12345678901234567890, "none": null, "list": [], "map": {}}')]),
+                  tool("none"), assistant("It is 22°.", reasoning_content="three"), user("and now?")],
+     "tools": [WEATHER, SEARCH]},
+    {"messages": [user("w?"), assistant("", reasoning_content="one", tool_calls=[call("get_weather", OBJECT), call("search", "{}")]), tool("1"), tool("2")],
+     "tools": [WEATHER, SEARCH]},
+    {"messages": [user("w?"), assistant("", reasoning_content="one", tool_calls=[call("get_weather", OBJECT), call("search", "{}")]), tool("1")]},
+    {"messages": [user("w?"), assistant("", tool_calls=[call("get_weather", OBJECT)]), tool("1"), tool("2")]},
+    {"messages": [user("w?"), tool("1")]},
+    {"messages": [user("w?"), assistant("x"), tool("1")]},
+    {"messages": [system("S"), user("1"), assistant("2", reasoning_content="a"), user("3"), assistant("4", reasoning_content="b"), user("5")]},
+    {"messages": [user("<think>no</think>"), assistant("</think>", reasoning_content="<think>"), user("｜DSML｜")]},
+]
+
 FLAGS = [
     {},
     {"add_generation_prompt": True},

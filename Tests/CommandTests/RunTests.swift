@@ -86,4 +86,36 @@ import Testing
     #expect(json["text"]?.string == "")
     #expect(try await runner.run(arguments).output == "\n", "no thought where no terminal shows it")
   }
+
+  @Test func aTemplateCanBeNamed() async throws {
+    let base = try TinyModels.chat(in: runner.folder, hasTemplate: false)
+    let options = ["--max-tokens", "1", "--json"]
+    func tokens(_ arguments: String...) async throws -> Int? {
+      try await runner.run(["run", base, "Hi"] + arguments + options).json["prompt_tokens"]?.integer
+    }
+    // A byte is a token here.
+    #expect(try await tokens() == 2)
+    #expect(try await tokens("--template", "deepseek-v2") == "User: Hi\n\nAssistant:".utf8.count)
+    #expect(try await tokens("--template", "deepseek-r1") == "<｜User｜>Hi<｜Assistant｜><think>\n".utf8.count)
+    let file = try runner.file("mine.jinja", "{{ messages[0].content }}!")
+    #expect(try await tokens("--template", file) == 3)
+    let unknown = try await runner.run(["run", base, "Hi", "--template", "deepseek-v9"])
+    #expect(unknown.status == 1 && unknown.errors.contains("deepseek-v3.2") && unknown.output.isEmpty)
+    let rendered = try await runner.succeed(
+      "tokenize", base, "--chat", runner.file("m.json", #"[{"role":"user","content":"Hi"}]"#), "--template", "deepseek-v3.1")
+    #expect(try rendered.json["text"]?.string == "<｜User｜>Hi<｜Assistant｜></think>")
+    let chat = try await runner.run(
+      ["chat", base, "--template", "deepseek-v3", "--logit-bias", "97=1000", "--max-tokens", "3"], input: Array("Hi\n".utf8))
+    #expect(chat.status == 0 && chat.output == "aaa\n", "\(chat.errors)")
+  }
+
+  @Test func fillingInNeedsAModelForIt() async throws {
+    let result = try await runner.run(["run", TinyModels.chat(in: runner.folder), "a", "--suffix", "b"])
+    #expect(result.status == 1 && result.output.isEmpty)
+    #expect(result.errors.contains("no tokens for filling in"))
+    for other in [["--raw"], ["--system", "s"], ["--template", "deepseek-v3"]] {
+      let result = try await runner.run(["run", "x", "a", "--suffix", "b"] + other)
+      #expect(result.status == 64 && result.errors.contains("--suffix"))
+    }
+  }
 }

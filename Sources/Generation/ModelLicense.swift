@@ -1,0 +1,78 @@
+internal import Foundation
+public import SwiftletCheckpoints
+
+/// What a model's files say about its licence. Nothing is inferred from the model's name.
+public struct ModelLicense: Sendable, Equatable {
+  /// An identifier such as `apache-2.0`, `mit` or `other`, or the first line of a licence's text.
+  public var name: String
+  /// What `other` is called.
+  public var longName: String?
+  public var link: String?
+  /// Where it says so: a key of the GGUF file, or a file.
+  public var source: String
+
+  /// `general.license` and its companions in a GGUF file.
+  init?(gguf file: GGUFFile) {
+    func text(_ key: String) -> String? { file[key]?.string.flatMap { $0.isEmpty ? nil : $0 } }
+    let name = text("general.license"), longName = text("general.license.name"), link = text("general.license.link")
+    guard let first = name ?? longName ?? link else { return nil }
+    self.init(name: first, longName: longName == first ? nil : longName, link: link, source: "general.license")
+  }
+
+  /// The head of the model card, README.md, else the first line of a licence file.
+  init?(folder path: String) {
+    let folder = ModelFolder(path: path.isEmpty ? "." : path)
+    if let card = folder.text("README.md") {
+      let fields = Self.frontMatter(card)
+      if let first = fields["license"] ?? fields["license_name"] {
+        self.init(
+          name: first, longName: fields["license_name"] == first ? nil : fields["license_name"], link: fields["license_link"],
+          source: "README.md")
+        return
+      }
+    }
+    for name in ["LICENSE", "LICENSE.txt", "LICENSE.md", "LICENSE-MODEL", "LICENCE"] {
+      guard let text = folder.text(name) else { continue }
+      let line = text.split(whereSeparator: \.isNewline).lazy.map { $0.trimmingCharacters(in: .whitespaces) }.first {
+        !$0.isEmpty
+      }
+      guard let line else { continue }
+      self.init(name: line, longName: nil, link: nil, source: name)
+      return
+    }
+    return nil
+  }
+
+  private init(name: String, longName: String?, link: String?, source: String) {
+    (self.name, self.longName, self.link, self.source) = (name, longName, link, source)
+  }
+
+  /// The plain fields, `key: value`, of the YAML between two lines of `---` at the start of a model card; the first entry of a list.
+  static func frontMatter(_ text: String) -> [String: String] {
+    var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)[...]
+    guard lines.popFirst()?.trimmingCharacters(in: .whitespaces) == "---" else { return [:] }
+    var fields: [String: String] = [:], lastKey: String?
+    for line in lines {
+      if line.trimmingCharacters(in: .whitespaces) == "---" { return fields }
+      if let key = lastKey, let item = line.trimmingCharacters(in: .whitespaces).wholeMatch(of: /-\s+(.+)/) {
+        if fields[key] == nil { fields[key] = unquoted(String(item.1)) }
+      } else if let field = line.wholeMatch(of: /([A-Za-z_]+):\s*(.*?)\s*/) {
+        lastKey = String(field.1)
+        if !field.2.isEmpty { fields[String(field.1)] = unquoted(String(field.2)) }
+      }
+    }
+    return [:]
+  }
+
+  private static func unquoted(_ text: String) -> String {
+    for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) && text.hasSuffix(quote) {
+      return String(text.dropFirst().dropLast())
+    }
+    return text
+  }
+}
+
+extension ModelFolder {
+  /// The text of a small file; nil when it is missing, empty or cannot be read.
+  fileprivate func text(_ name: String) -> String? { (try? bytes(name)).map { String(decoding: $0, as: UTF8.self) } }
+}
