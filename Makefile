@@ -5,7 +5,7 @@ SCRATCH ?= .build
 FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
 BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 
-.PHONY: build chat test lint format oracle install-dependencies
+.PHONY: build chat test mutations lint format oracle install-dependencies
 
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
@@ -34,3 +34,9 @@ format:
 # Makes the oracle fixtures anew; needs Python with the packages that Scripts/oracle-requirements.txt names.
 oracle:
 	sh Scripts/make-oracles.sh
+
+# A million broken inputs for every parser, with AddressSanitizer, in a build of its own; takes an hour. N=… and SEED=… choose others.
+N ?= 1000000
+SEED ?= 1
+mutations: install-dependencies
+	$(SWIFT) run -c release --scratch-path $(SCRATCH)-address --sanitize=address SwiftletMutations $(N) $(SEED)

@@ -27,6 +27,12 @@ func example(_ name: String) -> Target {
   .executableTarget(name: "\(name)Example", dependencies: ["Swiftlet"], path: "Examples/\(name)", swiftSettings: swiftSettings)
 }
 
+/// The modules that read what others wrote.
+let mutated: [Target.Dependency] = [
+  "SwiftletGeneration", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
+  "SwiftletChatTemplates", "SwiftletJSON",
+]
+
 let package = Package(
   name: "swiftlet",
   platforms: [.macOS(.v15)],
@@ -108,11 +114,14 @@ let package = Package(
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     // The command's tests run the built command.
     tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON", "SwiftletTestSupport"]),
-    tests(
-      "Robustness",
-      dependencies: [
-        "SwiftletGeneration", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
-        "SwiftletChatTemplates", "SwiftletJSON",
-      ]),
+    // Broken inputs for every parser, for the tests and for `make mutations`.
+    .target(name: "CSwiftletAllocations", path: "Tests/Mutations/Allocations"),
+    .target(
+      name: "SwiftletMutationCases", dependencies: mutated + ["CSwiftletAllocations"], path: "Tests/Mutations/Cases",
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "SwiftletMutations", dependencies: mutated + ["CSwiftletAllocations", "SwiftletMutationCases"],
+      path: "Tests/Mutations/Command", swiftSettings: swiftSettings),
+    tests("Robustness", dependencies: mutated + ["SwiftletMutationCases"]),
   ]
 )

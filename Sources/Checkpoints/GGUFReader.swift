@@ -1,7 +1,8 @@
 internal import SwiftletTensors
 
 /// Reads the header of a GGUF file. Every count is bounded, and by more than the bytes that are left: a sparse file of seven
-/// terabytes takes no room on the disk. No memory is set aside for a count before its entries are read.
+/// terabytes takes no room on the disk. What the entries take in memory is bounded by four times the file's size, and 16 MB for small
+/// files: an empty name is eight bytes in a file, and some hundred here.
 struct GGUFReader {
   struct TensorInformation {
     var name: String
@@ -29,17 +30,21 @@ struct GGUFReader {
   private static let maximumElementCount = 16 << 20
   /// Of metadata and tensor entries; those of a large vocabulary take some 20 MB.
   private static let maximumHeaderBytes = 256 << 20
+  /// About what an entry of each kind takes beside its texts, in the reader and in `GGUFFile`'s tables.
+  private static let metadataBytes = 250, tensorBytes = 700
   private let path: String
   private let byteCount: Int
   /// Where the header must have ended.
   private let limit: Int
   private var position = 0
   private var elementCount = 0
+  private var memoryLeft: Int
 
   init(path: String, byteCount: Int) {
     self.path = path
     self.byteCount = byteCount
     limit = min(byteCount, Self.maximumHeaderBytes)
+    memoryLeft = 4 * min(byteCount, 1 << 40) + (16 << 20)
   }
 
   mutating func read(_ bytes: RawSpan) throws(CheckpointError) -> Content {
@@ -63,6 +68,14 @@ struct GGUFReader {
 
   private func failure(_ field: String, _ reason: String) -> CheckpointError {
     CheckpointError(file: path, field: field, reason: reason)
+  }
+
+  /// Counts memory before it is taken.
+  private mutating func take(_ bytes: Int, _ field: @autoclosure () -> String) throws(CheckpointError) {
+    memoryLeft -= bytes
+    guard memoryLeft >= 0 else {
+      throw failure(field(), "with it the header takes more than four times the file's \(byteCount) bytes in memory")
+    }
   }
 
   private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>(
@@ -93,6 +106,8 @@ struct GGUFReader {
     _ bytes: RawSpan, _ field: @autoclosure () -> String, maximum: Int = maximumStringBytes
   ) throws(CheckpointError) -> String {
     let length = try count(bytes, "length of \(field())", smallestEntry: 1, maximum: maximum)
+    // Short strings are part of their value.
+    if length > 15 { try take(length + 48, field()) }
     defer { position += length }
     let part = bytes.extracting(position..<position + length)
     return part.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
@@ -102,6 +117,7 @@ struct GGUFReader {
     var seen = Set<[UInt8]>()
     for index in 0..<count {
       let key = try string(bytes, "key \(index) of the metadata", maximum: Self.maximumNameBytes)
+      try take(Self.metadataBytes + 2 * key.utf8.count, key)
       guard seen.insert(Array(key.utf8)).inserted else { throw failure(key, "the key stands twice in the metadata") }
       let start = position
       let type: UInt32 = try load(bytes, "type of \(key)")
@@ -155,25 +171,32 @@ struct GGUFReader {
     let count = try count(
       bytes, "length of \(key)", smallestEntry: size, maximum: Self.maximumElementCount - elementCount)
     elementCount += count
+    // Integers and floats take eight bytes here, strings and arrays sixteen.
+    try take(48 + count * (type == 7 ? 1 : type == 8 || type == 9 ? 16 : 8), key)
+    func list<Element>() -> [Element] {
+      var list: [Element] = []
+      list.reserveCapacity(count)
+      return list
+    }
     switch type {
     case 6, 12:
-      var values: [Double] = []
+      var values: [Double] = list()
       for _ in 0..<count { values.append(try float(bytes, key, type)) }
       return .floats(values)
     case 7:
-      var values: [Bool] = []
+      var values: [Bool] = list()
       for _ in 0..<count { values.append(try bool(bytes, key)) }
       return .bools(values)
     case 8:
-      var values: [String] = []
+      var values: [String] = list()
       for index in 0..<count { values.append(try string(bytes, "\(key)[\(index)]")) }
       return .strings(values)
     case 9:
-      var values: [GGUFArray] = []
+      var values: [GGUFArray] = list()
       for index in 0..<count { values.append(try array(bytes, "\(key)[\(index)]", depth: depth + 1)) }
       return .arrays(values)
     default:
-      var values: [Int] = []
+      var values: [Int] = list()
       for _ in 0..<count { values.append(try integer(bytes, key, type)) }
       return .integers(values)
     }
@@ -183,6 +206,7 @@ struct GGUFReader {
     var seen = Set<[UInt8]>()
     for index in 0..<count {
       let name = try string(bytes, "name of tensor \(index)", maximum: Self.maximumNameBytes)
+      try take(Self.tensorBytes + 2 * name.utf8.count, name)
       guard seen.insert(Array(name.utf8)).inserted else { throw failure(name, "the tensor stands twice in the file") }
       try readTensor(bytes, name, into: &content)
     }

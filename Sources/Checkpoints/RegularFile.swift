@@ -35,6 +35,7 @@ public final class RegularFile: Sendable {
   /// - Throws: `CheckpointError` when the path is missing, unreadable or no regular file.
   public init(path: String) throws(CheckpointError) {
     func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: "file", reason: reason) }
+    guard !path.utf8.contains(0) else { throw failure("has a zero byte in its name") }
     // O_NONBLOCK: opening a FIFO without a writer must not hang.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw failure("cannot be opened: \(Self.explanation(of: errno, path))") }

@@ -30,6 +30,10 @@ public struct SafetensorsFile: Sendable {
     "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
   ]
 
+  /// About what a tensor takes in memory, in the header's JSON and in tables: for all of them four times the file's size may be
+  /// taken, and 16 MB for small files.
+  private static let tensorBytes = 800
+
   /// Maps and validates the file.
   /// - Throws: `CheckpointError` naming the tensor or header field, what was found and what was expected.
   public init(path: String) throws(CheckpointError) {
@@ -38,6 +42,12 @@ public struct SafetensorsFile: Sendable {
     let (header, start) = try file.withBytes { bytes throws(CheckpointError) in try Self.header(of: bytes, path) }
     guard case .object(let members) = header else {
       throw CheckpointError(file: path, field: "header", reason: "found a JSON \(header.typeName), expected an object")
+    }
+    let maximumCount = (4 * min(file.byteCount, 1 << 40) + (16 << 20)) / Self.tensorBytes
+    guard members.count <= maximumCount else {
+      throw CheckpointError(
+        file: path, field: "header",
+        reason: "found \(members.count) tensors in \(file.byteCount) bytes, expected at most \(maximumCount)")
     }
     var tensors: [(name: String, tensor: Tensor)] = []
     var unread: [UnreadTensor] = []

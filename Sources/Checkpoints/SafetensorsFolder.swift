@@ -20,9 +20,14 @@ public struct SafetensorsFolder: Sendable {
     let single = folder.appendingPathComponent("model.safetensors").path
     var names: [String] = []
     var promised: [(tensor: String, file: String)] = []
-    if FileManager.default.fileExists(atPath: single) {
+    // Links to nothing are there too, and an error when they are opened.
+    func isThere(_ path: String) -> Bool {
+      var status = stat()
+      return lstat(path, &status) == 0
+    }
+    if isThere(single) {
       names = ["model.safetensors"]
-    } else if FileManager.default.fileExists(atPath: indexPath) {
+    } else if isThere(indexPath) {
       promised = try Self.weightMap(indexPath)
       names = Array(Set(promised.map(\.file))).sorted()
     } else {

@@ -1,4 +1,5 @@
 import Foundation
+import SwiftletCheckpoints
 import SwiftletHub
 import SwiftletJSON
 
@@ -14,7 +15,7 @@ struct ChatHistory {
   /// Reads `history` in a folder; a file that cannot be read counts as empty.
   init(folder: String = ModelHub().configuration.ownFolder) {
     path = folder + "/history"
-    let lines = (FileManager.default.contents(atPath: path) ?? Data()).split(separator: 0x0A)
+    let lines = ((try? RegularFile(path: path).bytes()) ?? []).split(separator: 0x0A)
     entries = lines.suffix(Self.limit).compactMap { try? JSONValue(parsing: Array($0)).string }
     // Rewritten now and then, not at every message.
     if lines.count > 2 * Self.limit {
@@ -34,7 +35,7 @@ struct ChatHistory {
   private static func append(_ bytes: [UInt8], to path: String) -> Bool {
     let folder = (path as NSString).deletingLastPathComponent
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o600)
     guard file >= 0 else { return false }
     defer { close(file) }
     return bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) } == bytes.count

@@ -115,14 +115,14 @@ extension ChatLoop {
   private mutating func load(_ file: String) {
     guard !file.isEmpty else { return say("/load needs a file's name.") }
     let path = (file as NSString).expandingTildeInPath
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    let data: [UInt8]
+    do throws(CommandError) {
+      data = try InputFile.bytes(path)
     } catch {
-      return say("\(path) cannot be read: \(FileSystem.reason(error)).")
+      return say("\(error)")
     }
     do {
-      session = LanguageModelSession(model: model, transcript: try Transcript(json: Array(data)))
+      session = LanguageModelSession(model: model, transcript: try Transcript(json: data))
     } catch {
       return say("\(path): \(error)")
     }

@@ -34,13 +34,13 @@ struct PerplexityCommand: AsyncParsableCommand {
 
   func run() async throws {
     let threadCount = try engine.checkedThreadCount()
-    guard let data = FileManager.default.contents(atPath: file) else { throw CommandError("\(file) cannot be read.") }
+    let data = try InputFile.bytes(file)
     let loaded = try LoadedModel(path: await ModelFinder.path(model))
     guard let tokenizer = loaded.tokenizer else {
       throw CommandError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
     }
     let addsBeginning = tokenizer.addsBeginningOfSequence
-    let tokens = tokenizer.encode(utf8: Array(data)[...], addedTokens: .none, addingBeginningOfSequence: addsBeginning)
+    let tokens = tokenizer.encode(utf8: data[...], addedTokens: .none, addingBeginningOfSequence: addsBeginning)
     let compute = Compute(threadCount: threadCount)
     let result: Perplexity
     do {

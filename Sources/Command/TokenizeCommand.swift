@@ -102,8 +102,7 @@ struct TokenizeCommand: AsyncParsableCommand {
   }
 
   private func render(_ file: String, _ path: String, _ tokenizer: Tokenizer) throws {
-    let data = file == "-" ? try StandardInput.all() : FileManager.default.contents(atPath: file).map { Array($0) }
-    guard let data else { throw CommandError("\(file) cannot be read.") }
+    let data = try file == "-" ? StandardInput.all() : InputFile.bytes(file)
     let value: JSONValue
     do {
       value = try JSONValue(parsing: data)

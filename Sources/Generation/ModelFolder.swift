@@ -7,13 +7,17 @@ internal import SwiftletTokenization
 /// The JSON and text files beside the weights of a folder, as the hub lays it out.
 struct ModelFolder {
   let path: String
-  /// Files are read as a whole, and take many times their size as JSON, so larger ones are refused. The largest tokenizer.json
-  /// known has 35 MB.
-  private static func maximumBytes(_ name: String) -> Int { name == "tokenizer.json" ? 256 << 20 : 32 << 20 }
+  /// Files are read as a whole, and take some times their size as values and tables, so larger ones are refused. The largest
+  /// tokenizer.json known has 35 MB.
+  private static func maximumBytes(_ name: String) -> Int { name == "tokenizer.json" ? 64 << 20 : 32 << 20 }
 
   func path(_ name: String) -> String { path.isEmpty ? name : path + "/" + name }
 
-  private func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+  /// Whether there is anything of the name: what cannot be opened, such as a link to nothing, is an error and not missing.
+  private func has(_ name: String) -> Bool {
+    var status = stat()
+    return lstat(path(name), &status) == 0
+  }
 
   func bytes(_ name: String) throws(CheckpointError) -> [UInt8] {
     let bytes = try RegularFile(path: path(name)).bytes(maximumBytes: Self.maximumBytes(name))

@@ -30,9 +30,22 @@ public enum FileSystem {
     }
   }
 
+  /// The text of a small file; nil when there is none, when it is no UTF-8 or no regular file: reading pipes may never end.
+  static func text(_ path: String) -> String? {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= 1 << 20 else { return nil }
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { buffer, count in
+      count = max(0, read(file, buffer.baseAddress, buffer.count))
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+
   /// Writes a small text in one step. A file that already says so is left alone, with its date.
   static func write(_ text: String, to path: String) throws(HubError) {
-    if (try? String(contentsOfFile: path, encoding: .utf8)) == text { return }
+    if Self.text(path) == text { return }
     do {
       try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {

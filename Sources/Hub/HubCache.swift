@@ -48,8 +48,7 @@ struct HubCache: Sendable {
     let references = folder(of: repository) + "/refs"
     if revision != commit { try FileSystem.remove(references + "/" + revision) }
     return !FileSystem.files(below: references).contains { name in
-      (try? String(contentsOfFile: references + "/" + name, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
-        == commit
+      FileSystem.text(references + "/" + name)?.trimmingCharacters(in: .whitespacesAndNewlines) == commit
     }
   }
 
@@ -67,8 +66,7 @@ struct HubCache: Sendable {
   func snapshots(of repository: String, revision: String) -> [String] {
     let folder = folder(of: repository)
     let commit =
-      (try? String(contentsOfFile: folder + "/refs/" + revision, encoding: .utf8))?.trimmingCharacters(
-        in: .whitespacesAndNewlines) ?? revision
+      FileSystem.text(folder + "/refs/" + revision)?.trimmingCharacters(in: .whitespacesAndNewlines) ?? revision
     let commits = FileSystem.names(in: folder + "/snapshots")
       .map { (commit: $0, modified: FileSystem.entry(folder + "/snapshots/" + $0)?.modified ?? .distantPast) }
       .sorted { $0.modified > $1.modified }

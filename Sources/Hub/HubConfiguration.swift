@@ -51,7 +51,7 @@ public struct HubConfiguration: Sendable {
     endpoint = address
     isOffline = ["1", "true", "yes", "on"].contains((value("HF_HUB_OFFLINE") ?? "").lowercased())
     let tokenPath = value("HF_TOKEN_PATH").map(absolute) ?? home + "/token"
-    let written = value("HF_TOKEN") ?? (try? String(contentsOfFile: tokenPath, encoding: .utf8))
+    let written = value("HF_TOKEN") ?? FileSystem.text(tokenPath)
     let trimmed = written?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
     token = trimmed.isEmpty ? nil : trimmed
     proxies = ProxySettings(environment: environment)

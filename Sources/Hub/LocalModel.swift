@@ -34,6 +34,9 @@ public struct LocalModel: Sendable, Equatable {
       }
       return
     }
+    guard access(path, R_OK | X_OK) == 0 else {
+      throw .fileSystem(operation: "read the folder", path: path, reason: FileSystem.reason(ofErrno: errno))
+    }
     let names = FileSystem.names(in: path)
     let paths = FileSystem.files(below: path, depth: 2)
     if names.contains(where: { $0.hasSuffix(".safetensors") })

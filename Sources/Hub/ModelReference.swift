@@ -25,6 +25,9 @@ public enum ModelReference: Sendable, Equatable {
       self = .path(URL(fileURLWithPath: expanded).standardizedFileURL.path)
       return
     }
+    if FileSystem.entry(expanded, followingLinks: false) != nil {
+      throw .fileSystem(operation: "open", path: text, reason: "it is a symbolic link to nothing, or to itself")
+    }
     if ["/", "./", "../", "~"].contains(where: text.hasPrefix) || text.lowercased().hasSuffix(".gguf") && !text.contains(":") {
       throw .pathNotFound(text)
     }

@@ -10,7 +10,8 @@ public struct JSONError: Error, Sendable, CustomStringConvertible {
 }
 
 extension JSONValue {
-  /// Parses one JSON text (RFC 8259) in UTF-8. Nesting is limited to 256 levels, so that a hostile file cannot exhaust the stack.
+  /// Parses one JSON text (RFC 8259) in UTF-8. Nesting is limited to 256 levels, so that a hostile file cannot exhaust the stack, and
+  /// the values' memory to four times the text's size and 16 MB.
   /// - Throws: `JSONError` with the place and what was expected there.
   public init(parsing bytes: RawSpan) throws(JSONError) {
     var parser = JSONParser()
@@ -28,12 +29,14 @@ extension JSONValue {
 
 /// A recursive-descent parser over bytes. Strings are validated as UTF-8; lone surrogate escapes become U+FFFD.
 struct JSONParser {
-  private static let maximumDepth = 256
+  private static let maximumDepth = JSONMemory.maximumDepth
   private var position = 0
   private var depth = 0
+  private var memory = JSONMemory()
 
   mutating func document(_ bytes: RawSpan) throws(JSONError) -> JSONValue {
     if bytes.byteCount >= 3, bytes.byte(0) == 0xEF, bytes.byte(1) == 0xBB, bytes.byte(2) == 0xBF { position = 3 }
+    memory = JSONMemory(bytes)
     let value = try value(bytes)
     skipWhitespace(bytes)
     guard position == bytes.byteCount else { throw error(bytes, "expected the end of the text, found \(found(bytes))") }
@@ -85,6 +88,30 @@ struct JSONParser {
     return value
   }
 
+  private func tooLarge(_ bytes: RawSpan) -> JSONError {
+    error(bytes, "more values than a text of this size may have: they take more than \(memory.limit) bytes of memory")
+  }
+
+  /// An empty list for the container that opens here, with room for its elements where they are many.
+  private mutating func list<Element>(_ bytes: RawSpan, of type: Element.Type) throws(JSONError) -> [Element] {
+    var list: [Element] = []
+    let count = memory.count(at: position)
+    if count > 0 {
+      guard memory.allow(count * MemoryLayout<Element>.stride) else { throw tooLarge(bytes) }
+      list.reserveCapacity(count)
+    }
+    return list
+  }
+
+  /// Adds an element, counting room that was not known of before.
+  @inline(__always)
+  private mutating func append<Element>(_ element: Element, to list: inout [Element], _ bytes: RawSpan) throws(JSONError) {
+    let isFull = list.count == list.capacity
+    list.append(element)
+    // It doubles.
+    guard !isFull || memory.allow(list.capacity / 2 * MemoryLayout<Element>.stride) else { throw tooLarge(bytes) }
+  }
+
   private mutating func enter(_ bytes: RawSpan) throws(JSONError) {
     depth += 1
     guard depth <= Self.maximumDepth else { throw error(bytes, "more than \(Self.maximumDepth) levels of nesting") }
@@ -92,9 +119,9 @@ struct JSONParser {
   }
 
   private mutating func object(_ bytes: RawSpan) throws(JSONError) -> JSONValue {
+    var members = try list(bytes, of: JSONMember.self)
     try enter(bytes)
     defer { depth -= 1 }
-    var members: [JSONMember] = []
     skipWhitespace(bytes)
     if position < bytes.byteCount, bytes.byte(position) == UInt8(ascii: "}") {
       position += 1
@@ -111,22 +138,22 @@ struct JSONParser {
         throw error(bytes, "expected ':', found \(found(bytes))")
       }
       position += 1
-      members.append(JSONMember(key: key, value: try value(bytes)))
+      try append(JSONMember(key: key, value: try value(bytes)), to: &members, bytes)
       if try closes(bytes, with: UInt8(ascii: "}")) { return .object(members) }
     }
   }
 
   private mutating func array(_ bytes: RawSpan) throws(JSONError) -> JSONValue {
+    var elements = try list(bytes, of: JSONValue.self)
     try enter(bytes)
     defer { depth -= 1 }
-    var elements: [JSONValue] = []
     skipWhitespace(bytes)
     if position < bytes.byteCount, bytes.byte(position) == UInt8(ascii: "]") {
       position += 1
       return .array([])
     }
     while true {
-      elements.append(try value(bytes))
+      try append(try value(bytes), to: &elements, bytes)
       if try closes(bytes, with: UInt8(ascii: "]")) { return .array(elements) }
     }
   }
@@ -186,6 +213,7 @@ struct JSONParser {
     while position < bytes.byteCount {
       let byte = bytes.byte(position)
       if byte == UInt8(ascii: "\"") {
+        guard memory.allow(string: position - start) else { throw tooLarge(bytes) }
         let text = try utf8(bytes, start..<position)
         position += 1
         return text
@@ -205,6 +233,7 @@ struct JSONParser {
       position += 1
       switch byte {
       case UInt8(ascii: "\""):
+        guard memory.allow(string: text.count) else { throw tooLarge(bytes) }
         guard let string = String(validating: text, as: UTF8.self) else { throw error(bytes, "a string that is not UTF-8") }
         return string
       case UInt8(ascii: "\\"):
@@ -265,9 +294,4 @@ struct JSONParser {
     guard let string else { throw error(bytes, "a string that is not UTF-8") }
     return string
   }
-}
-
-extension RawSpan {
-  @inline(__always)
-  fileprivate func byte(_ offset: Int) -> UInt8 { unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
 }

@@ -41,14 +41,12 @@ struct BatchJournal {
     guard flock(file.fileDescriptor, LOCK_EX | LOCK_NB) == 0 else {
       throw BatchError(file: output, reason: "is being written by another run; wait for it, or name another output file")
     }
-    var lines: [Data] = []
-    if let data = FileManager.default.contents(atPath: path) {
-      // A torn last line is left out.
-      lines = data.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast().map { Data($0) }
-      let beginning = Array("{\"settings\":".utf8)
-      guard beginning.starts(with: data) || data.starts(with: beginning) else {
-        throw BatchError(file: path, reason: "is no journal of a batch; move it away, or name another output file")
-      }
+    let data = try BatchRun.contents(path)
+    // A torn last line is left out.
+    let lines = data.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast().map { Data($0) }
+    let beginning = Array("{\"settings\":".utf8)
+    guard beginning.starts(with: data) || data.starts(with: beginning) else {
+      throw BatchError(file: path, reason: "is no journal of a batch; move it away, or name another output file")
     }
     if let first = lines.first {
       guard let json = try? JSONValue(parsing: Array(first)), origin.matches(json) else {
@@ -81,6 +79,11 @@ struct BatchJournal {
   static func open(_ path: String) throws -> FileHandle {
     if !FileManager.default.fileExists(atPath: path), !FileManager.default.createFile(atPath: path, contents: nil) {
       throw BatchError(file: path, reason: "cannot be created")
+    }
+    // Opening a pipe would wait for its reader.
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw BatchError(file: path, reason: "is no regular file; name another output file")
     }
     guard let file = FileHandle(forWritingAtPath: path) else { throw BatchError(file: path, reason: "cannot be written") }
     try file.seekToEnd()

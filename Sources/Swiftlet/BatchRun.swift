@@ -30,7 +30,7 @@ public struct BatchRun: Sendable {
   public func run(
     input: String, output: String, progress: @Sendable (Int, Int) -> Void = { _, _ in }
   ) async throws -> Int {
-    guard let data = FileManager.default.contents(atPath: input) else { throw BatchError(file: input, reason: "cannot be read") }
+    let data = try Self.contents(input)
     if Self.identity(input) == Self.identity(output) {
       throw BatchError(file: output, reason: "is the input too; name another output file")
     }
@@ -111,6 +111,15 @@ public struct BatchRun: Sendable {
     }
   }
 
+  /// The bytes of a regular file.
+  static func contents(_ path: String) throws(BatchError) -> Data {
+    do throws(CheckpointError) {
+      return Data(try RegularFile(path: path).bytes())
+    } catch {
+      throw BatchError(file: path, reason: error.reason)
+    }
+  }
+
   /// Splits at 0x0A only; a last line without one counts, one of nothing but whitespace does not.
   private static func rows(_ data: Data) -> [[UInt8]] {
     data.split(separator: 0x0A).map { Array($0) }.filter { line in !line.allSatisfy { [0x20, 0x09, 0x0D].contains($0) } }
@@ -120,7 +129,7 @@ public struct BatchRun: Sendable {
   /// - Throws: `BatchError` for a file with lines that are no rows of a batch.
   private static func answered(_ path: String) throws -> (count: Int, bytes: Int) {
     guard FileManager.default.fileExists(atPath: path) else { return (0, 0) }
-    guard let data = FileManager.default.contents(atPath: path) else { throw BatchError(file: path, reason: "cannot be read") }
+    let data = try contents(path)
     let whole = data.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
     let lines = data[..<whole].split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
     if let other = lines.firstIndex(where: { isRow($0) != true }) {

@@ -6,6 +6,8 @@ struct ByteStrings: Sendable {
   var count: Int { ends.count }
   var indices: Range<Int> { ends.indices }
 
+  mutating func reserve(_ count: Int) { ends.reserveCapacity(count) }
+
   mutating func append(_ string: some Sequence<UInt8>) {
     bytes.append(contentsOf: string)
     ends.append(bytes.count)

@@ -91,6 +91,7 @@ struct TokenizerJSONReader {
       throw builder.malformed(
         "model.merges", "found \(model["merges"].map { "a \($0.typeName)" } ?? "nothing"), expected an array")
     }
+    builder.reserve(vocabulary.count)
     for member in vocabulary {
       guard let id = member.value.integer else {
         throw builder.malformed(

@@ -26,6 +26,13 @@ struct VocabularyBuilder {
 
   init(source: String) { self.source = source }
 
+  /// Makes room for so many tokens.
+  mutating func reserve(_ count: Int) {
+    texts.reserveCapacity(min(count, Self.maximumSize))
+    kinds.reserveCapacity(min(count, Self.maximumSize))
+    names.reserve(min(count, Self.maximumSize))
+  }
+
   func malformed(_ field: String, _ reason: String) -> TokenizerError {
     TokenizerError(.malformed, source: source, field: field, reason: reason)
   }
@@ -104,6 +111,7 @@ struct VocabularyBuilder {
 
   func model(unknown: Int?, fusesUnknown: Bool, ignoresMerges: Bool) -> BytePairModel {
     var tokenBytes = ByteStrings()
+    tokenBytes.reserve(texts.count)
     var tokens = ByteStringIndex(capacity: texts.count)
     var byteTokens = [Int32](repeating: -1, count: 256)
     for (id, text) in texts.enumerated() {

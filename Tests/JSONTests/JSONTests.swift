@@ -23,6 +23,33 @@ import Testing
     #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
   }
 
+  /// Texts of many small values would take many times their size.
+  @Test(arguments: ["1,", "[],", "[1],", #"{"a":1},"#, "[[[[[[[[[[]]]]]]]]]],"]) func refusesWhatTakesTooMuchMemory(
+    _ unit: String
+  ) {
+    let text = "[" + String(repeating: unit, count: 8_000_000 / unit.utf8.count) + "1]"
+    let error = #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+    #expect(error?.reason.contains("more values than a text of this size may have") == true)
+    #expect(throws: Never.self) { try JSONValue(parsing: "[" + String(repeating: unit, count: 100_000) + "1]") }
+    // With as much white space as an editor would put there.
+    let wide = "[" + String(repeating: unit + String(repeating: " ", count: 20 * unit.utf8.count), count: 100_000) + "1]"
+    #expect(throws: Never.self) { try JSONValue(parsing: wide) }
+  }
+
+  /// Long lists are counted before they are read, by brackets and commas that stand outside of strings.
+  @Test func longListsKeepTheirValues() throws {
+    let numbers = (0..<100).map { "\($0)" }.joined(separator: ",")
+    let texts = (0..<40).map { #""[,]{}\\\"\#($0)""# }.joined(separator: ", ")
+    let members = (0..<50).map { #""\#($0)]":[\#(numbers)]"# }.joined(separator: ",")
+    let text = "{\"a\":[\(texts)],\(members),\"b\":[[\(numbers)],{},[],[\(texts)]]}"
+    let value = try JSONValue(parsing: text)
+    #expect(value.serialized() == text.replacing(", ", with: ","))
+    #expect(value.members?.count == 52 && value["b"]?.elements?[3].elements?.count == 40)
+    for broken in ["[\(numbers)", "[\(numbers)}", "[\(numbers)]]", "[\(texts),\"", "]\(numbers)"] {
+      #expect(throws: JSONError.self) { try JSONValue(parsing: broken) }
+    }
+  }
+
   @Test func refusesDeepNestingAndBadUTF8() {
     #expect(throws: JSONError.self) { try JSONValue(parsing: String(repeating: "[", count: 100_000)) }
     #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0xFF, 0x22]) }

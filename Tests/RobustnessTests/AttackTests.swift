@@ -1,5 +1,6 @@
 import SwiftletCheckpoints
 import SwiftletModels
+import SwiftletMutationCases
 import Testing
 
 /// Values that random changes seldom hit.

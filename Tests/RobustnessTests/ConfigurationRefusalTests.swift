@@ -1,6 +1,7 @@
 import SwiftletCheckpoints
 import SwiftletJSON
 import SwiftletModels
+import SwiftletMutationCases
 import SwiftletTensors
 import Testing
 

@@ -1,6 +1,7 @@
 import SwiftletCheckpoints
 import SwiftletGeneration
 import SwiftletModels
+import SwiftletMutationCases
 import Testing
 
 /// Keys and tensors of GGUF files that would give wrong numbers in silence.

@@ -1,5 +1,6 @@
 import SwiftletCheckpoints
 import SwiftletGeneration
+import SwiftletMutationCases
 import SwiftletTokenization
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import SwiftletCheckpoints
 import SwiftletGeneration
+import SwiftletMutationCases
 import Testing
 
 /// Files that claim terabytes and take no room on the disk: that a count fits the bytes that are left is no bound.

@@ -1,28 +1,35 @@
 /// A GGUF file taken apart, to be changed in its fields and written again: what byte flips seldom reach behind the first check.
 /// Reads well-formed files only.
-struct GGUFDocument {
-  struct Entry {
-    var key: [UInt8]
-    var type: UInt32
+package struct GGUFDocument {
+  package struct Entry {
+    package var key: [UInt8]
+    package var type: UInt32
     /// As the file has it, without the type.
-    var value: [UInt8]
+    package var value: [UInt8]
   }
 
-  struct TensorEntry: Equatable {
-    var name: [UInt8]
-    var extents: [UInt64]
-    var type: UInt32
-    var offset: UInt64
+  package struct TensorEntry: Equatable {
+    package var name: [UInt8]
+    package var extents: [UInt64]
+    package var type: UInt32
+    package var offset: UInt64
+
+    package init(name: [UInt8], extents: [UInt64], type: UInt32, offset: UInt64) {
+      self.name = name
+      self.extents = extents
+      self.type = type
+      self.offset = offset
+    }
   }
 
-  var metadata: [Entry] = []
-  var tensors: [TensorEntry] = []
+  package var metadata: [Entry] = []
+  package var tensors: [TensorEntry] = []
   /// All tensors' bytes, from the aligned start on.
-  var data: [UInt8]
+  package var data: [UInt8]
   /// Bytes before `data` in the file that was read.
-  let headerCount: Int
+  package let headerCount: Int
 
-  init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8]) {
     var position = 8
     func integer(_ size: Int) -> UInt64 {
       defer { position += size }
@@ -60,14 +67,14 @@ struct GGUFDocument {
     data = Array(bytes[headerCount...])
   }
 
-  static func littleEndian(_ value: UInt64, _ size: Int = 8) -> [UInt8] {
+  package static func littleEndian(_ value: UInt64, _ size: Int = 8) -> [UInt8] {
     (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
   }
 
-  static func string(_ text: [UInt8]) -> [UInt8] { littleEndian(UInt64(text.count)) + text }
+  package static func string(_ text: [UInt8]) -> [UInt8] { littleEndian(UInt64(text.count)) + text }
 
   /// The whole file, its data aligned to 32 bytes.
-  func serialized() -> [UInt8] {
+  package func serialized() -> [UInt8] {
     var result = Array("GGUF".utf8) + Self.littleEndian(3, 4)
     result += Self.littleEndian(UInt64(tensors.count)) + Self.littleEndian(UInt64(metadata.count))
     for entry in metadata { result += Self.string(entry.key) + Self.littleEndian(UInt64(entry.type), 4) + entry.value }
@@ -80,10 +87,10 @@ struct GGUFDocument {
   }
 
   /// The place of a key that ends in `suffix`.
-  func index(_ suffix: String) -> Int? { metadata.firstIndex { $0.key.reversed().starts(with: suffix.utf8.reversed()) } }
+  package func index(_ suffix: String) -> Int? { metadata.firstIndex { $0.key.reversed().starts(with: suffix.utf8.reversed()) } }
 
   /// Sets a metadata value, which is added when there is no such key. `key` may leave out the architecture.
-  mutating func set(_ key: String, _ type: UInt32, _ value: [UInt8]) {
+  package mutating func set(_ key: String, _ type: UInt32, _ value: [UInt8]) {
     let entry = Entry(key: Array(key.utf8), type: type, value: value)
     if let index = index(key) {
       metadata[index].type = type
@@ -93,21 +100,21 @@ struct GGUFDocument {
     }
   }
 
-  mutating func set(_ key: String, _ value: Int) { set(key, 11, Self.littleEndian(UInt64(bitPattern: Int64(value)))) }
-  mutating func set(_ key: String, _ value: Double) { set(key, 12, Self.littleEndian(value.bitPattern)) }
-  mutating func set(_ key: String, _ value: String) { set(key, 8, Self.string(Array(value.utf8))) }
-  mutating func set(_ key: String, strings: [String]) {
+  package mutating func set(_ key: String, _ value: Int) { set(key, 11, Self.littleEndian(UInt64(bitPattern: Int64(value)))) }
+  package mutating func set(_ key: String, _ value: Double) { set(key, 12, Self.littleEndian(value.bitPattern)) }
+  package mutating func set(_ key: String, _ value: String) { set(key, 8, Self.string(Array(value.utf8))) }
+  package mutating func set(_ key: String, strings: [String]) {
     set(
       key, 9,
       Self.littleEndian(8, 4) + Self.littleEndian(UInt64(strings.count)) + strings.flatMap { Self.string(Array($0.utf8)) })
   }
-  mutating func set(_ key: String, integers: [Int]) {
+  package mutating func set(_ key: String, integers: [Int]) {
     let values = integers.flatMap { Self.littleEndian(UInt64(bitPattern: Int64($0))) }
     set(key, 9, Self.littleEndian(11, 4) + Self.littleEndian(UInt64(integers.count)) + values)
   }
 
   /// Changes the tensor of a name.
-  mutating func change(_ name: String, _ body: (inout TensorEntry) -> Void) {
+  package mutating func change(_ name: String, _ body: (inout TensorEntry) -> Void) {
     for index in tensors.indices where tensors[index].name == Array(name.utf8) { body(&tensors[index]) }
   }
 }
@@ -116,7 +123,7 @@ extension Mutator {
   private static let readTypes: [UInt32] = [0, 1, 2, 3, 6, 8, 12, 14, 30]
 
   /// One to three changes to fields of a GGUF file.
-  mutating func fields(of source: GGUFDocument) -> GGUFDocument {
+  package mutating func fields(of source: GGUFDocument) -> GGUFDocument {
     var result = source
     for _ in 0...generator.index(3) {
       if generator.chance(2) { changeMetadata(&result) } else { changeTensors(&result) }

@@ -1,10 +1,10 @@
 /// SplitMix64 (Steele et al. 2014): the same cases on every machine.
-struct Generator: RandomNumberGenerator {
+package struct Generator: RandomNumberGenerator {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
-  mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var value = state
     value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -13,18 +13,18 @@ struct Generator: RandomNumberGenerator {
   }
 
   /// An index below `count`.
-  mutating func index(_ count: Int) -> Int { Int.random(in: 0..<max(1, count), using: &self) }
+  package mutating func index(_ count: Int) -> Int { Int.random(in: 0..<max(1, count), using: &self) }
 
-  mutating func chance(_ of: Int) -> Bool { index(of) == 0 }
+  package mutating func chance(_ of: Int) -> Bool { index(of) == 0 }
 
-  mutating func pick<Element>(_ values: [Element]) -> Element { values[index(values.count)] }
+  package mutating func pick<Element>(_ values: [Element]) -> Element { values[index(values.count)] }
 }
 
 /// Breaks files in the ways that files break, and in those that an attacker would try.
-struct Mutator {
-  var generator: Generator
+package struct Mutator {
+  package var generator: Generator
 
-  init(seed: UInt64) { generator = Generator(seed: seed) }
+  package init(seed: UInt64) { generator = Generator(seed: seed) }
 
   static let extremes: [UInt64] = [
     0, 1, 2, 3, 31, 32, 33, 63, 64, 127, 128, 255, 256, 4096, 65_535, 65_536, 1 << 20, 1 << 24, 1 << 30, (1 << 31) - 1, 1 << 31,
@@ -32,7 +32,7 @@ struct Mutator {
   ]
 
   /// One to four changes at bytes below `limit`.
-  mutating func bytes(_ source: [UInt8], below limit: Int) -> [UInt8] {
+  package mutating func bytes(_ source: [UInt8], below limit: Int) -> [UInt8] {
     var result = source
     for _ in 0...generator.index(4) where !result.isEmpty {
       let place = generator.index(min(limit, result.count))
@@ -69,7 +69,7 @@ struct Mutator {
   private static let illFormed: [[UInt8]] = [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x98], [0x80]]
 
   /// One to three changes to a JSON or other text, by its words.
-  mutating func text(_ source: [UInt8], other: [UInt8]) -> [UInt8] {
+  package mutating func text(_ source: [UInt8], other: [UInt8]) -> [UInt8] {
     var result = source
     for _ in 0...generator.index(3) {
       let word = word(in: result, near: generator.index(result.count))
