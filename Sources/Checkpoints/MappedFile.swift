@@ -34,7 +34,8 @@ public struct MappedFile: Sendable {
       throw failure("cannot be mapped into memory: \(String(cString: strerror(errno)))")
     }
     self.path = path
-    storage = Storage(address: address, byteCount: size) { address, size in munmap(address, size) }
+    let identity = FileIdentity(path: path, device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    storage = Storage(address: address, byteCount: size, file: identity) { address, size in munmap(address, size) }
   }
 
   /// The file's bytes, valid inside `body`.

@@ -33,9 +33,9 @@ struct PerplexityCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let threadCount = try engine.checkedThreadCount()
+    let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
     guard let data = FileManager.default.contents(atPath: file) else { throw CommandError("\(file) cannot be read.") }
-    let loaded = try LoadedModel(path: await ModelFinder.path(model))
+    let loaded = try LoadedModel(path: await ModelFinder.path(model), experts: experts)
     guard let tokenizer = loaded.tokenizer else {
       throw CommandError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
     }

@@ -31,7 +31,7 @@ struct ShowCommand: AsyncParsableCommand {
 
   func run() async throws {
     try EngineArguments.checkKernels()
-    let loaded = try LoadedModel(path: await ModelFinder.path(model))
+    let loaded = try LoadedModel(path: await ModelFinder.path(model), limits: nil)
     if json { return Output.line(describe(loaded)) }
     if template { return Output.write((loaded.template?.text ?? "") + "\n") }
     let rows = (describe(loaded).members ?? []).filter { $0.key != "tensors" && $0.key != "chat_template" }.map(Self.row)

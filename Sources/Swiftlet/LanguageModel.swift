@@ -16,10 +16,16 @@ public final class LanguageModel: Sendable {
   /// Opens a GGUF file or a folder with config.json and safetensors.
   /// - Parameters:
   ///   - threadCount: nil for as many as the machine has cores.
-  ///   - contextLength: the most positions of a conversation; nil for the model's own.
-  /// - Throws: an error that names the file, the field, what was found and what was expected.
-  public init(path: String, threadCount: Int? = nil, contextLength: Int? = nil) throws {
-    loaded = try LoadedModel(path: path)
+  ///   - contextLength: the most positions of a conversation, which must fit into memory; nil for the model's own, as far as it fits.
+  ///   - experts: where the experts of a mixture are. On disk, models run that are larger than memory.
+  ///   - memory: how much memory the model may take.
+  /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
+  ///   fit into memory.
+  public init(
+    path: String, threadCount: Int? = nil, contextLength: Int? = nil, experts: ExpertPlacement = .memory,
+    memory: MemoryLimits = .current
+  ) throws {
+    loaded = try LoadedModel(path: path, experts: experts, contextLength: contextLength, limits: memory)
     if let tokenizer = loaded.tokenizer, let template = loaded.template {
       chatPrompt = try ChatPrompt(template, tokenizer: tokenizer)
     } else {

@@ -42,6 +42,9 @@ public struct Tensor: Sendable {
   /// Bytes of one row of the last dimension.
   public var rowBytes: Int { shape.columns / type.blockLength * type.blockBytes }
 
+  /// Bytes of all values.
+  public var byteCount: Int { shape.rows * rowBytes }
+
   /// The address of a row; rows of all leading dimensions are counted together.
   public func rowAddress(_ row: Int) -> UnsafeMutableRawPointer { address + row * rowBytes }
 
@@ -56,6 +59,11 @@ public struct Tensor: Sendable {
   public func entry(_ index: Int) -> Tensor {
     let shape = Shape(Array(self.shape.array.dropFirst()))
     return Tensor(storage: storage, byteOffset: byteOffset + index * shape.rows * rowBytes, shape: shape, type: type)
+  }
+
+  /// The same tensor where its values have been copied to.
+  public func moved(to storage: Storage, byteOffset: Int) -> Tensor {
+    Tensor(storage: storage, byteOffset: byteOffset, shape: shape, type: type)
   }
 
   /// The same values under another shape of equal count and, for blocks, of rows of whole blocks.
