@@ -28,8 +28,11 @@ public struct MappedFile: Sendable {
     }
     self.path = path
     self.mapping = mapping
+    let identity = FileIdentity(path: path, device: file.state.device, inode: file.state.inode)
     // The closure holds the mapping; what it holds goes with the storage.
-    storage = Storage(address: mapping.address, byteCount: file.state.size) { _, _ in withExtendedLifetime(mapping) {} }
+    storage = Storage(address: mapping.address, byteCount: file.state.size, file: identity) { _, _ in
+      withExtendedLifetime(mapping) {}
+    }
   }
 
   /// The file's bytes, valid inside `body`.

@@ -9,6 +9,8 @@ public final class RegularFile: Sendable {
     var size: Int
     var seconds: Int
     var nanoseconds: Int
+    var device: UInt64
+    var inode: UInt64
 
     /// - Throws: `POSIXError`.
     init(descriptor: Int32) throws(POSIXError) {
@@ -24,6 +26,7 @@ public final class RegularFile: Sendable {
       let time = status.st_mtim
       #endif
       (size, seconds, nanoseconds) = (Int(status.st_size), Int(time.tv_sec), Int(time.tv_nsec))
+      (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
     }
   }
 

@@ -64,10 +64,10 @@ struct BenchCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let threadCount = try engine.checkedThreadCount()
+    let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
     let path = try await ModelFinder.path(model)
     let start = ContinuousClock.now
-    let loaded = try LoadedModel(path: path)
+    let loaded = try LoadedModel(path: path, experts: experts)
     let seconds = start.duration(to: .now) / .seconds(1)
     let compute = Compute(threadCount: threadCount)
     let result = try Benchmark(

@@ -14,6 +14,7 @@ enum HelpText {
   }
 
   static let threads = "  SWIFTLET_THREADS  threads at work; the machine's cores unless set"
+  static let experts = "  SWIFTLET_EXPERTS_ON_DISK  1 or a size: as --experts-on-disk"
   static let context = "  SWIFTLET_CONTEXT  the most tokens of prompt and answer together"
   static let kernels = "  SWIFTLET_KERNELS  a variant of the kernels: generic, avx2, avx512"
   static let color = "  NO_COLOR          no dim or bold text when set"
@@ -34,8 +35,8 @@ enum HelpText {
       """
 
   /// For commands that compute with a model.
-  static let engine = [threads, kernels, hub].joined(separator: "\n")
+  static let engine = [threads, experts, kernels, hub].joined(separator: "\n")
 
   /// For commands that answer.
-  static let generation = [threads, context, kernels, hub, color].joined(separator: "\n")
+  static let generation = [threads, context, experts, kernels, hub, color].joined(separator: "\n")
 }

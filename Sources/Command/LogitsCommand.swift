@@ -55,8 +55,8 @@ struct LogitsCommand: AsyncParsableCommand {
     guard FileManager.default.isWritableFile(atPath: folder) else {
       throw CommandError("--output: \(folder) is no folder that can be written to.")
     }
-    let threadCount = try engine.checkedThreadCount()
-    let loaded = try LoadedModel(path: await ModelFinder.path(model))
+    let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
+    let loaded = try LoadedModel(path: await ModelFinder.path(model), experts: experts)
     var decoder = loaded.decoder
     decoder.attentionForm = expanded ? .expanded : .absorbed
     let size = decoder.configuration.vocabularySize

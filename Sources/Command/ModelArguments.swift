@@ -9,10 +9,33 @@ import SwiftletTensors
 struct EngineArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Threads at work (default: the machine's cores; SWIFTLET_THREADS).", valueName: "n"))
   var threads: Int?
+  @Flag(
+    help: ArgumentHelp(
+      "Leaves the experts of a mixture on disk, so that models larger than memory run (SWIFTLET_EXPERTS_ON_DISK)."))
+  var expertsOnDisk = false
+  @Option(
+    help: ArgumentHelp(
+      "With --experts-on-disk: memory for the experts used last, such as 4GB (default: what is left).", valueName: "size"))
+  var expertMemory: ByteSize?
 
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
+    }
+    if expertMemory != nil, !expertsOnDisk { throw ValidationError("--expert-memory goes with --experts-on-disk.") }
+  }
+
+  /// Where the experts of a mixture are.
+  func experts() throws -> ExpertPlacement {
+    if expertsOnDisk { return .disk(residentBytes: expertMemory?.bytes) }
+    switch ProcessInfo.processInfo.environment["SWIFTLET_EXPERTS_ON_DISK"] {
+    case nil, "", "0": return .memory
+    case "1": return .disk(residentBytes: nil)
+    case let text?:
+      guard let size = ByteSize(argument: text) else {
+        throw CommandError("SWIFTLET_EXPERTS_ON_DISK is '\(text)', expected 1, 0 or a size such as 4GB.")
+      }
+      return .disk(residentBytes: size.bytes)
     }
   }
 
@@ -36,6 +59,23 @@ struct EngineArguments: ParsableArguments {
     guard names.contains(name) else {
       throw CommandError("SWIFTLET_KERNELS is '\(name)', but this machine can run: \(names.joined(separator: ", ")).")
     }
+  }
+}
+
+/// `4GB`, `1.5 GB`, `512MiB`, or a number of bytes.
+struct ByteSize: ExpressibleByArgument {
+  let bytes: Int
+
+  init?(argument: String) {
+    let text = argument.lowercased().filter { $0 != " " }
+    let number = text.prefix { $0.isNumber || $0 == "." }
+    let units: [Substring: Double] = [
+      "": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "tib": 0x1p40,
+    ]
+    guard let value = Double(number), let unit = units[text.dropFirst(number.count)],
+      let bytes = Int(exactly: (value * unit).rounded()), bytes > 0
+    else { return nil }
+    self.bytes = bytes
   }
 }
 
@@ -108,7 +148,8 @@ enum ModelFinder {
   ) async throws -> LanguageModel {
     // What the environment asks for is known to be right before anything is fetched.
     let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
-    let source = try template.source
-    return try LanguageModel(path: await path(name), template: source, threadCount: threadCount, contextLength: contextLength)
+    let source = try template.source, experts = try engine.experts()
+    return try LanguageModel(
+      path: await path(name), template: source, threadCount: threadCount, contextLength: contextLength, experts: experts)
   }
 }

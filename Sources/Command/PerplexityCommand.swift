@@ -33,9 +33,9 @@ struct PerplexityCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let threadCount = try engine.checkedThreadCount()
+    let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
     let data = try InputFile.bytes(file)
-    let loaded = try LoadedModel(path: await ModelFinder.path(model))
+    let loaded = try LoadedModel(path: await ModelFinder.path(model), experts: experts)
     guard let tokenizer = loaded.tokenizer else {
       throw CommandError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
     }

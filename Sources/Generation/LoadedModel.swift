@@ -20,23 +20,52 @@ public struct LoadedModel: Sendable {
 
   public var configuration: ModelConfiguration { decoder.configuration }
 
-  /// Opens a GGUF file (of several parts, the first), or a folder with config.json, safetensors and, where there are, tokenizer and template.
-  /// - Parameter template: taken instead of the files' own.
-  /// - Throws: `CheckpointError` or `TokenizerError`, which name the file, the field, what was found and expected.
-  public init(path: String, template: TemplateSource? = nil) throws {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      try self.init(folder: path, template)
-    } else {
-      try self.init(gguf: path, template)
+  /// How a model is to lie in memory, and how much there is.
+  private struct MemoryChoice {
+    let experts: ExpertPlacement
+    let contextLength: Int?
+    let limits: MemoryLimits?
+
+    func checkFiles(_ files: @autoclosure () -> [String], path: String) throws(MemoryError) {
+      if let limits { try MemoryPlan.checkAddresses(path: path, files: files(), limits: limits) }
+    }
+
+    func decoder(_ configuration: ModelConfiguration, _ weights: WeightSource) throws -> Decoder {
+      guard let limits else { return try Decoder(configuration, weights: weights) }
+      let plan = try MemoryPlan(
+        MemoryNeeds(configuration, weights: weights), path: weights.path, experts: experts, contextLength: contextLength,
+        modelContextLength: configuration.contextLength, limits: limits, addressesInUse: MemoryPlan.addressesInUse())
+      return try Decoder(configuration, weights: weights, expertMemory: plan.expertMemory)
     }
   }
 
-  private init(gguf path: String, _ named: TemplateSource?) throws {
+  /// Opens a GGUF file (of several parts, the first), or a folder with config.json, safetensors and, where there are, tokenizer and template.
+  /// - Parameters:
+  ///   - template: taken instead of the files' own.
+  ///   - experts: where the experts of a mixture are; without effect for models that have none.
+  ///   - contextLength: positions that must fit into memory; nil for what a short prompt takes.
+  ///   - limits: how much memory there is; nil to look at a model that may not fit.
+  /// - Throws: `CheckpointError` or `TokenizerError`, which name the file, the field, what was found and expected; `MemoryError`, before
+  ///   any weight is read, when the model does not fit into memory.
+  public init(
+    path: String, template: TemplateSource? = nil, experts: ExpertPlacement = .memory, contextLength: Int? = nil,
+    limits: MemoryLimits? = .current
+  ) throws {
+    let memory = MemoryChoice(experts: experts, contextLength: contextLength, limits: limits)
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      try self.init(folder: path, template, memory)
+    } else {
+      try self.init(gguf: path, template, memory)
+    }
+  }
+
+  private init(gguf path: String, _ named: TemplateSource?, _ memory: MemoryChoice) throws {
+    try memory.checkFiles([path], path: path)
     let file = try GGUFFile(path: path)
     self.path = path
     weights = .gguf(file)
-    decoder = try Decoder(ModelConfiguration(gguf: file), weights: weights)
+    decoder = try memory.decoder(ModelConfiguration(gguf: file), weights)
     let tokenizer = try Tokenizer(gguf: file)
     self.tokenizer = tokenizer
     template = try named ?? Self.template(of: file)
@@ -45,13 +74,16 @@ public struct LoadedModel: Sendable {
     try checkVocabulary()
   }
 
-  private init(folder path: String, _ named: TemplateSource?) throws {
+  private init(folder path: String, _ named: TemplateSource?, _ memory: MemoryChoice) throws {
     self.path = path
     let files = ModelFolder(path: path)
     let configPath = files.path("config.json")
     let configuration = try ModelConfiguration(json: files.json("config.json"), source: configPath)
+    try memory.checkFiles(
+      (try? FileManager.default.contentsOfDirectory(atPath: path))?.filter { $0.hasSuffix(".safetensors") }.map(files.path) ?? [],
+      path: path)
     weights = .safetensors(try SafetensorsFolder(path: path))
-    decoder = try Decoder(configuration, weights: weights)
+    decoder = try memory.decoder(configuration, weights)
     tokenizer = try files.tokenizer()
     template = try named ?? files.template()
     advisedOptions = try files.advisedOptions()

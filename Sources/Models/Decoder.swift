@@ -21,11 +21,16 @@ public struct Decoder: Sendable {
   private let prediction: MultiTokenPrediction?
 
   /// Finds every weight and checks its shape. Weights stay in the mapped file.
+  /// - Parameter expertMemory: bytes of routed experts that may be in memory at once, at least one expert's, the others being read
+  ///   from disk when they are chosen; nil to compute with them where they are mapped. The results are the same.
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
-  public init(_ configuration: ModelConfiguration, weights source: WeightSource) throws(CheckpointError) {
+  public init(
+    _ configuration: ModelConfiguration, weights source: WeightSource, expertMemory: Int? = nil
+  ) throws(CheckpointError) {
     self.configuration = configuration
     self.source = source
     var loader = WeightLoader(source: source, requiredBiases: configuration.requiredBiases)
+    loader.expertCache = expertMemory.map { ExpertCache(byteLimit: $0) }
     let hidden = configuration.hiddenSize
     embedding = try loader.required(.embedding, [configuration.vocabularySize, hidden])
     finalNorm = try loader.floats(.finalNorm, [hidden])

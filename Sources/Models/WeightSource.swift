@@ -126,6 +126,8 @@ struct WeightLoader {
   let source: WeightSource
   let requiredBiases: Set<ModelConfiguration.Bias>
   var layer: Int?
+  /// Holds the experts that are in memory, when the others stay on disk.
+  var expertCache: ExpertCache?
   private let copies = Copies()
 
   /// Bytes of the weights that are copied out of the file.

@@ -17,12 +17,17 @@ public final class LanguageModel: Sendable {
   /// - Parameters:
   ///   - template: a chat template to take instead of the model's own, such as `TemplateSource(.deepseekV3)`.
   ///   - threadCount: nil for as many as the machine has cores.
-  ///   - contextLength: the most positions of a conversation; nil for the model's own.
-  /// - Throws: an error that names the file, the field, what was found and what was expected.
+  ///   - contextLength: the most positions of a conversation, which must fit into memory; nil for the model's own, as far as it fits.
+  ///   - experts: where the experts of a mixture are. On disk, models run that are larger than memory.
+  ///   - memory: how much memory the model may take.
+  /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
+  ///   fit into memory.
   public init(
-    path: String, template: TemplateSource? = nil, threadCount: Int? = nil, contextLength: Int? = nil
+    path: String, template: TemplateSource? = nil, threadCount: Int? = nil, contextLength: Int? = nil,
+    experts: ExpertPlacement = .memory,
+    memory: MemoryLimits = .current
   ) throws {
-    loaded = try LoadedModel(path: path, template: template)
+    loaded = try LoadedModel(path: path, template: template, experts: experts, contextLength: contextLength, limits: memory)
     if let tokenizer = loaded.tokenizer, let template = loaded.template {
       chatPrompt = try ChatPrompt(template, tokenizer: tokenizer)
     } else {

@@ -14,6 +14,8 @@ internal import Darwin
 public final class Storage: @unchecked Sendable {
   public let address: UnsafeMutableRawPointer
   public let byteCount: Int
+  /// The file that is mapped here; nil for other memory.
+  public let file: FileIdentity?
   private let release: (@Sendable (UnsafeMutableRawPointer, Int) -> Void)?
 
   /// Allocates zeroed memory aligned to 64 bytes, a cache line and the widest vector.
@@ -22,6 +24,7 @@ public final class Storage: @unchecked Sendable {
     address = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
     memset(address, 0, size)
     self.byteCount = byteCount
+    file = nil
     release = nil
   }
 
@@ -33,14 +36,29 @@ public final class Storage: @unchecked Sendable {
 
   /// Wraps memory owned by somebody else; `release` is called with it when the last reference goes.
   public init(
-    address: UnsafeMutableRawPointer, byteCount: Int, release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
+    address: UnsafeMutableRawPointer, byteCount: Int, file: FileIdentity? = nil,
+    release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
   ) {
     self.address = address
     self.byteCount = byteCount
+    self.file = file
     self.release = release
   }
 
   deinit {
     if let release { release(address, byteCount) } else { address.deallocate() }
+  }
+}
+
+/// Which file something is, whatever its path leads to by now.
+public struct FileIdentity: Sendable, Equatable {
+  public let path: String
+  public let device: UInt64
+  public let inode: UInt64
+
+  public init(path: String, device: UInt64, inode: UInt64) {
+    self.path = path
+    self.device = device
+    self.inode = inode
   }
 }

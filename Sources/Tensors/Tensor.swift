@@ -45,6 +45,9 @@ public struct Tensor: Sendable {
   /// Bytes of one row of the last dimension.
   public var rowBytes: Int { shape.columns / type.blockLength * type.blockBytes }
 
+  /// Bytes of all values.
+  public var byteCount: Int { shape.rows * rowBytes }
+
   /// The address of a row; rows of all leading dimensions are counted together.
   public func rowAddress(_ row: Int) -> UnsafeMutableRawPointer { address + row * rowBytes }
 
@@ -66,6 +69,11 @@ public struct Tensor: Sendable {
   /// The same FP8 values with their scales.
   public func scaled(by scales: BlockScales) -> Tensor {
     Tensor(storage: storage, byteOffset: byteOffset, shape: shape, type: type, scales: scales)
+  }
+
+  /// The same tensor where its values have been copied to.
+  public func moved(to storage: Storage, byteOffset: Int) -> Tensor {
+    Tensor(storage: storage, byteOffset: byteOffset, shape: shape, type: type)
   }
 
   /// The same values under another shape of equal count and, for blocks, of rows of whole blocks.

@@ -38,7 +38,9 @@ import Testing
       let rows = Dictionary(uniqueKeysWithValues: tensors.map { ($0.elements?[0].string ?? "", $0.elements ?? []) })
       // Of files with several types the converter has another order.
       let names = file.tensors.map(\.name)
-      #expect(name.contains("fp8") || name.contains("bf16") ? Set(names) == Set(rows.keys) : names == tensors.map { $0.elements?[0].string }, "\(name)")
+      #expect(
+        name.contains("fp8") || name.contains("bf16")
+          ? Set(names) == Set(rows.keys) : names == tensors.map { $0.elements?[0].string }, "\(name)")
       for (tensor, values) in file.tensors {
         let row = try #require(rows[tensor])
         #expect(values.type.name == row[1].string, "\(name) \(tensor)")

@@ -121,7 +121,9 @@ import Testing
       place("blk.\(layer).attn_output.weight", [heads * 10, 40], &document)
     }
     let path = try write(document.serialized(), as: "model.gguf", in: folder)
-    let error = try refusal { _ = try LoadedModel(path: path) }
+    // The weights would not fit into memory either, which is checked first.
+    #expect(throws: MemoryError.self) { try LoadedModel(path: path, limits: .init(resident: .init(bytes: 1 << 34, source: ""))) }
+    let error = try refusal { _ = try LoadedModel(path: path, limits: nil) }
     #expect(error.field == "blk.0.attn_kv_b.weight" && error.reason.contains("are copied"), "\(error)")
   }
 }

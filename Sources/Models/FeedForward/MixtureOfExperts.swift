@@ -4,18 +4,20 @@ internal import SwiftletTensors
 /// Routed experts, each position's `expertsPerToken` of them, beside shared experts that see every position. No token is dropped.
 struct MixtureOfExperts: Sendable {
   let router: Router
-  /// For each expert `[expert size, hidden]`.
-  let gate: [Tensor]
-  let up: [Tensor]
-  /// For each expert `[hidden, expert size]`.
-  let down: [Tensor]
+  /// In the mapped file.
+  let experts: ExpertWeights
+  /// When experts stay on disk: those in memory, and which layer this is to it.
+  let cache: (experts: ExpertCache, layer: Int)?
   let shared: DenseFeedForward?
 
   init(_ mixture: ModelConfiguration.Mixture, hidden: Int, loader: WeightLoader) throws(CheckpointError) {
     router = try Router(mixture, hidden: hidden, loader: loader)
-    gate = try Self.experts(mixture.expertCount, "gate", [mixture.expertSize, hidden], loader)
-    up = try Self.experts(mixture.expertCount, "up", [mixture.expertSize, hidden], loader)
-    down = try Self.experts(mixture.expertCount, "down", [hidden, mixture.expertSize], loader)
+    let experts = ExpertWeights(
+      gate: try Self.experts(mixture.expertCount, "gate", [mixture.expertSize, hidden], loader),
+      up: try Self.experts(mixture.expertCount, "up", [mixture.expertSize, hidden], loader),
+      down: try Self.experts(mixture.expertCount, "down", [hidden, mixture.expertSize], loader))
+    self.experts = experts
+    cache = loader.expertCache.map { ($0, $0.add(experts)) }
     shared =
       mixture.sharedExpertCount == 0
       ? nil
@@ -43,27 +45,53 @@ struct MixtureOfExperts: Sendable {
   /// `[rows, hidden]` to `[rows, hidden]`.
   func callAsFunction(_ x: Tensor, pass: ForwardPass) -> Tensor {
     let compute = pass.compute, perToken = router.mixture.expertsPerToken
-    let (experts, weights) = router(x, pass: pass)
+    let (choices, weights) = router(x, pass: pass)
 
     // Rows grouped by expert; place[i] is where choice i stands among them.
-    var offsets = [Int](repeating: 0, count: gate.count + 1)
-    for expert in experts { offsets[expert + 1] += 1 }
-    for expert in gate.indices { offsets[expert + 1] += offsets[expert] }
+    var offsets = [Int](repeating: 0, count: experts.count + 1)
+    for expert in choices { offsets[expert + 1] += 1 }
+    for expert in 0..<experts.count { offsets[expert + 1] += offsets[expert] }
     var next = offsets
-    var place = [Int](repeating: 0, count: experts.count), rows = place
-    for (choice, expert) in experts.enumerated() {
+    var place = [Int](repeating: 0, count: choices.count), rows = place
+    for (choice, expert) in choices.enumerated() {
       place[choice] = next[expert]
       rows[next[expert]] = choice / perToken
       next[expert] += 1
     }
 
-    let grouped = compute.gather(x, rows)
-    let inner = compute.swiGLU(
-      gate: compute.groupedLinear(grouped, gate, offsets: offsets, role: pass.role),
-      up: compute.groupedLinear(grouped, up, offsets: offsets, role: pass.role))
-    let outputs = compute.groupedLinear(inner, down, offsets: offsets, role: pass.role)
+    guard let cache else {
+      let outputs = products(of: compute.gather(x, rows), experts, offsets: offsets, pass)
+      let routed = compute.weightedSum(outputs, sources: place, weights: weights)
+      if let shared { compute.add(shared(x, pass: pass), into: routed) }
+      return routed
+    }
+    let outputs = compute.make(Shape(rows.count, x.shape.columns))
+    var sharedOutput: Tensor?
+    cache.experts.run(
+      (0..<experts.count).filter { offsets[$0] < offsets[$0 + 1] }, ofLayer: cache.layer,
+      meanwhile: { sharedOutput = shared?(x, pass: pass) }
+    ) { bunch, weights in
+      compute.releasing {
+        let ranges = bunch.map { offsets[$0]..<offsets[$0 + 1] }
+        let starts = ranges.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
+        let results = products(of: compute.gather(x, ranges.flatMap { rows[$0] }), weights, offsets: starts, pass)
+        for (range, start) in zip(ranges, starts) {
+          outputs.rows(range).floats.update(
+            from: results.rows(start..<start + range.count).floats, count: range.count * x.shape.columns)
+        }
+      }
+    }
     let routed = compute.weightedSum(outputs, sources: place, weights: weights)
-    if let shared { compute.add(shared(x, pass: pass), into: routed) }
+    if let sharedOutput { compute.add(sharedOutput, into: routed) }
     return routed
+  }
+
+  /// Each expert with its rows `offsets[e]..<offsets[e + 1]` of `[rows, hidden]`.
+  private func products(of x: Tensor, _ experts: ExpertWeights, offsets: [Int], _ pass: ForwardPass) -> Tensor {
+    let compute = pass.compute
+    let inner = compute.swiGLU(
+      gate: compute.groupedLinear(x, experts.gate, offsets: offsets, role: pass.role),
+      up: compute.groupedLinear(x, experts.up, offsets: offsets, role: pass.role))
+    return compute.groupedLinear(inner, experts.down, offsets: offsets, role: pass.role)
   }
 }
