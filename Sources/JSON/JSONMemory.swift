@@ -25,6 +25,7 @@ struct JSONMemory {
   init(_ bytes: RawSpan) {
     limit = Self.factor * bytes.byteCount + Self.floor
     count(bytes)
+    used = large.capacity * MemoryLayout<(Int, Int)>.stride
   }
 
   /// A pass over the text that knows strings and brackets and nothing else.

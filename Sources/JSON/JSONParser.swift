@@ -106,10 +106,9 @@ struct JSONParser {
   /// Adds an element, counting room that was not known of before.
   @inline(__always)
   private mutating func append<Element>(_ element: Element, to list: inout [Element], _ bytes: RawSpan) throws(JSONError) {
-    let isFull = list.count == list.capacity
+    let count = list.count, isFull = count == list.capacity
     list.append(element)
-    // It doubles.
-    guard !isFull || memory.allow(list.capacity / 2 * MemoryLayout<Element>.stride) else { throw tooLarge(bytes) }
+    guard !isFull || memory.allow((list.capacity - count) * MemoryLayout<Element>.stride) else { throw tooLarge(bytes) }
   }
 
   private mutating func enter(_ bytes: RawSpan) throws(JSONError) {
