@@ -19,11 +19,16 @@ public struct MemoryNeeds: Sendable, Equatable {
   public var logitsPerRow: Int
 
   public init(_ configuration: ModelConfiguration, weights source: WeightSource) {
-    experts = Array(repeating: 0, count: configuration.layerCount)
+    // Of the layers behind the last one, which predict further tokens, the first is loaded.
+    let layerCount = configuration.layerCount + min(1, configuration.predictionLayerCount)
+    experts = Array(repeating: 0, count: layerCount)
     for (name, tensor) in source.tensors {
       let layer = Self.layer(of: name)
-      // Layers behind the last one are those of multi-token prediction, which are not loaded.
-      if let layer, layer >= configuration.layerCount { continue }
+      if let layer, layer >= layerCount { continue }
+      if tensor.scales != nil {
+        let blocks = BlockScales.counts(tensor.shape)
+        copies += blocks.rows * blocks.columns * 4
+      }
       if let layer, configuration.hasExperts(layer: layer), name.contains("_exps.") || name.contains(".mlp.experts.") {
         experts[layer] += tensor.byteCount
         continue
@@ -48,8 +53,7 @@ public struct MemoryNeeds: Sendable, Equatable {
       }
     let isFloat = source.tensor(named: embedding)?.type == .float32
     let layout = KeyValueCache.Layout(
-      configuration, layerCount: configuration.layerCount + min(1, configuration.predictionLayerCount),
-      type: isFloat ? .float32 : .bfloat16)
+      configuration, layerCount: layerCount, type: isFloat ? .float32 : .bfloat16)
     cachePerPosition = layout.blockBytes / KeyValueBlocks.blockLength
     activationsPerRow = Self.activationsPerRow(configuration) * 4
     logitsPerRow = configuration.vocabularySize * 4

@@ -73,7 +73,7 @@ public struct Tensor: Sendable {
 
   /// The same tensor where its values have been copied to.
   public func moved(to storage: Storage, byteOffset: Int) -> Tensor {
-    Tensor(storage: storage, byteOffset: byteOffset, shape: shape, type: type)
+    Tensor(storage: storage, byteOffset: byteOffset, shape: shape, type: type, scales: scales)
   }
 
   /// The same values under another shape of equal count and, for blocks, of rows of whole blocks.

@@ -35,7 +35,7 @@ import Testing
   /// Room for one expert, for a few, and for all of them give the bits of experts in the mapped file.
   @Test(arguments: [
     "deepseek-v2", "deepseek-v2-lite", "deepseek-v3", "deepseek-v3-bf16", "deepseek-v3-sharded", "deepseek-v2-lite.gguf",
-    "deepseek-v3.gguf", "quantized-deepseek2.gguf",
+    "deepseek-v3.gguf", "quantized-deepseek2.gguf", "deepseek-v3-fp8", "deepseek-v3-next-token",
   ]) func theBitsAreThoseOfMemory(_ name: String) throws {
     let (configuration, source) = try Self.source(name), compute = Compute(threadCount: 2)
     let expected = Self.bits(try Decoder(configuration, weights: source), compute)
