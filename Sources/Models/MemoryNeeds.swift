@@ -47,7 +47,9 @@ public struct MemoryNeeds: Sendable, Equatable {
       case .safetensors: WeightName.embedding.huggingFace
       }
     let isFloat = source.tensor(named: embedding)?.type == .float32
-    let layout = KeyValueCache.Layout(configuration, type: isFloat ? .float32 : .bfloat16)
+    let layout = KeyValueCache.Layout(
+      configuration, layerCount: configuration.layerCount + min(1, configuration.predictionLayerCount),
+      type: isFloat ? .float32 : .bfloat16)
     cachePerPosition = layout.blockBytes / KeyValueBlocks.blockLength
     activationsPerRow = Self.activationsPerRow(configuration) * 4
     logitsPerRow = configuration.vocabularySize * 4

@@ -77,15 +77,16 @@ struct BatchJournal {
 
   /// Opens a file to write at its end, and makes it when there is none.
   static func open(_ path: String) throws -> FileHandle {
-    if !FileManager.default.fileExists(atPath: path), !FileManager.default.createFile(atPath: path, contents: nil) {
-      throw BatchError(file: path, reason: "cannot be created")
+    // O_NONBLOCK: opening a pipe must not wait for its reader.
+    let descriptor = Foundation.open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o666)
+    guard descriptor >= 0 else {
+      throw BatchError(file: path, reason: "cannot be written: \(String(cString: strerror(errno)))")
     }
-    // Opening a pipe would wait for its reader.
+    let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       throw BatchError(file: path, reason: "is no regular file; name another output file")
     }
-    guard let file = FileHandle(forWritingAtPath: path) else { throw BatchError(file: path, reason: "cannot be written") }
     try file.seekToEnd()
     return file
   }

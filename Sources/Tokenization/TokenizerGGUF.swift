@@ -12,7 +12,7 @@ extension Tokenizer {
     guard !description.merges.isEmpty else {
       throw builder.malformed(field + "merges", "is missing or empty, expected an array of texts such as \"a b\"")
     }
-    builder.reserve(description.tokens.count)
+    builder.expect(description.tokens.count)
     let types = description.tokenTypes
     guard types.isEmpty || types.count == description.tokens.count else {
       throw builder.malformed(field + "token_type", "found \(types.count) types for \(description.tokens.count) tokens")

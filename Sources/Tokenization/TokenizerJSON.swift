@@ -91,7 +91,7 @@ struct TokenizerJSONReader {
       throw builder.malformed(
         "model.merges", "found \(model["merges"].map { "a \($0.typeName)" } ?? "nothing"), expected an array")
     }
-    builder.reserve(vocabulary.count)
+    builder.expect(vocabulary.count + (root["added_tokens"]?.elements?.count ?? 0))
     for member in vocabulary {
       guard let id = member.value.integer else {
         throw builder.malformed(

@@ -14,8 +14,12 @@ enum TokenKind: UInt8, Sendable {
 struct VocabularyBuilder {
   /// No vocabulary is near it; a file that says more would have memory allocated for its claim alone.
   static let maximumSize = 1 << 20
+  /// Ids without tokens take room too. Vocabularies have few: added tokens may begin at a round number.
+  private static let unusedIDs = 1 << 16
 
   let source: String
+  /// Ids are below it.
+  private var size = VocabularyBuilder.maximumSize
   private var texts: [String?] = []
   private(set) var kinds: [TokenKind] = []
   /// The tokens' texts as the file writes them, and ids by text.
@@ -26,11 +30,13 @@ struct VocabularyBuilder {
 
   init(source: String) { self.source = source }
 
-  /// Makes room for so many tokens.
-  mutating func reserve(_ count: Int) {
-    texts.reserveCapacity(min(count, Self.maximumSize))
-    kinds.reserveCapacity(min(count, Self.maximumSize))
-    names.reserve(min(count, Self.maximumSize))
+  /// Says how many tokens will be added, at most.
+  mutating func expect(_ count: Int) {
+    let count = min(count, Self.maximumSize)
+    size = min(4 * count + Self.unusedIDs, Self.maximumSize)
+    texts.reserveCapacity(count)
+    kinds.reserveCapacity(count)
+    names.reserve(count)
   }
 
   func malformed(_ field: String, _ reason: String) -> TokenizerError {
@@ -42,9 +48,11 @@ struct VocabularyBuilder {
   }
 
   mutating func add(_ id: Int, _ text: String, _ kind: TokenKind, field: @autoclosure () -> String) throws(TokenizerError) {
-    guard (0..<Self.maximumSize).contains(id) else {
-      throw malformed(field(), "the id \(id) of \(TokenizerError.quote(text)) is outside 0..<\(Self.maximumSize)")
+    guard (0..<size).contains(id) else {
+      throw malformed(field(), "the id \(id) of \(TokenizerError.quote(text)) is outside 0..<\(size)")
     }
+    // Not twice the room for ids that nothing has.
+    if id > texts.count + 1024 { texts.reserveCapacity(id + 1) }
     while texts.count <= id {
       texts.append(nil)
       kinds.append(.absent)

@@ -27,7 +27,8 @@ import Testing
   @Test(arguments: [
     (#""type":"BPE""#, #""type":"Unigram""#, "model.type"), (#""type":"BPE""#, #""type":"WordPiece""#, "model.type"),
     (#""b":1"#, #""b":0"#, "model.vocab"), (#""b":1"#, #""a":1"#, "model.vocab"), (#""b":1"#, #""b":-1"#, "model.vocab"),
-    (#""b":1"#, #""b":1048576"#, "model.vocab"), (#""b":1"#, #""b":99999999999999999999"#, "model.vocab"),
+    (#""b":1"#, #""b":1048576"#, "model.vocab"), (#""b":1"#, #""b":100000"#, "model.vocab"),
+    (#""b":1"#, #""b":99999999999999999999"#, "model.vocab"),
     (#""b":1"#, #""b":"1""#, "model.vocab"), (#""vocab":{"#, #""vocab":[],"x":{"#, "model.vocab"),
     (#"["a b""#, #"["a x""#, "model.merges[0]"), (#"["a b""#, #"["b a""#, "model.merges[0]"),
     (#"["a b""#, #"["ab""#, "model.merges[0]"),

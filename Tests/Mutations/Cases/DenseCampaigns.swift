@@ -5,7 +5,7 @@ import SwiftletTokenization
 extension Campaign {
   /// Inputs of as many small values as fit: what takes the most memory for its size. They are not broken; some are refused for it.
   static let dense = [
-    Campaign("dense JSON", share: 1) {
+    Campaign("dense JSON", share: 1, least: (1, 0)) {
       let parts: [(unit: String, open: String, close: String)] = [
         ("1,", "[", "1]"), ("[],", "[", "1]"), ("[1],", "[", "1]"), (#""","#, "[", "1]"), (#""a":1,"#, "{", #""a":1}"#),
         (#"{"a":1},"#, "[", "1]"), (#"["a","b"],"#, "[", "1]"), (#"{"a":[{}]},"#, "[", "1]"),
@@ -22,7 +22,7 @@ extension Campaign {
         guard value.elements?.last?.integer == 1 || value["a"]?.integer == 1 else { throw Violation("lost a value") }
       }
     },
-    Campaign("dense GGUF", share: 1) {
+    Campaign("dense GGUF", share: 1, least: (1, 0)) {
       let folder = try TemporaryFolder()
       return { number, mutator, run in
         let bytes = 1 << (10 + mutator.generator.index(13))
@@ -59,7 +59,7 @@ extension Campaign {
         run.isParsed()
       }
     },
-    Campaign("dense safetensors", share: 1) {
+    Campaign("dense safetensors", share: 1, least: (1, 0)) {
       let folder = try TemporaryFolder()
       return { number, mutator, run in
         let bytes = 1 << (10 + mutator.generator.index(13))
@@ -74,7 +74,7 @@ extension Campaign {
       }
     },
     // Its tables take more than its text.
-    Campaign("dense tokenizer.json", share: 1, memoryFactor: 10) {
+    Campaign("dense tokenizer.json", share: 1, least: (1, 0), memoryFactor: 10) {
       { number, mutator, run in
         let count = 1 << (6 + mutator.generator.index(12))
         let tokens = (0..<count).map { #""\#($0)":\#($0)"# }.joined(separator: ",")
