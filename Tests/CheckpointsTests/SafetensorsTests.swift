@@ -26,6 +26,11 @@ import Testing
         for kernels in Kernels.available {
           #expect(sameValues(tensor.floatArray(kernels: kernels), values), "\(member.key), \(kernels.name)")
         }
+      } else if dtype == "F8_E4M3" {
+        // Read as it is stored; its scales are another tensor of the folder.
+        computed.append(member.key)
+        let tensor = try #require(file.tensors.first { $0.name == member.key }?.tensor)
+        #expect(tensor.type == .float8E4M3 && tensor.shape.array == shape)
       } else {
         others.append(member.key)
         let other = try #require(file.unreadTensors.first { $0.name == member.key })
@@ -35,7 +40,7 @@ import Testing
     }
     #expect(file.tensors.map(\.name) == computed)
     #expect(file.unreadTensors.map(\.name) == others)
-    #expect(others.contains("float8"))
+    #expect(computed.contains("float8"))
     #expect(try file.integers(named: "int64") == [Int.min, Int.max])
     #expect(try file.integers(named: "bool") == nil)
     #expect(try file.integers(named: "missing") == nil)
@@ -45,10 +50,12 @@ import Testing
     let folder = try TemporaryFolder()
     let source = try SafetensorsFile(path: Fixtures.path("tensors.safetensors"))
     let path = folder.path("copy.safetensors")
-    try SafetensorsWriter.write(source.tensors, to: path)
+    // FP8 is read, not written: its scales would be lost.
+    let tensors = source.tensors.filter { $0.tensor.type != .float8E4M3 }
+    try SafetensorsWriter.write(tensors, to: path)
     let copy = try SafetensorsFile(path: path)
-    #expect(copy.tensors.map(\.name) == source.tensors.map(\.name))
-    for (old, new) in zip(source.tensors, copy.tensors) {
+    #expect(copy.tensors.map(\.name) == tensors.map(\.name))
+    for (old, new) in zip(tensors, copy.tensors) {
       #expect(old.tensor.type == new.tensor.type)
       #expect(old.tensor.shape == new.tensor.shape)
       #expect(sameValues(old.tensor.floatArray(), new.tensor.floatArray()))
