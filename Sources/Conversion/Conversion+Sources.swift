@@ -10,8 +10,7 @@ extension Conversion {
   static func gguf(folder path: String, _ type: GGUFType) throws -> (Job, WeightSource) {
     let (files, config, configuration) = try configuration(ofFolder: path)
     let folder = try SafetensorsFolder(path: path)
-    let claimed = config["num_nextn_predict_layers"]?.integer ?? 0
-    let nextTokenLayers = GGUFPlan.nextTokenLayers(claimed, folder, configuration)
+    let nextTokenLayers = GGUFPlan.nextTokenLayers(folder, configuration)
     let plan = try GGUFPlan(folder, configuration, nextTokenLayers: nextTokenLayers, type: type)
     var metadata = ModelMetadata(
       configuration: configuration, config: config, generation: try files.json("generation_config.json"),
@@ -43,7 +42,7 @@ extension Conversion {
     metadata.set("general.quantization_version", .uint32(2))
     metadata.set("general.file_type", .uint32(type.fileType))
     let mix = QuantizationMix(
-      type, configuration, layerCount: configuration.layerCount + (try nextTokenLayers(file)))
+      type, configuration, layerCount: configuration.layerCount + configuration.predictionLayerCount)
     let types = mix.types(of: file.tensors.map { ($0.name, $0.tensor.shape.array) })
     let tensors = zip(file.tensors, types).map { entry, type in
       TensorPlan(name: entry.name, tensor: entry.tensor, type: type ?? entry.tensor.type)
@@ -57,11 +56,6 @@ extension Conversion {
     throw CheckpointError(file: path, field: unread.name, reason: "found type \(unread.type), which cannot be read")
   }
 
-  private static func nextTokenLayers(_ file: GGUFFile) throws(CheckpointError) -> Int {
-    let architecture = try file.string("general.architecture") ?? ""
-    return try file.integer("\(architecture).nextn_predict_layers") ?? 0
-  }
-
   /// A folder from a GGUF file.
   static func folder(file path: String, _ type: ElementType?) throws -> (Job, WeightSource) {
     let file = try readableFile(path)
@@ -69,7 +63,8 @@ extension Conversion {
     let plan = try SafetensorsPlan(file, configuration, type: type)
     let embedding = plan.tensors.first { $0.name == "model.embed_tokens.weight" }
     let form = HuggingFaceConfiguration(
-      file: file, configuration: configuration, nextTokenLayers: try nextTokenLayers(file), type: embedding?.type ?? .float32)
+      file: file, configuration: configuration, nextTokenLayers: configuration.predictionLayerCount,
+      type: embedding?.type ?? .float32)
     let config = try form.config()
     let written = try ModelConfiguration(json: config, source: "config.json")
     try ConfigurationCheck.require(configuration, equals: written, source: path, form: "config.json")

@@ -25,9 +25,10 @@ struct GGUFPlan {
   }
 
   /// The layers that predict further tokens, when the folder has them: files without their weights say that there are some, too.
-  static func nextTokenLayers(_ claimed: Int, _ folder: SafetensorsFolder, _ configuration: ModelConfiguration) -> Int {
+  static func nextTokenLayers(_ folder: SafetensorsFolder, _ configuration: ModelConfiguration) -> Int {
     let first = "model.layers.\(configuration.layerCount).eh_proj.weight"
-    return folder.tensor(named: first) == nil && folder.unreadTensor(named: first) == nil ? 0 : claimed
+    return folder.tensor(named: first) == nil && folder.unreadTensor(named: first) == nil
+      ? 0 : configuration.predictionLayerCount
   }
 
   private func failure(_ field: String, _ reason: String) -> CheckpointError {

@@ -5,7 +5,7 @@ import SwiftletTensors
 import Testing
 
 @Suite struct SafetensorsTests {
-  static let computed = ["F32": ElementType.float32, "F16": .float16, "BF16": .bfloat16]
+  static let computed = ["F32": ElementType.float32, "F16": .float16, "BF16": .bfloat16, "F8_E4M3": .float8E4M3]
 
   /// Types, shapes and values against the reference package; the data begins at an odd offset.
   @Test func tensorsAreAsWritten() throws {
@@ -35,7 +35,7 @@ import Testing
     }
     #expect(file.tensors.map(\.name) == computed)
     #expect(file.unreadTensors.map(\.name) == others)
-    #expect(others.contains("float8"))
+    #expect(computed.contains("float8"))
     #expect(try file.integers(named: "int64") == [Int.min, Int.max])
     #expect(try file.integers(named: "bool") == nil)
     #expect(try file.integers(named: "missing") == nil)
@@ -45,10 +45,12 @@ import Testing
     let folder = try TemporaryFolder()
     let source = try SafetensorsFile(path: Fixtures.path("tensors.safetensors"))
     let path = folder.path("copy.safetensors")
-    try SafetensorsWriter.write(source.tensors, to: path)
+    // FP8 is read, not written: its scales would be lost.
+    let tensors = source.tensors.filter { $0.tensor.type != .float8E4M3 }
+    try SafetensorsWriter.write(tensors, to: path)
     let copy = try SafetensorsFile(path: path)
-    #expect(copy.tensors.map(\.name) == source.tensors.map(\.name))
-    for (old, new) in zip(source.tensors, copy.tensors) {
+    #expect(copy.tensors.map(\.name) == tensors.map(\.name))
+    for (old, new) in zip(tensors, copy.tensors) {
       #expect(old.tensor.type == new.tensor.type)
       #expect(old.tensor.shape == new.tensor.shape)
       #expect(sameValues(old.tensor.floatArray(), new.tensor.floatArray()))

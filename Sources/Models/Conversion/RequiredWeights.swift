@@ -35,10 +35,10 @@ extension ModelConfiguration {
       }
       addFeedForward(layer, to: &result)
       if layer >= layerCount {
-        let prefix = "model.layers.\(layer)."
-        result.append((prefix + "eh_proj.weight", [hiddenSize, 2 * hiddenSize]))
-        result.append((prefix + "enorm.weight", [hiddenSize]))
-        result.append((prefix + "hnorm.weight", [hiddenSize]))
+        add(.predictionProjection, [hiddenSize, 2 * hiddenSize], layer: layer)
+        add(.predictionEmbeddingNorm, [hiddenSize], layer: layer)
+        add(.predictionHiddenNorm, [hiddenSize], layer: layer)
+        add(.predictionOutputNorm, [hiddenSize], layer: layer)
       }
     }
     return result

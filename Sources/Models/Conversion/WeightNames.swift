@@ -31,17 +31,13 @@ extension WeightIdentity {
   ]
 
   /// Weights of the layers that predict further tokens.
-  private static let nextToken = [
-    WeightName("blk.#.nextn.eh_proj.weight", "model.layers.#.eh_proj.weight"),
-    WeightName("blk.#.nextn.enorm.weight", "model.layers.#.enorm.weight"),
-    WeightName("blk.#.nextn.hnorm.weight", "model.layers.#.hnorm.weight"),
-    WeightName("blk.#.nextn.shared_head_norm.weight", "model.layers.#.shared_head.norm.weight"),
-    WeightName("blk.#.nextn.shared_head_head.weight", "model.layers.#.shared_head.head.weight"),
-    WeightName("blk.#.nextn.embed_tokens.weight", "model.layers.#.embed_tokens.weight"),
+  private static let prediction: [WeightName] = [
+    .predictionProjection, .predictionEmbeddingNorm, .predictionHiddenNorm, .predictionOutputNorm, .predictionEmbedding,
+    .predictionHead,
   ]
 
   private static let all: [(name: WeightName, role: Role)] =
-    weights + weights.map { ($0.name.bias, $0.role) } + nextToken.map { ($0, .plain) } + [(.routerBias, .plain)]
+    weights + weights.map { ($0.name.bias, $0.role) } + prediction.map { ($0, .plain) } + [(.routerBias, .plain)]
 
   private static let byHuggingFace = Dictionary(all.map { ($0.name.huggingFace, $0) }) { first, _ in first }
   private static let byGGUF = Dictionary(all.map { ($0.name.gguf, $0) }) { first, _ in first }
