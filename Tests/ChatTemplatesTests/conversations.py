@@ -153,7 +153,7 @@ ENCODING_CONVERSATIONS = [
     {"messages": [{"role": "developer", "content": ""}]},
     {"messages": [user("q"), assistant("a", reasoning_content="r"), {"role": "developer", "content": "more"}]},
     {"messages": [user("w?"), assistant("Let me look.", reasoning_content="one", tool_calls=[call("get_weather", OBJECT)]), tool("22°"),
-                  assistant("", reasoning_content="two", tool_calls=[call("search", '{"query": "a\\"b", "score": 1.0, "n": 1e5, "big": 12345678901234567890, "none": null, "list": [], "map": {}}')]),
+                  assistant("", reasoning_content="two", tool_calls=[call("search", '{"query": "a\\"b", "score": 1.0, "n": 1e5, "big": 1234567890123456789, "none": null, "list": [], "map": {}}')]),
                   tool("none"), assistant("It is 22°.", reasoning_content="three"), user("and now?")],
      "tools": [WEATHER, SEARCH]},
     {"messages": [user("w?"), assistant("", reasoning_content="one", tool_calls=[call("get_weather", OBJECT), call("search", "{}")]), tool("1"), tool("2")],

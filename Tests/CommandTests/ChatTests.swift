@@ -100,7 +100,7 @@ import Testing
       #expect(errors.contains(row + "\n"), "\(row)")
     }
     #expect(errors.contains("max_tokens          2\nsystem              Be brief.\n"))
-    #expect(errors.contains("none.json cannot be read: No such file or directory.\n"))
+    #expect(errors.contains("none.json: cannot be opened: No such file or directory\n"))
   }
 
   @Test func countsAreNoAnswers() async throws {
