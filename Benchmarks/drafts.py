@@ -12,10 +12,12 @@ is small enough to be measured here. `mtp` needs numpy and safetensors.
 
 import argparse
 import json
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+TOKENIZERS = Path(__file__).resolve().parent.parent / "Tests" / "ConversionTests" / "Fixtures" / "tokenizers"
 HIDDEN = VOCABULARY = 1024
 LAYERS, HEADS, PLAIN, ROTARY, VALUE, RANK, EXPERTS, EXPERT_SIZE, DENSE = 8, 8, 64, 32, 64, 256, 32, 512, 2048
 CONFIGURATION = {
@@ -70,6 +72,9 @@ def synthetic(folder):
         name + "enorm.weight": ones(HIDDEN), name + "hnorm.weight": ones(HIDDEN), name + "shared_head.norm.weight": ones(HIDDEN)}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(CONFIGURATION, indent=1))
+    # A GGUF file carries a tokenizer; any will do.
+    shutil.copy(TOKENIZERS / "deepseek-v3.json", folder / "tokenizer.json")
+    shutil.copy(TOKENIZERS / "deepseek-v3-config.json", folder / "tokenizer_config.json")
 
 
 def measure(arguments, model, title, *options):
@@ -105,7 +110,7 @@ def main():
         converted = Path(scratch) / "model.gguf"
         subprocess.run(
             [arguments.swiftlet, "convert", str(folder), "--to", "gguf", "--type", arguments.type, "--output", str(converted)],
-            check=True, stderr=subprocess.DEVNULL)
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         measure(arguments, converted, arguments.type, "--draft", "mtp")
 
 
