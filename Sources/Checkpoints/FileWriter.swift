@@ -7,14 +7,17 @@ public final class FileWriter {
   public let path: String
   /// Where it is meanwhile, hidden, in the same folder.
   public let temporaryPath: String
+  /// `path`, or where the link leads that stands there.
+  private let place: String
   public private(set) var byteCount = 0
   /// -1 when closed.
   private var descriptor: Int32
 
-  /// - Throws: `CheckpointError` when the folder cannot be written to.
+  /// - Throws: `CheckpointError` when the folder cannot be written to, or something is there that is no file.
   public init(path: String) throws(CheckpointError) {
     self.path = path
-    temporaryPath = Self.temporaryPath(beside: path)
+    place = try Self.place(of: path)
+    temporaryPath = Self.temporaryPath(beside: place)
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw Self.failure(path, "cannot be written", errno) }
   }
@@ -23,6 +26,25 @@ public final class FileWriter {
     guard descriptor >= 0 else { return }
     close(descriptor)
     unlink(temporaryPath)
+  }
+
+  /// Where a file is to be put. Devices, pipes and the like are not replaced by files, nor are links that lead to nothing.
+  static func place(of path: String) throws(CheckpointError) -> String {
+    func failure(_ reason: String) -> CheckpointError { CheckpointError(file: path, field: "file", reason: reason) }
+    guard !path.isEmpty else { throw failure("the name is empty; give the name of a file") }
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return path }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return path
+    case S_IFDIR: throw failure("is a folder, expected the name of a file")
+    case S_IFLNK:
+      guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let resolved = realpath(path, nil) else {
+        throw failure("is a link that leads to no file; remove it or choose another name")
+      }
+      defer { free(resolved) }
+      return String(cString: resolved)
+    default: throw failure("is a device, a pipe or the like, expected the name of a file")
+    }
   }
 
   /// A name beside `path` that no other process takes.
@@ -61,7 +83,7 @@ public final class FileWriter {
 
   /// Gives the file its name, in place of what had it before.
   public func commit() throws(CheckpointError) {
-    guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else { throw Self.failure(path, "cannot be written", errno) }
+    guard fsync(descriptor) == 0, rename(temporaryPath, place) == 0 else { throw Self.failure(path, "cannot be written", errno) }
     close(descriptor)
     descriptor = -1
   }

@@ -42,7 +42,7 @@ struct ConvertCommand: AsyncParsableCommand {
   var force = false
   @Flag(help: "Prints one JSON object.")
   var json = false
-  @OptionGroup var engine: EngineArguments
+  @OptionGroup var threading: ThreadArguments
 
   private var target: Conversion.Target {
     get throws {
@@ -56,10 +56,13 @@ struct ConvertCommand: AsyncParsableCommand {
     }
   }
 
-  func validate() throws { _ = try target }
+  func validate() throws {
+    _ = try target
+    if output.isEmpty { throw ValidationError("--output: is empty, expected the name of a file or folder.") }
+  }
 
   func run() async throws {
-    let threadCount = try engine.checkedThreadCount(), target = try target
+    let threadCount = try threading.checkedThreadCount(), target = try target
     let source = try await ModelFinder.path(model)
     let printer = ProgressPrinter(), name = URL(fileURLWithPath: output).lastPathComponent
     let (output, force) = (output, force)

@@ -46,6 +46,7 @@ struct LogitsCommand: AsyncParsableCommand {
 
   func validate() throws {
     _ = try tokens
+    if output.isEmpty { throw ValidationError("--output: is empty, expected the name of a file.") }
     if let chunk, chunk < 1 { throw ValidationError("--chunk: found \(chunk), expected at least 1.") }
   }
 

@@ -5,10 +5,34 @@ import SwiftletGeneration
 import SwiftletHub
 import SwiftletTensors
 
-/// How a model is loaded; the same for every command that runs one.
-struct EngineArguments: ParsableArguments {
+/// How many threads work.
+struct ThreadArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Threads at work (default: the machine's cores; SWIFTLET_THREADS).", valueName: "n"))
   var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
+    }
+  }
+
+  /// The number of threads, after a look at what the environment asks of the engine.
+  func checkedThreadCount() throws -> Int {
+    try EngineArguments.checkKernels()
+    if let threads { return threads }
+    guard let text = ProcessInfo.processInfo.environment["SWIFTLET_THREADS"], !text.isEmpty else {
+      return ProcessInfo.processInfo.activeProcessorCount
+    }
+    guard let count = Int(text), (1...1024).contains(count) else {
+      throw CommandError("SWIFTLET_THREADS is '\(text)', expected a number from 1 to 1024.")
+    }
+    return count
+  }
+}
+
+/// How a model is loaded; the same for every command that runs one.
+struct EngineArguments: ParsableArguments {
+  @OptionGroup var threading: ThreadArguments
   @Flag(
     help: ArgumentHelp(
       "Leaves the experts of a mixture on disk, so that models larger than memory run (SWIFTLET_EXPERTS_ON_DISK)."))
@@ -19,9 +43,6 @@ struct EngineArguments: ParsableArguments {
   var expertMemory: ByteSize?
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
-    }
     if expertMemory != nil, !expertsOnDisk { throw ValidationError("--expert-memory goes with --experts-on-disk.") }
   }
 
@@ -39,18 +60,8 @@ struct EngineArguments: ParsableArguments {
     }
   }
 
-  /// The number of threads, after a look at what the environment asks of the engine.
-  func checkedThreadCount() throws -> Int {
-    try Self.checkKernels()
-    if let threads { return threads }
-    guard let text = ProcessInfo.processInfo.environment["SWIFTLET_THREADS"], !text.isEmpty else {
-      return ProcessInfo.processInfo.activeProcessorCount
-    }
-    guard let count = Int(text), (1...1024).contains(count) else {
-      throw CommandError("SWIFTLET_THREADS is '\(text)', expected a number from 1 to 1024.")
-    }
-    return count
-  }
+  /// See `ThreadArguments`.
+  func checkedThreadCount() throws -> Int { try threading.checkedThreadCount() }
 
   /// Nobody shall measure other kernels than they asked for.
   static func checkKernels() throws {

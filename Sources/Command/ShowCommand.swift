@@ -38,7 +38,12 @@ struct ShowCommand: AsyncParsableCommand {
     try EngineArguments.checkKernels()
     let shown = try ModelDescription(path: await ModelFinder.path(model))
     if json { return Output.line(Self.json(shown, tensors: tensors)) }
-    if template { return Output.write((shown.template?.text ?? "") + "\n") }
+    if template {
+      guard let text = shown.template?.text else {
+        throw CommandError("\(shown.path) has no chat template; run and chat take one by --template.")
+      }
+      return Output.write(text + "\n")
+    }
     Self.write(Self.groups(shown))
     if tensors { Output.write("\n" + Self.tensorTable(shown)) }
     if let problem = shown.problem { Output.write("\n" + Output.bold("Cannot be run: ") + problem + "\n") }

@@ -85,9 +85,23 @@ public struct Conversion {
     func failure(_ reason: String) -> CheckpointError { CheckpointError(file: output, field: "output", reason: reason) }
     guard FileManager.default.fileExists(atPath: output) else { return }
     guard isReplacing else { throw failure("is there already; choose another name, or --force to replace it") }
-    func place(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-    guard place(output) != place(source), !place(source).hasPrefix(place(output) + "/") else {
-      throw failure("is the source itself, or the folder it is in; choose another name")
+    func places(_ path: String) -> [String] {
+      let url = URL(fileURLWithPath: path)
+      return [url.standardizedFileURL.path, url.resolvingSymlinksInPath().path]
+    }
+    for place in places(source) {
+      guard !places(output).contains(where: { place == $0 || place.hasPrefix($0 + "/") }) else {
+        throw failure("is the source itself, or the folder it is in; choose another name")
+      }
+    }
+    // `…-00001-of-00003.gguf` brings the other parts.
+    let ending = "-of-00000.gguf".count, number = "-00000".count
+    func isPart(_ output: String, of source: String) -> Bool {
+      source.contains("-of-") && source.suffix(ending) == output.suffix(ending)
+        && source.dropLast(ending + number) == output.dropLast(ending + number)
+    }
+    guard !zip(places(output), places(source)).contains(where: { isPart($0, of: $1) }) else {
+      throw failure("may be a part of the source; choose another name")
     }
     let wantsFolder = if case .safetensors = target { true } else { false }
     guard isFolder(output) == wantsFolder else {
@@ -96,6 +110,9 @@ public struct Conversion {
     // What is replaced is removed as a whole, so it must be what this command makes.
     if wantsFolder, !FileManager.default.fileExists(atPath: output + "/config.json") {
       throw failure("is a folder without config.json, which is no model's; remove it or choose another name")
+    }
+    if wantsFolder, let strange = FolderContents.firstForeign(in: output) {
+      throw failure("holds \(strange), which this command does not write; remove it or choose another name")
     }
   }
 

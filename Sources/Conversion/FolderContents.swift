@@ -10,6 +10,17 @@ struct FolderContents {
     "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json", "LICENSE", "README.md",
   ]
+  private static let maximumCompanionBytes = 256 << 20
+
+  /// Something in a folder that this command does not write.
+  static func firstForeign(in folder: String) -> String? {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.sorted().first { name in
+      !companions.contains(name) && name != "config.json" && name != "model.safetensors.index.json"
+        && !(name.hasPrefix("model") && name.hasSuffix(".safetensors"))
+    }
+  }
+
   /// What transformers asks for in the header of a safetensors file.
   static let format = [(key: "format", value: "pt")]
 
@@ -80,11 +91,9 @@ struct FolderContents {
   func write(to folder: String) throws {
     for (name, text) in texts { try Self.write(text, to: folder + "/" + name) }
     for (name, path) in copies {
+      let bytes = try RegularFile(path: path).bytes(maximumBytes: Self.maximumCompanionBytes)
       let file = try FileWriter(path: folder + "/" + name)
-      guard FileManager.default.isReadableFile(atPath: path) else {
-        throw CheckpointError(file: path, field: "file", reason: "cannot be read")
-      }
-      if let bytes = FileManager.default.contents(atPath: path) { try file.write([UInt8](bytes)) }
+      try file.write(bytes)
       try file.commit()
     }
   }

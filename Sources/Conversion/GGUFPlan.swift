@@ -92,10 +92,12 @@ struct GGUFPlan {
 
   /// Each head's rows of keys, transposed, and of values, apart.
   private mutating func planKeyValueUp(_ name: String, _ weight: WeightIdentity, _ tensor: Tensor) throws {
-    guard case .latent(let latent) = configuration.attention, let layer = weight.layer, tensor.shape.rank == 2 else {
+    guard case .latent(let latent) = configuration.attention, let layer = weight.layer else {
       throw failure(name, "found shape \(tensor.shape), expected a matrix of latent attention")
     }
     let heads = configuration.headCount, plain = latent.plainDimension, values = latent.valueDimension
+    let expected = Shape(heads * (plain + values), latent.keyValueRank)
+    guard tensor.shape == expected else { throw failure(name, "found shape \(tensor.shape), expected \(expected)") }
     let names = WeightIdentity.keyValueParts(layer: layer)
     let keyParts = (0..<heads).map { head in
       let start = head * (plain + values)
@@ -119,6 +121,9 @@ struct GGUFPlan {
     for expert in 0..<count {
       let name = identity.huggingFace(ofExpert: expert)
       guard let tensor = folder.tensor(named: name) else { throw failure(name, "the tensor is missing") }
+      guard tensor.shape.rank == 2, tensor.shape == (parts.first?.tensor.shape ?? tensor.shape) else {
+        throw failure(name, "found shape \(tensor.shape), expected a matrix of the shape of the other experts")
+      }
       parts.append(.init(tensor: tensor))
     }
     let shape = [count] + parts[0].tensor.shape.array

@@ -4,7 +4,7 @@ internal import SwiftletJSON
 internal import SwiftletModels
 internal import SwiftletTensors
 
-/// config.json, tokenizer.json and tokenizer_config.json from the metadata of a GGUF file, as far as it has what they say.
+/// config.json from the metadata of a GGUF file, as far as it has what they say.
 struct HuggingFaceConfiguration {
   let file: GGUFFile
   let configuration: ModelConfiguration

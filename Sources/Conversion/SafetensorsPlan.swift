@@ -42,6 +42,8 @@ struct SafetensorsPlan {
         let parts = WeightIdentity.keyValueParts(layer: weight.layer ?? 0)
         if name == parts.values { continue }
         guard name == parts.keys else {
+          // Some files have the whole matrix beside its parts, which are taken then.
+          if file.tensor(named: parts.keys) != nil { continue }
           tensors.append(TensorPlan(name: weight.huggingFace, tensor: tensor, type: written))
           continue
         }

@@ -75,10 +75,10 @@ final class ActiveSequence {
   }
 
   /// Guesses the next tokens, as many as there is place for.
-  func draft() -> [Int32] {
+  func draft(atMost share: Int) -> [Int32] {
     let generated = tokens.count - request.prompt.count
     // The pass itself yields a token besides.
-    let room = min(cache.capacity - tokens.count, (request.options.maximumResponseTokens ?? .max) - generated - 1)
+    let room = min(share, cache.capacity - tokens.count, (request.options.maximumResponseTokens ?? .max) - generated - 1)
     return drafter?.draft(room: room) ?? []
   }
 
@@ -92,8 +92,12 @@ final class ActiveSequence {
       right += 1
       advance(logits: logits(right), kernels: kernels)
     }
-    drafter?.endPass()
     cache.truncate(to: tokens.count - 1)
+  }
+
+  /// Ends a pass that took this long, and without asking the prediction layer a little less.
+  func endPass(seconds: Double, withoutPrediction plainSeconds: Double) {
+    drafter?.endPass(seconds: seconds, withoutPrediction: plainSeconds)
   }
 
   /// Whether the decoder's prediction layer is to be asked.

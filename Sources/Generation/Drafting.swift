@@ -22,6 +22,19 @@ public struct DraftCounts: Sendable, Equatable {
   public var proposed = 0
   /// Guesses that were right.
   public var accepted = 0
+  /// Of passes that have ended: how long they took, what they yielded, and the shortest of those without a guess.
+  fileprivate var seconds = 0.0
+  fileprivate var timedTokens = 0
+  fileprivate var plainPassSeconds: Double?
+
+  init(drafting: Drafting) { self.drafting = drafting }
+
+  /// How many times as fast the answer came as it would have without guesses, by the time of a pass without one. An estimate from a
+  /// few passes; `DraftBenchmark` measures. nil before passes with and without guesses have ended.
+  public var gain: Double? {
+    guard let plainPassSeconds, proposed > 0, seconds > 0 else { return nil }
+    return plainPassSeconds * Double(timedTokens) / seconds
+  }
 
   public var acceptance: Double { proposed > 0 ? Double(accepted) / Double(proposed) : 0 }
   /// 1 without any right guess.
@@ -33,6 +46,8 @@ struct Drafter {
   /// Guesses are made while this share of them is right, and now and then after that, to see whether it is again.
   private static let worthwhileAcceptance = 0.3
   private static let passesBetweenTries = 16
+  /// The first passes have no guesses, to have their time to compare with.
+  private static let plainPasses = 3
   /// How many tokens back the share of right guesses looks.
   private static let memory = 16.0
 
@@ -42,6 +57,8 @@ struct Drafter {
   /// Those of the pass in progress, of which the first `right` were chosen.
   private var guesses: [Int32] = []
   private var right = 0
+  /// Tokens that earlier passes yielded.
+  private var tokensBefore = 0
   /// The guess of the prediction layer.
   private var predicted: Int32?
   /// How many tokens to guess: more as long as all are right.
@@ -84,6 +101,8 @@ struct Drafter {
     counts.passes += 1
     passesSinceTry += 1
     (guesses, right) = ([], 0)
+    tokensBefore = counts.tokens
+    if counts.passes <= Self.plainPasses { return [] }
     let isWorthwhile = recentAcceptance >= Self.worthwhileAcceptance || passesSinceTry >= Self.passesBetweenTries
     guard isWorthwhile, room > 0 else { return [] }
     guesses = lookup?.continuation(min(length, limit, room)) ?? predicted.map { [$0] } ?? []
@@ -93,7 +112,10 @@ struct Drafter {
   }
 
   /// Ends a pass: learns from how many of its guesses were right.
-  mutating func endPass() {
+  mutating func endPass(seconds: Double, withoutPrediction plainSeconds: Double) {
+    counts.seconds += seconds
+    counts.timedTokens += counts.tokens - tokensBefore
+    if guesses.isEmpty { counts.plainPassSeconds = min(counts.plainPassSeconds ?? plainSeconds, plainSeconds) }
     guard !guesses.isEmpty else { return }
     // What comes behind a wrong guess was not looked at.
     let looked = min(guesses.count, right + 1)

@@ -8,6 +8,8 @@ internal import Synchronization
 final class EngineLoop {
   /// Prompt tokens computed between two tokens of the answers in progress.
   private static let promptChunk = 512
+  /// Rows of a pass over answers in progress, from which on nothing is guessed any more: each has logits of the whole vocabulary.
+  static let decodedRows = 64
   /// Positions of a kept cache that are given up rather than copied around.
   private static let lossWorthNoCopy = 64
   /// Finished sequences whose caches are kept for requests that begin alike.
@@ -95,7 +97,9 @@ final class EngineLoop {
   private func decodeStep() {
     let decoding = active.map(\.sequence).filter { !$0.isFinished && $0.pendingPrompt.isEmpty }
     if decoding.isEmpty { return }
-    let guesses = decoding.map { $0.draft() }
+    let passStart = ContinuousClock.now
+    let share = max(0, Self.decodedRows / decoding.count - 1)
+    let guesses = decoding.map { $0.draft(atMost: share) }
     let inputs = zip(decoding, guesses).map { sequence, guesses in
       Decoder.Input(tokens: (sequence.tokens.suffix(1) + guesses).map(Int.init), cache: sequence.cache, output: .all)
     }
@@ -109,7 +113,10 @@ final class EngineLoop {
       computed.append((sequence, first..<first + sequence.cache.count - start, start))
       first += 1 + guesses.count
     }
+    let plainSeconds = ContinuousClock.now.secondsSince(passStart)
     predict(computed, hidden: result.hidden, role: .generated)
+    let seconds = ContinuousClock.now.secondsSince(passStart)
+    for sequence in decoding { sequence.endPass(seconds: seconds, withoutPrediction: plainSeconds) }
   }
 
   /// Asks the decoder's prediction layer about positions that were just computed, for the sequences that want it.

@@ -45,7 +45,7 @@ public struct MemoryPlan: Sendable, Equatable {
     let cache = Part(
       name: "cache of \(asked ?? rows) positions", bytes: Self.product(needs.cachePerPosition, positions / 64 * 64))
     let own = [
-      cache, Part(name: "activations", bytes: needs.activationsPerRow * rows + needs.logitsPerRow),
+      cache, Part(name: "activations", bytes: needs.activationsPerRow * rows + needs.logitsPerRow * EngineLoop.decodedRows),
       Part(name: "copies of weights", bytes: needs.copies), Part(name: "the program", bytes: Self.programBytes),
     ]
     let expertBytes = needs.experts.reduce(0, +)
@@ -56,7 +56,9 @@ public struct MemoryPlan: Sendable, Equatable {
     if case .disk(let residentBytes) = experts, expertBytes > 0 {
       held = Part(name: "experts", bytes: residentBytes ?? least)
       if let residentBytes, residentBytes < least { throw .expertMemoryTooSmall(found: residentBytes, expected: least) }
-      expertMemory = residentBytes ?? expertBytes
+      // Experts are held as whole pages.
+      let pages = needs.expertCount * needs.experts.count { $0 > 0 } * 6 * 4096
+      expertMemory = residentBytes ?? expertBytes + pages
     }
 
     func check(_ parts: [Part], _ limit: MemoryLimits.Limit?) throws(MemoryError) {

@@ -87,7 +87,11 @@ public struct ModelDescription: Sendable {
     }
     var cacheBytes: Int?
     if let configuration, let weights {
-      cacheBytes = part { try Decoder(configuration, weights: weights) }?.cacheBytesPerPosition
+      let needs = MemoryNeeds(configuration, weights: weights)
+      // A decoder is made to see whether all weights are there; of the largest models that would copy a gigabyte.
+      cacheBytes =
+        needs.copies > Self.maximumCopies
+        ? needs.cachePerPosition : part { try Decoder(configuration, weights: weights) }?.cacheBytesPerPosition
     }
     cacheBytesPerPosition = cacheBytes
     let layerCount = configuration?.layerCount ?? .max
@@ -105,6 +109,8 @@ public struct ModelDescription: Sendable {
     self.templateProblem = templateProblem
     self.problem = problem.map { "\($0)" }
   }
+
+  private static let maximumCopies = 256 << 20
 
   private static func entries(_ weights: WeightSource, layerCount: Int) -> [TensorEntry] {
     func isExtra(_ name: String) -> Bool {

@@ -156,7 +156,8 @@ public struct Decoder: Sendable {
 
   /// Predicts, by the checkpoint's layer for it, the token behind each input's last next token.
   ///
-  /// The layer attends to the positions it was given before, so it wants every position of a sequence once, in order.
+  /// The layer attends to the positions it was given before: where some of them are missing, as in caches that another request
+  /// computed without it, it predicts less well.
   /// - Parameter hidden: what the pass kept that computed these positions.
   /// - Returns: logits `[inputs, vocabulary]`, valid until the next pass; nil when the checkpoint has no such layer.
   public func predict(

@@ -85,7 +85,7 @@ public struct BatchRun: Sendable {
     let biases = defaults.logitBias.sorted { $0.key < $1.key }.map { JSONMember(key: "\($0.key)", value: .number($0.value)) }
     let settings: JSONValue = [
       "model": .string(URL(fileURLWithPath: model.loaded.path).standardizedFileURL.path),
-      "context": .integer(model.engine.contextLength),
+      "context": .integer(model.engine.contextLength), "template": model.loaded.template.map { .string($0.text) } ?? .null,
       "temperature": .number(defaults.temperature), "top_k": .integer(defaults.topK), "top_p": .number(defaults.topP),
       "min_p": .number(defaults.minP), "repetition_penalty": .number(defaults.repetitionPenalty),
       "frequency_penalty": .number(defaults.frequencyPenalty), "presence_penalty": .number(defaults.presencePenalty),

@@ -104,6 +104,7 @@ extension DraftCounts {
     [
       "kind": .string(drafting.rawValue), "passes": .integer(passes), "proposed": .integer(proposed),
       "accepted": .integer(accepted), "acceptance": .number(acceptance), "tokens_per_pass": .number(tokensPerPass),
+      "gain": gain.map { .number($0) } ?? .null,
     ]
   }
 }

@@ -1,5 +1,4 @@
 internal import CSwiftletKernels
-internal import Synchronization
 
 extension ElementType {
   /// Whether `Kernels.quantize` stores values as this type. Others can only be read.
@@ -26,36 +25,5 @@ extension Kernels {
     precondition(
       type.isWritable && count >= 0 && count % type.blockLength == 0, "\(count) values cannot be stored as \(type.name)")
     return table.pointee.quantize(type.rawValue, values, count, destination) != 0
-  }
-}
-
-extension Compute {
-  /// Stores a tensor as another type, on all threads; the bytes do not depend on their number. Blocks of that type already are copied.
-  /// - Parameters:
-  ///   - tensor: `[rows, columns]` of any type; columns are a multiple of the new type's block length.
-  ///   - type: one that is writable.
-  ///   - destination: room for `type.byteCount(of: tensor.shape.count)` bytes, at any address.
-  /// - Returns: whether every value was finite and within the type's range, see `Kernels.quantize`; true for copied blocks.
-  public func convert(_ tensor: Tensor, to type: ElementType, into destination: UnsafeMutableRawPointer) -> Bool {
-    let columns = tensor.shape.columns
-    precondition(type.isWritable && columns % type.blockLength == 0, "\(tensor.shape) cannot be stored as \(type.name)")
-    if tensor.type == type && type.isQuantized {
-      destination.copyMemory(from: tensor.address, byteCount: tensor.shape.rows * tensor.rowBytes)
-      return true
-    }
-    let rowBytes = columns / type.blockLength * type.blockBytes
-    reserveScratch(columns * 4)
-    let failures = Atomic<Int>(0)
-    let pieceRows = max(1, 16_384 / max(1, columns)), rows = tensor.shape.rows
-    pool.run((rows + pieceRows - 1) / pieceRows) { piece, thread in
-      for row in piece * pieceRows..<min(rows, (piece + 1) * pieceRows) {
-        let values = scratchFloats(thread)
-        kernels.table.pointee.expand(tensor.type.rawValue, tensor.rowAddress(row), columns, values)
-        if !kernels.quantize(values, count: columns, to: type, into: destination + row * rowBytes) {
-          failures.store(1, ordering: .relaxed)
-        }
-      }
-    }
-    return failures.load(ordering: .relaxed) == 0
   }
 }

@@ -69,7 +69,9 @@ import Testing
       return try #require(plan.expertMemory)
     }
     let whole = try expertMemory(Self.limits(1 << 60))
-    #expect(whole == needs.experts.reduce(0, +))
+    // With what lies on their pages beside them.
+    let sum = needs.experts.reduce(0, +)
+    #expect(whole >= sum && whole < sum + 1 << 20)
     let half = try expertMemory(Self.limits(whole / 2))
     #expect(half < whole / 32 * 15 && half > whole / 32 * 14)
     #expect(try expertMemory(Self.limits(1 << 60, data: whole / 4)) < whole / 4)

@@ -183,33 +183,4 @@ import Testing
       #expect(worst < 0.2, "2^\(exponent)")
     }
   }
-
-  @Test(arguments: writable) func convertedTensorsAreThoseOfTheirRows(_ type: ElementType) throws {
-    var samples = Samples(seed: 37)
-    for source in [ElementType.float32, .bfloat16, .q8_0, .q6_K] {
-      let tensor = samples.tensor(Shape(150, 512), type: source)
-      var results: [[UInt8]] = []
-      for threads in [1, 3] {
-        var bytes = [UInt8](repeating: 0, count: try #require(type.byteCount(of: tensor.shape.count)))
-        let isComplete = bytes.withUnsafeMutableBytes { bytes in
-          bytes.baseAddress.map { Compute(threadCount: threads).convert(tensor, to: type, into: $0) }
-        }
-        #expect(isComplete == true)
-        results.append(bytes)
-      }
-      #expect(results[0] == results[1])
-      let expected =
-        source == type
-        ? Array(UnsafeRawBufferPointer(start: tensor.address, count: results[0].count))
-        : Self.quantize(tensor.floatArray(), type).bytes
-      #expect(results[0] == expected, "\(source.name) to \(type.name)")
-    }
-    let broken = samples.tensor(Shape(150, 512))
-    broken.floats[149 * 512] = .nan
-    var bytes = [UInt8](repeating: 0, count: try #require(type.byteCount(of: broken.shape.count)))
-    let isComplete = bytes.withUnsafeMutableBytes { bytes in
-      bytes.baseAddress.map { Compute(threadCount: 2).convert(broken, to: type, into: $0) }
-    }
-    #expect(isComplete == false)
-  }
 }
