@@ -73,8 +73,7 @@ extension Campaign {
         run.isParsed()
       }
     },
-    // Its tables take more than its text.
-    Campaign("dense tokenizer.json", share: 1, least: (1, 0), memoryFactor: 10) {
+    Campaign("dense tokenizer.json", share: 1, least: (1, 0)) {
       { number, mutator, run in
         let count = 1 << (6 + mutator.generator.index(12))
         let tokens = (0..<count).map { #""\#($0)":\#($0)"# }.joined(separator: ",")
