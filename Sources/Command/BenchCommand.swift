@@ -11,7 +11,7 @@ struct BenchCommand: AsyncParsableCommand {
     abstract: "Measures a model's speed on this machine.",
     discussion: """
       Prefill computes a prompt at once; decode generates one token after the
-      other, after --depth positions: of more than 512, the first 512 are computed
+      other, after --depth positions: of more than 64, the first 64 are computed
       and then repeated in the cache. Each batch decodes several sequences together, with 64 prompt and 32
       generated tokens each; its figure is of all of them together. Medians of
       several repetitions. With --draft, a greedy continuation is generated with

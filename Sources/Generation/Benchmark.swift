@@ -20,7 +20,7 @@ public struct Benchmark: Sendable {
   /// - Parameters:
   ///   - promptTokens: computed in one piece, on an empty cache.
   ///   - generatedTokens: decoded one by one.
-  ///   - depth: positions in the cache before them. Of more than 512, the first 512 are computed and then repeated.
+  ///   - depth: positions in the cache before them. Of more than 64, the first 64 are computed and then repeated.
   ///   - batches: numbers of sequences to decode together.
   ///   - repetitions: each measurement's; the median is reported.
   /// - Throws: `GenerationError` for numbers out of range; `CheckpointError` when a file of weights was cut or written to meanwhile.
@@ -82,8 +82,8 @@ public struct Benchmark: Sendable {
   private static func decodeSpeed(
     _ decoder: Decoder, sequences: Int, promptTokens: Int, tokens: Int, _ compute: Compute
   ) -> Double {
-    let caches = prefill(decoder, sequences: sequences, tokens: min(promptTokens, 512), compute)
-    for cache in caches where promptTokens > 512 { cache.repeatBlocks(until: promptTokens) }
+    let caches = prefill(decoder, sequences: sequences, tokens: min(promptTokens, batchPromptTokens), compute)
+    for cache in caches where promptTokens > batchPromptTokens { cache.repeatBlocks(until: promptTokens) }
     let start = ContinuousClock.now
     for position in 0..<tokens {
       let inputs = caches.enumerated().map { sequence, cache in

@@ -87,10 +87,6 @@ struct swiftlet_kernels {
   void (*product)(const float *rows, size_t row_stride, size_t row_count, const float *panel, size_t panel_stride,
                   size_t panel_count, size_t length, float *result, size_t result_stride);
 
-  // result[m, d] += sum over p, ascending, of weights[m, p] * values[p, d]; strides in floats.
-  void (*accumulate)(const float *weights, size_t weight_stride, size_t row_count, const float *values, size_t value_stride,
-                     size_t value_count, size_t dimension, float *result, size_t result_stride);
-
   // One block's part of softmax(queries * keys) * values, for F32 or BF16. Position p has its keys at keys + p * key_stride and its
   // values at values + p * value_stride, strides in values; the values may be the leading part of the keys. All 64 positions can be
   // read. The rows of token t see the first visible + t positions of the block, none when that is not above 0: such a row's state stays
