@@ -264,8 +264,8 @@ def measure(arguments):
                         "row": row, "round": round_index, "limits": [before, after],
                         **{side: figures[side][row] for side in sides}})
                 before = after
-            if arguments.json:
-                pathlib.Path(arguments.json).write_text(json.dumps(result, indent=1) + "\n")
+                if arguments.json:
+                    pathlib.Path(arguments.json).write_text(json.dumps(result, indent=1) + "\n")
     return result
 
 
