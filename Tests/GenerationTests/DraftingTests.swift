@@ -65,29 +65,6 @@ import Testing
     }
   }
 
-  /// In company, beside sequences with other guesses and none.
-  @Test func companyChangesNothing() async throws {
-    let decoder = try Self.checkpoint("deepseek-v3-next-token")
-    let engine = Engine(decoder: decoder, tokenizer: nil, endTokens: [], threadCount: 2, contextLength: 200)
-    let requests = (0..<6).map { index -> (prompt: [Int32], options: GenerationOptions) in
-      var options = Self.optionSets[index % 3]
-      options.maximumResponseTokens = 60
-      options.drafting = [.none, .promptLookup, .multiTokenPrediction][index / 2]
-      return ((0..<20 + index).map { Int32(($0 * (index + 1)) % 50) }, options)
-    }
-    let together = try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
-      for (index, request) in requests.enumerated() {
-        group.addTask { (index, try await answer(engine, request.prompt, request.options).answer) }
-      }
-      return try await group.reduce(into: [Int: Answer]()) { $0[$1.0] = $1.1 }
-    }
-    for (index, request) in requests.enumerated() {
-      var options = request.options
-      options.drafting = .none
-      #expect(try await answer(engine, request.prompt, options).answer == together[index], "request \(index)")
-    }
-  }
-
   /// The end of the context and of the answer fall where they do without guesses, right or not.
   @Test(arguments: [1, 2, 3, 7]) func limitsHold(_ limit: Int) async throws {
     let decoder = try Permutation.decoder(sharpness: 4)

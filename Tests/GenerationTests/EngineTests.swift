@@ -34,33 +34,6 @@ import Testing
 
   static func prompt(_ length: Int, _ salt: Int = 0) -> [Int32] { (0..<length).map { Int32(($0 * 31 + salt * 17 + 5) % 250) } }
 
-  @Test(
-    arguments: [
-      "llama-gqa-tied.gguf", "qwen2-untied.gguf", "deepseek-v2-lite.gguf", "deepseek-v3.gguf", "quantized-llama.gguf",
-      "quantized-deepseek2.gguf",
-    ])
-  func tokensDoNotDependOnCompanyOrThreads(_ name: String) async throws {
-    let alone = try await Self.collect(Self.engine(name, threads: 1), Self.prompt(70), Self.options)
-    #expect(alone.tokens.count == 40)
-    let engine = try Self.engine(name, threads: 3)
-    let all = try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
-      for index in 0..<8 {
-        group.addTask {
-          let prompt = index == 3 ? Self.prompt(70) : Self.prompt(20 + 9 * index, index)
-          return (index, try await Self.collect(engine, prompt, Self.options).tokens)
-        }
-      }
-      return try await group.reduce(into: [Int: [Int32]]()) { $0[$1.0] = $1.1 }
-    }
-    #expect(all[3] == alone.tokens)
-    // Twice again: the second time with a cached prefix.
-    for expected in [0, 1] {
-      let again = try await Self.collect(engine, Self.prompt(70), Self.options)
-      #expect(again.tokens == alone.tokens)
-      if expected > 0 { #expect((again.summary?.cachedTokens ?? 0) > 0) }
-    }
-  }
-
   @Test func endsWhenTheContextIsFull() async throws {
     let engine = try Self.engine("llama-gqa-tied.gguf", context: 30)
     var options = Self.options

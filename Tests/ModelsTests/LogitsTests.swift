@@ -69,24 +69,6 @@ import Testing
     }
   }
 
-  /// The same bits for every number of threads, chunking and company.
-  @Test(arguments: ["llama-gqa-tied", "qwen2-bf16", "deepseek-v2-lite", "deepseek-v3"]) func sameBits(_ name: String) throws {
-    let decoder = try Fixtures.decoder(checkpoint: name)
-    let ids = (0..<150).map { ($0 * 7 + 3) % decoder.configuration.vocabularySize }
-    let one = Compute(threadCount: 1), three = Compute(threadCount: 3)
-    let alone = logits(decoder, ids: ids, chunk: ids.count, compute: one)
-    #expect(logits(decoder, ids: ids, chunk: 1, compute: three) == alone)
-    #expect(logits(decoder, ids: ids, chunk: 13, compute: three) == alone)
-
-    let caches = (0..<3).map { _ in decoder.makeCache(capacity: 256) }
-    let inputs = [Array(ids[0..<40]), ids, Array(ids[20..<31])]
-    let together = decoder.forward(
-      zip(inputs, caches).map { .init(tokens: $0, cache: $1, output: .all) }, role: .prompt, compute: three
-    ).floatArray()
-    let vocabulary = decoder.configuration.vocabularySize
-    #expect(Array(together[40 * vocabulary..<190 * vocabulary]) == alone)
-  }
-
   @Test(arguments: Kernels.available.map(\.name)) func everyVariantEqualsTransformers(_ variant: String) throws {
     let kernels = try #require(Kernels.available.first { $0.name == variant })
     let compute = Compute(threadCount: 2, kernels: kernels)
