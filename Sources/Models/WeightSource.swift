@@ -195,8 +195,11 @@ struct WeightLoader {
     let isRequired = kind.map(requiredBiases.contains) ?? false
     let bias = try isRequired ? required(weight.bias, [out]) : optional(name(weight.bias), [out])
     if let bias { try count(copyOf: bias, named: name(weight.bias)) }
-    return Projection(weight: try required(weight, [out, inputs]), bias: bias?.asFloat32())
+    return Projection(weight: packed(try required(weight, [out, inputs])), bias: bias?.asFloat32())
   }
+
+  /// A weight as products read it.
+  func packed(_ tensor: Tensor) -> Tensor { tensor.packed() }
 }
 
 /// A linear map: `weight` `[out, in]` of any type, `bias` `[out]` in F32.
@@ -208,6 +211,15 @@ struct Projection {
 extension Compute {
   func linear(_ x: Tensor, _ projection: Projection, role: PositionRole) -> Tensor {
     linear(x, projection.weight, bias: projection.bias, role: role)
+  }
+
+  /// Several linear maps of one input.
+  func linear(_ x: Tensor, _ projections: [Projection], role: PositionRole) -> [Tensor] {
+    let results = linear(x, projections.map(\.weight), role: role)
+    for (projection, result) in zip(projections, results) {
+      if let bias = projection.bias { add(bias: bias, to: result) }
+    }
+    return results
   }
 }
 

@@ -23,6 +23,9 @@ public struct Kernels: @unchecked Sendable {
   /// `generic`, `avx2`, `avx512`.
   public var name: String { String(cString: table.pointee.name) }
 
+  /// Whether prompts multiply quantised weights as BF16 on matrix tiles, and generated positions as int8; else both use int8.
+  public var hasTiles: Bool { table.pointee.has_tiles != 0 }
+
   /// Expands every value of a tensor to F32.
   public func expand(_ tensor: Tensor, into destination: UnsafeMutablePointer<Float>) {
     if tensor.scales != nil {

@@ -7,6 +7,8 @@ public struct Tensor: Sendable {
   public let type: ElementType
   /// Of FP8 matrices.
   public let scales: BlockScales?
+  /// The same values once more, in the order in which products read them; see `packed`.
+  var strips: Strips?
 
   /// - Precondition: the values lie inside the storage; readers of files check it before.
   public init(storage: Storage, byteOffset: Int, shape: Shape, type: ElementType, scales: BlockScales? = nil) {
@@ -61,9 +63,11 @@ public struct Tensor: Sendable {
   /// One entry of the first dimension: of `[experts, out, in]` the matrix `[out, in]`.
   public func entry(_ index: Int) -> Tensor {
     let shape = Shape(Array(self.shape.array.dropFirst()))
-    return Tensor(
+    var entry = Tensor(
       storage: storage, byteOffset: byteOffset + index * shape.rows * rowBytes, shape: shape, type: type,
       scales: scales?.fromRow(index * shape.rows))
+    entry.strips = strips?.from(row: index * ((shape.rows + Strips.rows - 1) / Strips.rows) * Strips.rows)
+    return entry
   }
 
   /// The same FP8 values with their scales.

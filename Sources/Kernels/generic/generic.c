@@ -7,4 +7,6 @@
 #define LANES 4
 #define TILE_ROWS 4
 #define TILE_COLUMNS 2
+#define STRIP_TILE_ROWS 2
+#define STRIP_TILE_STRIPS 2
 #include "variant.inc"

@@ -33,13 +33,19 @@ enum {
 // Row lengths of the float product are padded with zeros to a multiple of this many values.
 #define SWIFTLET_PADDING 16
 
-// Activation rows quantised to int8 in blocks of 32. Row r starts at values + r * length, scales + r * (length / 32), and so on.
+// Rows of a strip, see swiftlet_pack_strip; and what input rows of the strips' float product are padded to with zeros.
+#define SWIFTLET_STRIP_ROWS 16
+#define SWIFTLET_STRIP_PADDING 32
+
+// Activation rows quantised to int8 in blocks of 32. Row r starts at values + r * stride, scales + r * (length / 32), and so on.
 struct swiftlet_int8_rows {
-  const int8_t *values;       // [rows, length], each in -127...127
+  const int8_t *values;       // [rows, stride], each in -127...127, the first `length` of a row being used
   const float *scales;        // [rows, length / 32]: value = scale * int8
   const float *scaled_sums;   // [rows, length / 32]: scale * sum of the block's int8 values
   const int16_t *half_sums;   // [rows, length / 16]: sums of the int8 values of each half block
+  const int32_t *sums;        // [rows, length / 32]: sums of the int8 values of each block
   size_t length;              // a multiple of 32
+  size_t stride;              // at least length
 };
 
 struct swiftlet_kernels {
@@ -71,13 +77,39 @@ struct swiftlet_kernels {
                      size_t value_count, size_t dimension, float *result, size_t result_stride);
 
   // Quantises one row of `length` values (a multiple of 32) to int8; the outputs are as in swiftlet_int8_rows.
-  void (*quantize_int8)(const float *source, size_t length, int8_t *values, float *scales, float *scaled_sums, int16_t *half_sums);
+  void (*quantize_int8)(const float *source, size_t length, int8_t *values, float *scales, float *scaled_sums, int16_t *half_sums,
+                        int32_t *sums);
 
   // result[m, n] = activation row m times weight row n, for block-quantised weights. Inside a block the sum is exact
   // in int32; across blocks F32, in ascending order. weight_stride in bytes, result_stride in floats.
   void (*product_int8)(int type, const void *weights, size_t weight_stride, size_t weight_count,
                        const struct swiftlet_int8_rows *rows, size_t first_row, size_t row_count, float *result,
                        size_t result_stride);
+
+  // The same product for weights in strips, the first of which begins at `strips` (aligned to 64 bytes): `column_count` weight rows,
+  // the last strip's others being left out. The bits are those of product_int8.
+  void (*strips_int8)(int type, const void *strips, size_t column_count, const struct swiftlet_int8_rows *rows, size_t first_row,
+                      size_t row_count, float *result, size_t result_stride);
+
+  // Whether BF16 products run on matrix tiles, so fast that a prompt's products with quantised weights are BF16 too.
+  int has_tiles;
+
+  // Bytes of one value of an input row of BF16 products, and how such a row is made: each value rounded to the nearest BF16, ties to
+  // even, and stored in that many bytes.
+  size_t bf16_input_bytes;
+  void (*prepare_bf16)(const float *source, size_t count, void *row);
+
+  // result[m, n] = sum over k of rows[m, k] * weight row n, for strips of F32 or BF16. The variant fixes the order of the sum, which
+  // depends on nothing but `length`. Rows of F32, or for BF16 as prepare_bf16 makes them, have `length` values and zeros up to a
+  // multiple of SWIFTLET_STRIP_PADDING; row_stride in bytes, result_stride in floats.
+  void (*strips_float)(int type, const void *strips, size_t column_count, const void *rows, size_t row_stride, size_t row_count,
+                       size_t length, float *result, size_t result_stride);
+
+  // A strip of up to sixteen F32 rows, row_stride floats apart, stored as F32 or rounded to BF16; rows that are missing are zeros.
+  void (*make_strip)(int type, const float *rows, size_t row_stride, size_t row_count, size_t length, void *strip);
+
+  // A strip of a quantised type as a strip of BF16: the values of `expand`, rounded.
+  void (*expand_strip)(int type, const void *source, size_t length, void *strip);
 
   // result = x / sqrt(mean(x^2) + epsilon) * weight
   void (*rms_norm)(const float *x, const float *weight, float epsilon, size_t count, float *result);
@@ -102,6 +134,13 @@ struct swiftlet_kernels {
 // Bytes of one block and values in it; 0 for a type that is not known.
 size_t swiftlet_block_bytes(int type);
 size_t swiftlet_block_length(int type);
+
+// Bytes of a strip of sixteen weight rows of `length` values; 0 for types that are not kept in strips (Q2_K, Q3_K, F16, FP8) and for
+// a length that is no multiple of the type's block.
+size_t swiftlet_strip_bytes(int type, size_t length);
+
+// Interleaves up to sixteen rows, `row_stride` bytes apart, into a strip (layout: generic/strips.h); rows that are missing are zeros.
+void swiftlet_pack_strip(int type, const void *rows, size_t row_stride, size_t row_count, size_t length, void *strip);
 
 // The variants compiled in, the most capable first; `index` from 0; NULL past the last.
 const struct swiftlet_kernels *swiftlet_kernels_variant(size_t index);

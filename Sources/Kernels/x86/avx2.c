@@ -11,6 +11,10 @@
 #define LANES 8
 #define TILE_ROWS 4
 #define TILE_COLUMNS 2
+#define STRIP_TILE_ROWS 6
+#define STRIP_TILE_STRIPS 4
+#define ROWS 8
+#define STRIPS_INT8 "../x86/strips_int8.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

@@ -11,6 +11,10 @@
 #define LANES 16
 #define TILE_ROWS 5
 #define TILE_COLUMNS 4
+#define STRIP_TILE_ROWS 12
+#define STRIP_TILE_STRIPS 8
+#define ROWS 16
+#define STRIPS_INT8 "../x86/strips_int8.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

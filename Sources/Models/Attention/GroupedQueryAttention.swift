@@ -32,9 +32,8 @@ struct GroupedQueryAttention: Sendable {
   /// - Returns: `[rows, hidden]`
   func callAsFunction(_ x: Tensor, layer: Int, pass: ForwardPass) -> Tensor {
     let compute = pass.compute
-    let queries = compute.linear(x, query, role: pass.role)
-    let keys = compute.linear(x, key, role: pass.role)
-    let values = compute.linear(x, value, role: pass.role)
+    let projected = compute.linear(x, [query, key, value], role: pass.role)
+    let (queries, keys, values) = (projected[0], projected[1], projected[2])
     for heads in [queries, keys] {
       compute.rotate(
         heads, headStride: headDimension, offset: 0, dimension: headDimension, angles: pass.angles, interleaved: isInterleaved)

@@ -57,13 +57,13 @@ struct LatentAttention: Sendable {
       let keyPart = try loader.optional("blk.\(layer).attn_k_b.weight", [headCount, rank, plain])
     {
       let valuePart = try loader.required("blk.\(layer).attn_v_b.weight", [headCount, values, rank])
-      return ((0..<headCount).map(keyPart.entry), (0..<headCount).map(valuePart.entry))
+      return ((0..<headCount).map(loader.packed(keyPart).entry), (0..<headCount).map(loader.packed(valuePart).entry))
     }
     let whole = try loader.required(.keyValueUp, [headCount * (plain + values), rank])
     try loader.count(copyOf: whole, named: loader.name(.keyValueUp))
     return (
-      (0..<headCount).map { whole.rows($0 * (plain + values)..<$0 * (plain + values) + plain).transposed() },
-      (0..<headCount).map { whole.rows($0 * (plain + values) + plain..<($0 + 1) * (plain + values)) }
+      (0..<headCount).map { whole.rows($0 * (plain + values)..<$0 * (plain + values) + plain).transposed().packed() },
+      (0..<headCount).map { loader.packed(whole.rows($0 * (plain + values) + plain..<($0 + 1) * (plain + values))) }
     )
   }
 

@@ -18,7 +18,7 @@ struct DenseFeedForward: Sendable {
   /// `[rows, hidden]` to `[rows, hidden]`.
   func callAsFunction(_ x: Tensor, pass: ForwardPass) -> Tensor {
     let compute = pass.compute
-    let inner = compute.swiGLU(gate: compute.linear(x, gate, role: pass.role), up: compute.linear(x, up, role: pass.role))
-    return compute.linear(inner, down, role: pass.role)
+    let both = compute.linear(x, [gate, up], role: pass.role)
+    return compute.linear(compute.swiGLU(gate: both[0], up: both[1]), down, role: pass.role)
   }
 }

@@ -4,7 +4,7 @@ internal import SwiftletTensors
 /// Routed experts, each position's `expertsPerToken` of them, beside shared experts that see every position. No token is dropped.
 struct MixtureOfExperts: Sendable {
   let router: Router
-  /// In the mapped file.
+  /// In the mapped file when experts stay on disk.
   let experts: ExpertWeights
   /// When experts stay on disk: those in memory, and which layer this is to it.
   let cache: (experts: ExpertCache, layer: Int)?
@@ -33,11 +33,12 @@ struct MixtureOfExperts: Sendable {
     let layer = loader.layer ?? 0
     if case .gguf = loader.source {
       let merged = try loader.required("blk.\(layer).ffn_\(kind)_exps.weight", [count, shape[0], shape[1]])
-      return (0..<count).map(merged.entry)
+      return (0..<count).map((loader.expertCache == nil ? loader.packed(merged) : merged).entry)
     }
     var result: [Tensor] = []
     for expert in 0..<count {
-      result.append(try loader.required("model.layers.\(layer).mlp.experts.\(expert).\(kind)_proj.weight", shape))
+      let weight = try loader.required("model.layers.\(layer).mlp.experts.\(expert).\(kind)_proj.weight", shape)
+      result.append(loader.expertCache == nil ? loader.packed(weight) : weight)
     }
     return result
   }
@@ -89,9 +90,8 @@ struct MixtureOfExperts: Sendable {
   /// Each expert with its rows `offsets[e]..<offsets[e + 1]` of `[rows, hidden]`.
   private func products(of x: Tensor, _ experts: ExpertWeights, offsets: [Int], _ pass: ForwardPass) -> Tensor {
     let compute = pass.compute
-    let inner = compute.swiGLU(
-      gate: compute.groupedLinear(x, experts.gate, offsets: offsets, role: pass.role),
-      up: compute.groupedLinear(x, experts.up, offsets: offsets, role: pass.role))
-    return compute.groupedLinear(inner, experts.down, offsets: offsets, role: pass.role)
+    let both = compute.groupedLinear(x, [experts.gate, experts.up], offsets: offsets, role: pass.role)
+    return compute.groupedLinear(
+      compute.swiGLU(gate: both[0], up: both[1]), experts.down, offsets: offsets, role: pass.role)
   }
 }

@@ -39,7 +39,7 @@ extension Compute {
   }
 
   /// Adds a bias `[size]` to every row of `x`, in place.
-  func add(bias: Tensor, to x: Tensor) {
+  public func add(bias: Tensor, to x: Tensor) {
     let size = x.shape.columns
     precondition(bias.shape.count == size, "bias \(bias.shape) for \(x.shape)")
     forRows(x.shape.rows, costPerRow: size) { rows in

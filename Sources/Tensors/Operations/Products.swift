@@ -1,0 +1,209 @@
+internal import CSwiftletKernels
+
+/// One product of several: rows of an input against a matrix, results into rows of an output.
+struct ProductGroup {
+  /// `[out, in]`
+  var weight: Tensor
+  /// First input row, of `in` values.
+  var input: UnsafePointer<Float>
+  /// Floats from one input row to the next.
+  var inputStride: Int
+  var rowCount: Int
+  /// First output row, of `out` values.
+  var output: UnsafeMutablePointer<Float>
+  /// Floats from one output row to the next.
+  var outputStride: Int
+}
+
+/// In which form the input rows of a product are.
+private enum Arithmetic: Equatable {
+  /// Blocks of int8.
+  case int8
+  /// BF16, as the kernels keep it.
+  case bfloat16
+  case float32
+}
+
+/// The rows of a group in that form. Groups of one input share them.
+private struct PreparedRows {
+  let arithmetic: Arithmetic
+  let source: UnsafePointer<Float>
+  let rowCount: Int
+  let length: Int
+  var int8 = swiftlet_int8_rows()
+  var floats: UnsafeRawPointer?
+  var rowBytes = 0
+}
+
+/// Some output columns of a group: what one thread does at a time.
+private struct Piece {
+  var group: Int
+  var columns: Range<Int>
+}
+
+extension Compute {
+  /// Bytes of weights that a thread takes at a time when there are enough: they stay in the second-level cache for all rows.
+  private static let pieceBytes = 96 * 1024
+  /// Bytes of expanded weights likewise.
+  private static let panelBytes = 192 * 1024
+
+  /// Runs products, split over output columns only.
+  func run(_ groups: [ProductGroup], role: PositionRole) {
+    var prepared: [PreparedRows] = []
+    var inputs: [Int] = [], pieces: [Piece] = []
+    for (index, group) in groups.enumerated() {
+      let arithmetic = arithmetic(of: group.weight.type, role)
+      let isShared = prepared.last.map {
+        $0.source == group.input && $0.arithmetic == arithmetic && $0.rowCount == group.rowCount
+          && $0.length == group.weight.shape.columns
+      }
+      if isShared != true { prepared.append(prepare(group, arithmetic)) }
+      inputs.append(prepared.count - 1)
+      let columns = group.weight.shape.rows, size = pieceColumns(of: group.weight, arithmetic)
+      for start in stride(from: 0, to: columns, by: size) {
+        pieces.append(Piece(group: index, columns: start..<min(columns, start + size)))
+      }
+    }
+    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1.weight, arithmetic(of: $1.weight.type, role))) })
+    groups.withUnsafeBufferPointer { groups in
+      prepared.withUnsafeBufferPointer { prepared in
+        pieces.withUnsafeBufferPointer { pieces in
+          inputs.withUnsafeBufferPointer { inputs in
+            pool.run(pieces.count) { piece, thread in
+              let group = pieces[piece].group
+              multiply(groups[group], prepared[inputs[group]], pieces[piece].columns, thread)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func arithmetic(of type: ElementType, _ role: PositionRole) -> Arithmetic {
+    if type.isQuantized { return role == .prompt && kernels.hasTiles ? .bfloat16 : .int8 }
+    return type == .bfloat16 || type == .float8E4M3 ? .bfloat16 : .float32
+  }
+
+  /// Whether a product reads the weight in its own type, not expanded.
+  private func isDirect(_ weight: Tensor, _ arithmetic: Arithmetic) -> Bool {
+    arithmetic == .int8 || (weight.strips != nil && !weight.type.isQuantized)
+  }
+
+  /// A multiple of sixteen columns.
+  private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic) -> Int {
+    let strips = (weight.shape.rows + Strips.rows - 1) / Strips.rows
+    let direct = isDirect(weight, arithmetic)
+    let bytes = direct ? weight.strips?.byteCount ?? weight.rowBytes * Strips.rows : panelStripBytes(weight, arithmetic)
+    // Four pieces a thread, so that one that comes late finds something left.
+    let share = max(1, strips / (4 * pool.threadCount))
+    return max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes))) * Strips.rows
+  }
+
+  private func panelStripBytes(_ weight: Tensor, _ arithmetic: Arithmetic) -> Int {
+    let type = arithmetic == .bfloat16 ? ElementType.bfloat16 : .float32
+    return Int(swiftlet_strip_bytes(type.rawValue, weight.shape.columns))
+  }
+
+  /// A panel of expanded strips, and sixteen rows of F32 from which they are made.
+  private func scratchBytes(of weight: Tensor, _ arithmetic: Arithmetic) -> Int {
+    if isDirect(weight, arithmetic) { return 0 }
+    return pieceColumns(of: weight, arithmetic) / Strips.rows * panelStripBytes(weight, arithmetic)
+      + Strips.rows * weight.shape.columns * 4
+  }
+
+  /// Rows at a distance that does not put all of them into the same few lines of a cache.
+  private static func spread(_ bytes: Int) -> Int { bytes % 1024 == 0 ? bytes + 64 : bytes }
+
+  private func prepare(_ group: ProductGroup, _ arithmetic: Arithmetic) -> PreparedRows {
+    let length = group.weight.shape.columns
+    var result = PreparedRows(arithmetic: arithmetic, source: group.input, rowCount: group.rowCount, length: length)
+    if arithmetic == .int8 { prepareInt8(group, length, &result) } else { prepareFloats(group, length, &result) }
+    return result
+  }
+
+  private func prepareInt8(_ group: ProductGroup, _ length: Int, _ result: inout PreparedRows) {
+    let rows = group.rowCount, blocks = length / 32, stride = Self.spread(length), table = kernels.table
+    let values = make([rows * stride / 4]), scales = make(Shape(rows, blocks)), scaledSums = make(Shape(rows, blocks))
+    let halfSums = make(Shape(rows, blocks)), sums = make(Shape(rows, blocks))
+    let bytes = values.address.assumingMemoryBound(to: Int8.self)
+    let halves = halfSums.address.assumingMemoryBound(to: Int16.self), wholes = sums.address.assumingMemoryBound(to: Int32.self)
+    forRows(rows, costPerRow: length) { range in
+      for row in range {
+        table.pointee.quantize_int8(
+          group.input + row * group.inputStride, length, bytes + row * stride, scales.floats + row * blocks,
+          scaledSums.floats + row * blocks, halves + row * blocks * 2, wholes + row * blocks)
+      }
+    }
+    result.int8 = swiftlet_int8_rows(
+      values: bytes, scales: scales.floats, scaled_sums: scaledSums.floats, half_sums: halves, sums: wholes, length: length,
+      stride: stride)
+  }
+
+  private func prepareFloats(_ group: ProductGroup, _ length: Int, _ result: inout PreparedRows) {
+    let padding = Int(SWIFTLET_STRIP_PADDING), padded = (length + padding - 1) / padding * padding, table = kernels.table
+    let valueBytes = result.arithmetic == .bfloat16 ? table.pointee.bf16_input_bytes : 4
+    if result.arithmetic == .float32, padded == length, group.rowCount == 1 {
+      (result.floats, result.rowBytes) = (UnsafeRawPointer(group.input), length * 4)
+      return
+    }
+    let rowBytes = Self.spread(padded * valueBytes), packed = make([group.rowCount * rowBytes / 4]).address
+    forRows(group.rowCount, costPerRow: padded) { range in
+      for row in range {
+        let source = group.input + row * group.inputStride, target = packed + row * rowBytes
+        if result.arithmetic == .bfloat16 {
+          table.pointee.prepare_bf16(source, length, target)
+        } else {
+          target.copyMemory(from: source, byteCount: length * 4)
+        }
+        (target + length * valueBytes).initializeMemory(as: UInt8.self, repeating: 0, count: (padded - length) * valueBytes)
+      }
+    }
+    (result.floats, result.rowBytes) = (UnsafeRawPointer(packed), rowBytes)
+  }
+
+  private func multiply(_ group: ProductGroup, _ rows: PreparedRows, _ columns: Range<Int>, _ thread: Int) {
+    let weight = group.weight, table = kernels.table, output = group.output + columns.lowerBound
+    if rows.arithmetic == .int8 {
+      var int8 = rows.int8
+      if let strips = weight.strips {
+        table.pointee.strips_int8(
+          weight.type.rawValue, strips.address(row: columns.lowerBound), columns.count, &int8, 0, group.rowCount, output,
+          group.outputStride)
+      } else {
+        table.pointee.product_int8(
+          weight.type.rawValue, weight.rowAddress(columns.lowerBound), weight.rowBytes, columns.count, &int8, 0, group.rowCount,
+          output, group.outputStride)
+      }
+      return
+    }
+    let type = rows.arithmetic == .bfloat16 ? ElementType.bfloat16 : .float32
+    let panel: UnsafeRawPointer
+    if let strips = weight.strips, !weight.type.isQuantized {
+      panel = UnsafeRawPointer(strips.address(row: columns.lowerBound))
+    } else {
+      panel = expandPanel(weight, type, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
+    }
+    table.pointee.strips_float(
+      type.rawValue, panel, columns.count, rows.floats, rows.rowBytes, group.rowCount, rows.length, output, group.outputStride)
+  }
+
+  /// Rows of a weight as strips of F32 or BF16. FP8 weights so give the bits of their copy in BF16.
+  private func expandPanel(
+    _ weight: Tensor, _ type: ElementType, _ rows: Range<Int>, scratch: UnsafeMutableRawPointer
+  ) -> UnsafeRawPointer {
+    let length = weight.shape.columns, table = kernels.table
+    let bytes = Int(swiftlet_strip_bytes(type.rawValue, length)), count = (rows.count + Strips.rows - 1) / Strips.rows
+    let floats = (scratch + count * bytes).assumingMemoryBound(to: Float.self)
+    for index in 0..<count {
+      let first = rows.lowerBound + index * Strips.rows, target = scratch + index * bytes
+      if let strips = weight.strips {
+        table.pointee.expand_strip(weight.type.rawValue, strips.address(row: first), length, target)
+        continue
+      }
+      let rowCount = min(Strips.rows, rows.upperBound - first)
+      for row in 0..<rowCount { kernels.expand(row: first + row, of: weight, into: floats + row * length) }
+      table.pointee.make_strip(type.rawValue, floats, length, rowCount, length, target)
+    }
+    return UnsafeRawPointer(scratch)
+  }
+}
