@@ -12,7 +12,7 @@
 #include "CSwiftletKernels.h"
 
 // What an operand's elements are.
-enum kind { FLOATS, BF16S, INT8S, INT16S, BYTES, INDICES };
+enum kind { FLOATS, BF16S, INT8S, INT16S, INT32S, BYTES, INDICES };
 
 // Whether the operation reads the operand, writes it, or both.
 enum access { READ, WRITE, UPDATE };
@@ -52,10 +52,11 @@ struct operand {
   void *before;  // a copy of what it was before the run
 };
 
-enum { MAXIMUM_OPERANDS = 8 };
+enum { MAXIMUM_OPERANDS = 12 };
 
 struct trial {
   const struct operation *operation;
+  const struct swiftlet_kernels *kernels;  // for operations whose operands the variant lays out
   struct size size;
   int type;  // the operation's, or one of its types
   enum values values;
@@ -103,6 +104,8 @@ void keep_operands(struct trial *trial);
 void reset_operands(struct trial *trial);
 // Fails the trial when inputs or bytes around operands were changed.
 void check_operands(struct trial *trial);
+// Bytes between an operand's end and the memory that cannot be touched; 0 unless an emulator reads more than the instruction does.
+extern size_t slack;
 // Calls `body` and returns 1, or 0 when it raised SIGILL, SIGSEGV, SIGBUS or SIGFPE, which then failed the trial.
 int guarded(struct trial *trial, const struct swiftlet_kernels *kernels, struct part part,
             void (*body)(const struct swiftlet_kernels *, struct trial *, struct part));

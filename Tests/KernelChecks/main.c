@@ -24,9 +24,9 @@ static struct part everything(const struct trial *t) {
   return (struct part){0, t->size.rows, 0, columns};
 }
 
-static void begin(struct trial *t, const struct operation *operation, int type, struct size size, enum values values,
+static void begin(struct trial *t, const struct swiftlet_kernels *kernels, const struct operation *operation, int type, struct size size, enum values values,
                   enum placement placement, uint64_t seed) {
-  *t = (struct trial){.operation = operation, .size = size, .type = type, .values = values, .placement = placement};
+  *t = (struct trial){.operation = operation, .kernels = kernels, .size = size, .type = type, .values = values, .placement = placement};
   t->random = (seed + 1) * 0x9E3779B97F4A7C15ull;
   for (int i = 0; i < 4; i++) next_random(t);
   operation->prepare(t);
@@ -131,7 +131,7 @@ static void check(const struct swiftlet_kernels *kernels, const struct operation
       for (int placement = 0; placement < 3; placement++) {
         // Two of three, when time matters: every place and every kind still come together.
         if (quick && (s + (size_t)v + (size_t)placement) % 3 == 0) continue;
-        begin(&t, o, type, o->sizes[s], (enum values)(1 << v), (enum placement)placement, 1000 * s + 10 * (size_t)v + (size_t)placement);
+        begin(&t, kernels, o, type, o->sizes[s], (enum values)(1 << v), (enum placement)placement, 1000 * s + 10 * (size_t)v + (size_t)placement);
         trials++;
         int ran = guarded(&t, kernels, everything(&t), o->run);
         if (ran) {
@@ -169,7 +169,7 @@ static void measure(const struct swiftlet_kernels *kernels, const struct operati
     if (!size.length) continue;
     if (o->types) size.length /= swiftlet_block_length(type);
     struct trial t;
-    begin(&t, o, type, size, NORMAL, BEHIND_GUARD, 1);
+    begin(&t, kernels, o, type, size, NORMAL, BEHIND_GUARD, 1);
     struct part all = everything(&t);
     // The best of runs of a tenth of a second: as often as that takes, then four times more.
     double best = INFINITY;
@@ -194,12 +194,13 @@ static void measure(const struct swiftlet_kernels *kernels, const struct operati
 
 static void usage(void) {
   fprintf(stderr,
-          "kernel-checks [--quick] [--speed] [--force] [--list] [--only TEXT] [VARIANT...]\n"
+          "kernel-checks [--quick] [--speed] [--force] [--list] [--slack] [--only TEXT] [VARIANT...]\n"
           "  VARIANT       a variant of the kernels; without one, all that this CPU can run\n"
           "  --quick       two of three trials, for emulators\n"
           "  --speed       measures instead of checking\n"
           "  --only TEXT   operations whose name begins with TEXT\n"
           "  --force       runs variants though this CPU is said not to have their instructions\n"
+          "  --slack       64 bytes between operands and guard pages, for emulators that read more than an instruction does\n"
           "  --list        only lists the variants\n");
   exit(2);
 }
@@ -213,6 +214,7 @@ int main(int count, char **arguments) {
     else if (!strcmp(arguments[i], "--speed")) speed = 1;
     else if (!strcmp(arguments[i], "--force")) force = 1;
     else if (!strcmp(arguments[i], "--list")) only_list = 1;
+    else if (!strcmp(arguments[i], "--slack")) slack = 64;
     else if (!strcmp(arguments[i], "--only") && i + 1 < count) only = arguments[++i];
     else if (arguments[i][0] == '-' || name_count == 16) usage();
     else names[name_count++] = arguments[i];

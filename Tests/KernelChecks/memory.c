@@ -10,6 +10,8 @@
 
 #include "checks.h"
 
+size_t slack;
+
 enum { PATTERN = 0xA5, MARGIN = 256 };
 
 // Memory for the operand of one place in the list: kept, since mapping is slow. `base` is a page's start.
@@ -36,7 +38,8 @@ static void reserve(struct slot *slot, size_t size) {
 
 static size_t bytes_of(enum kind kind) {
   switch (kind) {
-    case FLOATS: return 4;
+    case FLOATS:
+    case INT32S: return 4;
     case BF16S:
     case INT16S: return 2;
     case INDICES: return sizeof(size_t);
@@ -50,7 +53,7 @@ void *add_operand(struct trial *trial, const char *name, enum kind kind, enum ac
   size_t size = count * bytes_of(kind);
   reserve(slot, size + 3 * MARGIN);
   uint8_t *end = slot->base + slot->capacity, *data = slot->base;
-  if (trial->placement == BEFORE_GUARD) data = slot->base + (slot->capacity - size) / alignment * alignment;
+  if (trial->placement == BEFORE_GUARD) data = slot->base + (slot->capacity - size - slack) / alignment * alignment;
   // Aligned as asked and no more.
   if (trial->placement == UNALIGNED) data = slot->base + MARGIN + (alignment < 64 ? alignment : 0);
   uint8_t *first = data - slot->base < MARGIN ? slot->base : data - MARGIN;
@@ -139,6 +142,7 @@ double element(const struct operand *operand, size_t index, int before) {
     case BF16S: return bf16_to_double(((const uint16_t *)from)[index]);
     case INT8S: return ((const int8_t *)from)[index];
     case INT16S: return ((const int16_t *)from)[index];
+    case INT32S: return ((const int32_t *)from)[index];
     case BYTES: return ((const uint8_t *)from)[index];
     case INDICES: return (double)((const size_t *)from)[index];
   }

@@ -4,6 +4,7 @@
 #include <sys/io.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 int main(int count, char **arguments) {
@@ -20,7 +21,7 @@ int main(int count, char **arguments) {
   printf("kernel-checks: exit status %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
   fflush(stdout);
   // Bochs ends when this word is written to its port. Without ACPI there is no other way to switch off.
-  sleep(1);
+  tcdrain(1);
   if (!ioperm(0x8900, 1, 1))
     for (const char *letter = "Shutdown"; *letter; letter++) outb((unsigned char)*letter, 0x8900);
   reboot(RB_HALT_SYSTEM);
