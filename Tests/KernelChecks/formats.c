@@ -55,7 +55,15 @@ double round_to(double value, int mantissa_bits, int minimum_exponent) {
   return ldexp(nearbyint(ldexp(value, mantissa_bits - exponent)), exponent - mantissa_bits);
 }
 
-static double f16_at(const uint8_t *p) { return f16_to_double((uint16_t)(p[0] | p[1] << 8)); }
+// The last one is kept: all values of a block ask for the same.
+static double f16_at(const uint8_t *p) {
+  static uint16_t last[2];
+  static double values[2];
+  uint16_t bits = (uint16_t)(p[0] | p[1] << 8);
+  int slot = (int)((uintptr_t)p >> 1 & 1);
+  if (bits != last[slot]) values[slot] = f16_to_double(last[slot] = bits);
+  return values[slot];
+}
 
 static const int iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 

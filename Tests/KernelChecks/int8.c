@@ -124,21 +124,21 @@ static void run_product(const struct swiftlet_kernels *k, struct trial *t, struc
                   p.row_count, result + p.first_row * stride + p.first_column, stride);
 }
 
-// One row of stored weights times one of activations: the sum, and a bound for F32 sums over blocks of 32.
-static void row_product(int type, const uint8_t *weights, const int8_t *values, const float *scales, const float *scaled_sums, size_t length,
-                        double *sum, double *bound) {
+// One row of weights times one of activations: the sum, and a bound for F32 sums over blocks of 32.
+static void row_product(int type, const struct stored *weights, const int8_t *values, const float *scales, const float *scaled_sums,
+                        size_t length, double *sum, double *bound) {
   double total = 0, magnitude = 0;
   for (size_t b = 0; b < length / 32; b++) {
-    double scaled = 0, offset = stored_value(type, weights, 32 * b).offset;
+    double scaled = 0;
     for (size_t i = 32 * b; i < 32 * b + 32; i++) {
-      struct stored v = stored_value(type, weights, i);
+      struct stored v = weights[i];
       scaled += v.scaled * values[i];
       magnitude += (fabs(v.scaled) + fabs(v.offset)) * abs(values[i]) * (double)scales[b];
       // The type whose offsets change within the block.
       if (type == SWIFTLET_Q2_K) scaled += v.offset * values[i];
     }
     total += scaled * scales[b];
-    if (type != SWIFTLET_Q2_K) total += offset * scaled_sums[b];
+    if (type != SWIFTLET_Q2_K) total += weights[32 * b].offset * scaled_sums[b];
   }
   *sum = total;
   // At most two additions a block, each after two products that round.
@@ -147,12 +147,16 @@ static void row_product(int type, const uint8_t *weights, const int8_t *values, 
 void int8_reference(const struct trial *t, int first, size_t weight_stride, double *expected, double *bound) {
   size_t length = length_of(t), stride = t->size.columns + t->size.gap;
   const struct operand *o = t->operands + first;
+  struct stored *weights = malloc(length * sizeof *weights);
+  if (!weights) exit(2);
   for (size_t i = 0; i < t->operands[t->operand_count - 1].count; i++) bound[i] = -1;
-  for (size_t m = 0; m < t->size.rows; m++)
-    for (size_t n = 0; n < t->size.columns; n++)
-      row_product(t->type, bytes(t, WEIGHTS) + n * weight_stride, (const int8_t *)o[0].before + m * (length + t->size.gap),
-                  (const float *)o[1].before + m * length / 32, (const float *)o[2].before + m * length / 32, length,
-                  &expected[m * stride + n], &bound[m * stride + n]);
+  for (size_t n = 0; n < t->size.columns; n++) {
+    for (size_t i = 0; i < length; i++) weights[i] = stored_value(t->type, bytes(t, WEIGHTS) + n * weight_stride, i);
+    for (size_t m = 0; m < t->size.rows; m++)
+      row_product(t->type, weights, (const int8_t *)o[0].before + m * (length + t->size.gap), (const float *)o[1].before + m * length / 32,
+                  (const float *)o[2].before + m * length / 32, length, &expected[m * stride + n], &bound[m * stride + n]);
+  }
+  free(weights);
 }
 static void reference_product(const struct trial *t, double *expected, double *bound) {
   int8_reference(t, ACTIVATIONS, stride_of(t), expected, bound);
