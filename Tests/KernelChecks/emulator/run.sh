@@ -6,8 +6,8 @@
 #   CPU=corei7_icelake_u run.sh         another CPU of Bochs (`bochs -q 'cpu: model=help'` lists them)
 #
 # Bochs and a Linux kernel come as Debian packages of one release, over apt but with lists of their own: nothing is added to the
-# system's sources. Bochs is built once, with XFD (bochs-xfd.patch), without which Linux leaves AMX off. Everything lies in
-# EMULATOR_FOLDER, ~/.cache/swiftlet-bochs by default. The first run takes some minutes more.
+# system's sources. Bochs is built once, with bochs-amx.patch, without which Linux leaves AMX off and its int8 products are wrong. Everything
+# lies in EMULATOR_FOLDER, ~/.cache/swiftlet-bochs by default. The first run takes some minutes more.
 set -euo pipefail
 emulator=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 here=$(dirname "$emulator")
@@ -55,7 +55,7 @@ END
   private_apt apt-get update -q >&2
 }
 
-if [ ! -x bochs/bochs ] || [ ! -e bochs/patched ] || ! cmp -s bochs/patched "$emulator/bochs-xfd.patch"; then
+if [ ! -x bochs/bochs ] || [ ! -e bochs/patched ] || ! cmp -s bochs/patched "$emulator/bochs-amx.patch"; then
   set_up_apt
   rm -rf bochs bochs_*
   # The sources alone: Debian's patches concern only its packaging.
@@ -64,12 +64,12 @@ if [ ! -x bochs/bochs ] || [ ! -e bochs/patched ] || ! cmp -s bochs/patched "$em
   tar -xf bochs_*.orig.tar.* -C bochs --strip-components=1
   (
     cd bochs
-    patch -s -p1 <"$emulator/bochs-xfd.patch"
+    patch -s -p1 <"$emulator/bochs-amx.patch"
     ./configure --disable-docbook --enable-cpu-level=6 --enable-x86-64 --enable-pci --enable-avx --enable-evex --enable-amx \
       --enable-repeat-speedups --enable-handlers-chaining --enable-fast-function-calls --with-nogui \
       CFLAGS=-O2 CXXFLAGS=-O2 >configure.log 2>&1
     make -j"$(nproc)" bochs >make.log 2>&1 || { tail -n 20 make.log >&2; exit 1; }
-    cp "$emulator/bochs-xfd.patch" patched
+    cp "$emulator/bochs-amx.patch" patched
   )
 fi
 
