@@ -3,14 +3,27 @@
 
 #include "generic/blocks.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
 extern const struct swiftlet_kernels swiftlet_kernels_generic;
 #if defined(__x86_64__)
-extern const struct swiftlet_kernels swiftlet_kernels_avx2, swiftlet_kernels_avx512;
+extern const struct swiftlet_kernels swiftlet_kernels_avx2, swiftlet_kernels_avxvnni, swiftlet_kernels_avx512,
+    swiftlet_kernels_avx512vnni, swiftlet_kernels_avx512bf16, swiftlet_kernels_amx;
 #endif
 
 static const struct swiftlet_kernels *const variants[] = {
 #if defined(__x86_64__)
+    &swiftlet_kernels_amx,
+    &swiftlet_kernels_avx512bf16,
+    &swiftlet_kernels_avx512vnni,
     &swiftlet_kernels_avx512,
+    &swiftlet_kernels_avxvnni,
     &swiftlet_kernels_avx2,
 #endif
     &swiftlet_kernels_generic,
@@ -20,16 +33,50 @@ const struct swiftlet_kernels *swiftlet_kernels_variant(size_t index) {
   return index < sizeof(variants) / sizeof(variants[0]) ? variants[index] : NULL;
 }
 
+#if defined(__x86_64__)
+// Bits of CPUID leaf 7 that the compiler's builtin does not know in every version: subleaf 0's EDX, subleaf 1's EAX.
+static void leaf_7(uint32_t *edx, uint32_t *eax_1) {
+  uint32_t a, b, c, d;
+  *edx = *eax_1 = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+  *edx = d;
+  if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) *eax_1 = a;
+}
+
+// Whether the system saves the tiles of a thread, and lets this process use them: Linux wants to be asked.
+static int has_permission_for_tiles(void) {
+  uint32_t low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & 3u << 17) != 3u << 17) return 0;
+#if defined(__linux__)
+  enum { request_permission = 0x1023, tile_data = 18 };
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return 0;
+#endif
+}
+#endif
+
 int swiftlet_kernels_supported(const struct swiftlet_kernels *kernels) {
 #if defined(__x86_64__)
   // The builtin also asks the operating system (XGETBV) whether it saves the wide registers.
   __builtin_cpu_init();
   int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
              __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  int vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+  uint32_t edx, eax_1;
+  leaf_7(&edx, &eax_1);
+  int bf16 = vnni && (eax_1 >> 5 & 1);
   if (kernels == &swiftlet_kernels_avx2) return avx2;
-  if (kernels == &swiftlet_kernels_avx512)
-    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
+  if (kernels == &swiftlet_kernels_avxvnni) return avx2 && (eax_1 >> 4 & 1);
+  if (kernels == &swiftlet_kernels_avx512) return avx512;
+  if (kernels == &swiftlet_kernels_avx512vnni) return vnni;
+  if (kernels == &swiftlet_kernels_avx512bf16) return bf16;
+  // BF16, tiles, int8.
+  if (kernels == &swiftlet_kernels_amx)
+    return bf16 && (edx >> 22 & 1) && (edx >> 24 & 1) && (edx >> 25 & 1) && has_permission_for_tiles();
 #endif
   return kernels == &swiftlet_kernels_generic;
 }
