@@ -5,7 +5,7 @@ SCRATCH ?= .build
 FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
 BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 
-.PHONY: build chat test mutations lint format oracle install-dependencies
+.PHONY: build chat test kernel-checks mutations lint format oracle install-dependencies
 
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
@@ -24,6 +24,10 @@ chat:
 test: install-dependencies
 	$(SWIFT) build $(FLAGS) --build-tests
 	$(SWIFT) test $(FLAGS) --skip-build --no-parallel
+
+# Every operation of every kernel variant, here and on old x86 CPUs and arm64 under QEMU; docs/kernels.md tells of the others.
+kernel-checks:
+	SWIFT=$(SWIFT) KERNEL_CHECKS_BUILD=$(SCRATCH)/kernel-checks Tests/KernelChecks/run.sh
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Examples
