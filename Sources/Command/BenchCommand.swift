@@ -11,7 +11,8 @@ struct BenchCommand: AsyncParsableCommand {
     abstract: "Measures a model's speed on this machine.",
     discussion: """
       Prefill computes a prompt at once; decode generates one token after the
-      other. Each batch decodes several sequences together, with 64 prompt and 32
+      other, after --depth positions: of more than 64, the first 64 are computed
+      and then repeated in the cache. Each batch decodes several sequences together, with 64 prompt and 32
       generated tokens each; its figure is of all of them together. Medians of
       several repetitions. With --draft, a greedy continuation is generated with
       and without guesses of the next tokens, by turns; its gain is the ratio of
@@ -31,6 +32,8 @@ struct BenchCommand: AsyncParsableCommand {
   var prompt = 512
   @Option(help: ArgumentHelp("Tokens to generate.", valueName: "n"))
   var generate = 128
+  @Option(help: ArgumentHelp("Positions in the cache before the generated tokens.", valueName: "n"))
+  var depth = 1
   @Option(help: ArgumentHelp("Numbers of sequences to decode together, separated by commas.", valueName: "counts"))
   var batch = ""
   @Option(help: ArgumentHelp("How often each measurement is made; the median counts.", valueName: "n"))
@@ -60,7 +63,8 @@ struct BenchCommand: AsyncParsableCommand {
     _ = try batches
     if draft == .automatic { throw ValidationError("--draft: found 'auto', expected mtp or lookup.") }
     if text != nil, draft == .none { throw ValidationError("--text goes with --draft.") }
-    for (name, value) in [("prompt", prompt), ("generate", generate), ("repetitions", repetitions)] where value < 1 {
+    for (name, value) in [("prompt", prompt), ("generate", generate), ("depth", depth), ("repetitions", repetitions)]
+    where value < 1 {
       throw ValidationError("--\(name): found \(value), expected at least 1.")
     }
   }
@@ -74,8 +78,8 @@ struct BenchCommand: AsyncParsableCommand {
     let draftIDs = try draft == .none ? [] : draftPrompt(loaded)
     let compute = Compute(threadCount: threadCount)
     let result = try Benchmark(
-      loaded.decoder, promptTokens: prompt, generatedTokens: generate, batches: try batches, repetitions: repetitions,
-      compute: compute)
+      loaded.decoder, promptTokens: prompt, generatedTokens: generate, depth: depth, batches: try batches,
+      repetitions: repetitions, compute: compute)
     let drafts = try await measureDrafts(loaded, draftIDs, threadCount: threadCount)
     let peak = Self.peakResidentBytes()
     if json {
@@ -97,7 +101,7 @@ struct BenchCommand: AsyncParsableCommand {
     let rows =
       [
         ["load", String(format: "%.2f s", seconds)], ["prefill of \(prompt)", speed(result.prefillTokensPerSecond)],
-        ["decode of \(generate)", speed(result.decodeTokensPerSecond)],
+        ["decode of \(generate)" + (depth > 1 ? " after \(depth)" : ""), speed(result.decodeTokensPerSecond)],
       ] + result.batches.map { ["decode of \($0.sequences) sequences", speed($0.decodeTokensPerSecond)] } + Self.rows(drafts) + [
         ["peak memory", ByteCount.text(peak)], ["kernels", "\(compute.kernels.name), \(compute.pool.threadCount) threads"],
       ]

@@ -19,21 +19,27 @@ public struct Benchmark: Sendable {
 
   /// - Parameters:
   ///   - promptTokens: computed in one piece, on an empty cache.
-  ///   - generatedTokens: decoded one by one after a prompt of one token.
+  ///   - generatedTokens: decoded one by one.
+  ///   - depth: positions in the cache before them. Of more than 64, the first 64 are computed and then repeated.
   ///   - batches: numbers of sequences to decode together.
   ///   - repetitions: each measurement's; the median is reported.
   /// - Throws: `GenerationError` for numbers out of range; `CheckpointError` when a file of weights was cut or written to meanwhile.
   public init(
-    _ decoder: Decoder, promptTokens: Int, generatedTokens: Int, batches: [Int], repetitions: Int, compute: Compute
+    _ decoder: Decoder, promptTokens: Int, generatedTokens: Int, depth: Int = 1, batches: [Int], repetitions: Int,
+    compute: Compute
   ) throws {
     let contextLength = decoder.configuration.contextLength
-    for (name, value) in [("prompt", promptTokens), ("generate", generatedTokens), ("repetitions", repetitions)]
+    for (name, value) in [
+      ("prompt", promptTokens), ("generate", generatedTokens), ("depth", depth), ("repetitions", repetitions),
+    ]
       + batches.map({ ("batch", $0) })
     {
       guard value >= 1 else { throw GenerationError.invalidOption(name: name, reason: "found \(value), expected at least 1") }
     }
-    guard max(promptTokens, generatedTokens + 1) <= contextLength else {
-      throw GenerationError.promptTooLong(tokens: max(promptTokens, generatedTokens + 1), contextLength: contextLength)
+    // Each is bounded first: the sum must not overflow.
+    for tokens in [promptTokens, generatedTokens, depth, min(generatedTokens, contextLength) + min(depth, contextLength)]
+    where tokens > contextLength {
+      throw GenerationError.promptTooLong(tokens: tokens, contextLength: contextLength)
     }
     // Pages of the mapped weights come in, and threads start, before anything is timed.
     _ = Self.prefill(decoder, sequences: 1, tokens: min(32, promptTokens), compute)
@@ -43,7 +49,7 @@ public struct Benchmark: Sendable {
       return Double(promptTokens) / ContinuousClock.now.secondsSince(start)
     }
     decodeTokensPerSecond = Self.median(repetitions) {
-      Self.decodeSpeed(decoder, sequences: 1, promptTokens: 1, tokens: generatedTokens, compute)
+      Self.decodeSpeed(decoder, sequences: 1, promptTokens: depth, tokens: generatedTokens, compute)
     }
     self.batches = batches.map { sequences in
       let speed = Self.median(repetitions) {
@@ -76,7 +82,8 @@ public struct Benchmark: Sendable {
   private static func decodeSpeed(
     _ decoder: Decoder, sequences: Int, promptTokens: Int, tokens: Int, _ compute: Compute
   ) -> Double {
-    let caches = prefill(decoder, sequences: sequences, tokens: promptTokens, compute)
+    let caches = prefill(decoder, sequences: sequences, tokens: min(promptTokens, batchPromptTokens), compute)
+    for cache in caches where promptTokens > batchPromptTokens { cache.repeatBlocks(until: promptTokens) }
     let start = ContinuousClock.now
     for position in 0..<tokens {
       let inputs = caches.enumerated().map { sequence, cache in

@@ -11,6 +11,8 @@ public final class KeyValueCache {
   public let capacity: Int
   private let layout: Layout
   private var blocks: [Storage] = []
+  /// Where the blocks are, made once for all layers.
+  private var addresses: [UnsafeMutableRawPointer] = []
 
   struct Layout {
     let type: ElementType
@@ -47,7 +49,7 @@ public final class KeyValueCache {
   /// Sets memory aside for `added` further positions.
   func reserve(_ added: Int) {
     let length = KeyValueBlocks.blockLength
-    while blocks.count * length < count + added { blocks.append(Storage(byteCount: layout.blockBytes)) }
+    while blocks.count * length < count + added { append(Storage(byteCount: layout.blockBytes)) }
   }
 
   /// Marks positions as stored, once every layer has stored them.
@@ -59,6 +61,7 @@ public final class KeyValueCache {
     self.count = max(0, count)
     let length = KeyValueBlocks.blockLength
     blocks.removeSubrange((self.count + length - 1) / length..<blocks.count)
+    addresses.removeSubrange(blocks.count..<addresses.count)
   }
 
   /// A cache of its own with the first `count` positions.
@@ -66,18 +69,32 @@ public final class KeyValueCache {
     let copy = KeyValueCache(layout: layout, capacity: capacity)
     copy.count = min(max(0, count), self.count)
     let length = KeyValueBlocks.blockLength
-    copy.blocks = blocks.prefix((copy.count + length - 1) / length).map { Storage(copying: $0) }
+    for block in blocks.prefix((copy.count + length - 1) / length) { copy.append(Storage(copying: block)) }
     return copy
+  }
+
+  private func append(_ block: Storage) {
+    blocks.append(block)
+    addresses.append(block.address)
+  }
+
+  /// Appends copies of the stored blocks until `total` positions are stored. Speed does not depend on what a cache holds: this makes a
+  /// long one without computing it. The positions stored must be whole blocks, one at least.
+  public func repeatBlocks(until total: Int) {
+    let length = KeyValueBlocks.blockLength, stored = count / length
+    precondition(stored > 0 && count % length == 0, "repeatBlocks: \(count) positions")
+    while count < total {
+      append(Storage(copying: blocks[blocks.count % stored]))
+      count = min(total, count + length)
+    }
   }
 
   /// The blocks of one layer.
   func layer(_ index: Int) -> KeyValueBlocks {
     let start = index * (layout.keyBytes + layout.valueBytes)
-    let keys = blocks.map { $0.address + start }
     return KeyValueBlocks(
-      keys: keys, values: layout.isLatent ? keys : keys.map { $0 + layout.keyBytes }, type: layout.type,
-      headCount: layout.headCount,
-      keyDimension: layout.keyDimension, valueDimension: layout.valueDimension,
+      keys: addresses, values: addresses, keyOffset: start, valueOffset: layout.isLatent ? start : start + layout.keyBytes,
+      type: layout.type, headCount: layout.headCount, keyDimension: layout.keyDimension, valueDimension: layout.valueDimension,
       valueStride: layout.isLatent ? layout.keyDimension : layout.valueDimension)
   }
 }

@@ -48,6 +48,27 @@ struct swiftlet_int8_rows {
   size_t stride;              // at least length
 };
 
+// Positions of one block of the cache.
+#define SWIFTLET_ATTENTION_BLOCK 64
+
+// Query rows that attend to the same keys, and what they have gathered so far. Rows are [tokens, rows_per_token], tokens in
+// ascending order of position. All memory is F32; what `attend` uses as scratch may hold anything.
+struct swiftlet_attention_tile {
+  size_t rows;
+  size_t rows_per_token;
+  size_t key_dimension;
+  size_t value_dimension;
+  const float *queries;  // [rows, query_stride], times the scale of the scores; zeros from key_dimension on
+  size_t query_stride;   // floats, key_dimension rounded up to a multiple of SWIFTLET_PADDING
+  float *maximums;       // [rows]: the largest score so far; -infinity before the first block
+  float *totals;         // [rows]: sum of exp(score - maximum); 0 before the first block
+  float *sums;           // [rows, sum_stride]: sums of exp(score - maximum) * value; zeros before the first block
+  size_t sum_stride;     // floats, value_dimension rounded up to a multiple of SWIFTLET_PADDING; the rest may hold anything
+  float *scores;         // scratch [rows, SWIFTLET_ATTENTION_BLOCK]
+  float *factors;        // scratch [rows]
+  float *panel;          // scratch [max(4 * query_stride, SWIFTLET_ATTENTION_BLOCK * 4 * SWIFTLET_PADDING)]
+};
+
 struct swiftlet_kernels {
   const char *name;
 
@@ -72,9 +93,16 @@ struct swiftlet_kernels {
   void (*product)(const float *rows, size_t row_stride, size_t row_count, const float *panel, size_t panel_stride,
                   size_t panel_count, size_t length, float *result, size_t result_stride);
 
-  // result[m, d] += sum over p, ascending, of weights[m, p] * values[p, d]; strides in floats.
-  void (*accumulate)(const float *weights, size_t weight_stride, size_t row_count, const float *values, size_t value_stride,
-                     size_t value_count, size_t dimension, float *result, size_t result_stride);
+  // One block's part of softmax(queries * keys) * values, for F32 or BF16. Position p has its keys at keys + p * key_stride and its
+  // values at values + p * value_stride, strides in values; the values may be the leading part of the keys. All 64 positions can be
+  // read. The rows of token t see the first visible + t positions of the block, none when that is not above 0: such a row's state stays
+  // as it is, and what a row does not see has no influence. A row's bits depend on its query, what it sees, and its state alone.
+  void (*attend)(const struct swiftlet_attention_tile *tile, int type, const void *keys, size_t key_stride, const void *values,
+                 size_t value_stride, ptrdiff_t visible);
+
+  // Adds the state of a row over later positions to its state so far; `dimension` sums.
+  void (*merge_attention)(float *maximum, float *total, float *sums, float later_maximum, float later_total,
+                          const float *later_sums, size_t dimension);
 
   // Quantises one row of `length` values (a multiple of 32) to int8; the outputs are as in swiftlet_int8_rows.
   void (*quantize_int8)(const float *source, size_t length, int8_t *values, float *scales, float *scaled_sums, int16_t *half_sums,

@@ -41,9 +41,11 @@ struct GroupedQueryAttention: Sendable {
     let sequences = pass.attentionSequences(layer: layer)
     for sequence in sequences {
       let blocks = sequence.blocks
-      for (source, target) in [(keys, blocks.keys), (values, blocks.values)] {
+      for (source, target, start) in [
+        (keys, blocks.keys, blocks.keyOffset), (values, blocks.values, blocks.valueOffset),
+      ] {
         compute.store(
-          source, rows: sequence.rows, heads: keyValueHeadCount, into: target, type: blocks.type,
+          source, rows: sequence.rows, heads: keyValueHeadCount, into: target, blockOffset: start, type: blocks.type,
           startPosition: sequence.startPosition, offset: 0, stride: headDimension)
       }
     }

@@ -106,8 +106,8 @@ struct LatentAttention: Sendable {
     compute.copyHeads(normed, headStride: rank, offset: 0, count: rank, to: both, headStride: width, offset: 0)
     for sequence in pass.attentionSequences(layer: layer) {
       compute.store(
-        both, rows: sequence.rows, heads: 1, into: sequence.blocks.keys, type: sequence.blocks.type,
-        startPosition: sequence.startPosition, offset: 0, stride: width)
+        both, rows: sequence.rows, heads: 1, into: sequence.blocks.keys, blockOffset: sequence.blocks.keyOffset,
+        type: sequence.blocks.type, startPosition: sequence.startPosition, offset: 0, stride: width)
     }
   }
 
@@ -135,7 +135,7 @@ struct LatentAttention: Sendable {
       var sequence = sequence
       var keyBlocks: [UnsafeMutableRawPointer] = [], valueBlocks: [UnsafeMutableRawPointer] = []
       for block in sequence.blocks.keys {
-        let cached = compute.expandBlock(block, type: sequence.blocks.type, width: latentWidth)
+        let cached = compute.expandBlock(block + sequence.blocks.keyOffset, type: sequence.blocks.type, width: latentWidth)
         let keys = compute.headwiseLinear(
           compute.repeatHeads(cached, heads: headCount), headStride: latentWidth, keyUp, outputHeadStride: headWidth,
           role: pass.role)

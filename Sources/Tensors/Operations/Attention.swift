@@ -4,10 +4,17 @@ internal import CSwiftletKernels
 /// A block holds `[heads, blockLength, dimension]`; values may be the leading part of the keys (latent attention).
 public struct KeyValueBlocks {
   /// Positions of one block.
-  public static let blockLength = 64
+  public static let blockLength = Int(SWIFTLET_ATTENTION_BLOCK)
+  /// Blocks whose positions are added together before they are added to those of earlier blocks, so that a long context can be
+  /// split over threads. It is the same for all: how much is computed at once must not change the order of additions.
+  static let blocksPerSegment = 4
+  static let segmentLength = blocksPerSegment * blockLength
 
   public var keys: [UnsafeMutableRawPointer]
   public var values: [UnsafeMutableRawPointer]
+  /// Where in the memory of every block the keys and the values begin, in bytes.
+  public var keyOffset: Int
+  public var valueOffset: Int
   /// F32 or BF16.
   public var type: ElementType
   public var headCount: Int
@@ -17,11 +24,13 @@ public struct KeyValueBlocks {
   public var valueStride: Int
 
   public init(
-    keys: [UnsafeMutableRawPointer], values: [UnsafeMutableRawPointer], type: ElementType, headCount: Int, keyDimension: Int,
-    valueDimension: Int, valueStride: Int
+    keys: [UnsafeMutableRawPointer], values: [UnsafeMutableRawPointer], keyOffset: Int = 0, valueOffset: Int = 0,
+    type: ElementType, headCount: Int, keyDimension: Int, valueDimension: Int, valueStride: Int
   ) {
     self.keys = keys
     self.values = values
+    self.keyOffset = keyOffset
+    self.valueOffset = valueOffset
     self.type = type
     self.headCount = headCount
     self.keyDimension = keyDimension
@@ -48,29 +57,32 @@ extension Compute {
   /// Stores rows into blocks: value i of head h of row r goes to position `startPosition + r`.
   /// - Parameters:
   ///   - x: `[rows, heads * dimension]`
+  ///   - blockOffset: where in the memory of a block its first position is, in bytes.
   ///   - offset: where in a stored position the values go (latent attention stores two parts).
   ///   - stride: values from one stored position to the next.
   public func store(
-    _ x: Tensor, rows: Range<Int>, heads: Int, into blocks: [UnsafeMutableRawPointer], type: ElementType, startPosition: Int,
-    offset: Int, stride: Int
+    _ x: Tensor, rows: Range<Int>, heads: Int, into blocks: [UnsafeMutableRawPointer], blockOffset: Int = 0, type: ElementType,
+    startPosition: Int, offset: Int, stride: Int
   ) {
     let size = x.shape.columns, dimension = size / heads, length = KeyValueBlocks.blockLength
     for row in rows {
       let position = startPosition + row - rows.lowerBound
       for head in 0..<heads {
         let source = x.floats + row * size + head * dimension
-        let place = (head * length + position % length) * stride + offset
+        let place = (head * length + position % length) * stride + offset, block = blocks[position / length] + blockOffset
         if type == .bfloat16 {
-          kernels.table.pointee.store_bf16(
-            source, dimension, blocks[position / length].assumingMemoryBound(to: UInt16.self) + place)
+          kernels.table.pointee.store_bf16(source, dimension, block.assumingMemoryBound(to: UInt16.self) + place)
         } else {
-          (blocks[position / length].assumingMemoryBound(to: Float.self) + place).update(from: source, count: dimension)
+          (block.assumingMemoryBound(to: Float.self) + place).update(from: source, count: dimension)
         }
       }
     }
   }
 
   /// Causal softmax attention. Query heads are shared evenly among key heads (grouped-query; one key head: multi-query).
+  ///
+  /// A row goes through the blocks in ascending order. Four blocks make a segment, whose sums begin anew and are added to those of the
+  /// segments before: this is so whether one thread computes all of a row or several compute a segment each.
   /// - Parameters:
   ///   - queries: `[rows, heads * keyDimension]`
   ///   - scale: what the dot products are multiplied with.
@@ -78,97 +90,27 @@ extension Compute {
   public func attention(_ queries: Tensor, heads: Int, sequences: [AttentionSequence], scale: Float) -> Tensor {
     guard let shape = sequences.first?.blocks else { return queries }
     let result = make(Shape(queries.shape.rows, heads * shape.valueDimension))
-    let group = heads / shape.headCount
-    // A tile holds some tokens' heads of one key head, about 32 query rows, so that a block of keys is expanded once for all.
-    let headsPerTile = pool.threadCount > 1 && sequences.reduce(0) { $0 + $1.rows.count } < 8 ? min(group, 8) : group
-    let headTiles = (group + headsPerTile - 1) / headsPerTile
-    let tokensPerTile = max(1, 32 / headsPerTile)
-    var tiles: [(sequence: Int, tokens: Range<Int>)] = []
-    var longest = 0
-    for (index, sequence) in sequences.enumerated() {
-      longest = max(longest, sequence.startPosition + sequence.rows.count)
-      for start in stride(from: 0, to: sequence.rows.count, by: tokensPerTile) {
-        tiles.append((index, start..<min(start + tokensPerTile, sequence.rows.count)))
-      }
-    }
-    let length = KeyValueBlocks.blockLength, padding = Int(SWIFTLET_PADDING)
-    let padded = (shape.keyDimension + padding - 1) / padding * padding
-    let tileRows = tokensPerTile * headsPerTile
-    let scoreStride = (longest + length - 1) / length * length
-    let panel = length * max(padded, shape.valueStride)
-    reserveScratch((tileRows * (padded + scoreStride + shape.valueDimension) + panel) * 4)
-
-    let perTile = shape.headCount * headTiles
-    pool.run(tiles.count * perTile) { piece, thread in
-      let tile = tiles[piece / perTile], keyHead = piece % perTile / headTiles, headTile = piece % headTiles
-      let firstHead = keyHead * group + headTile * headsPerTile
-      attendTile(
-        queries, heads: heads, sequence: sequences[tile.sequence], tokens: tile.tokens, keyHead: keyHead,
-        tileHeads: firstHead..<min(firstHead + headsPerTile, (keyHead + 1) * group), scale: scale, padded: padded,
-        scoreStride: scoreStride, scratch: scratchFloats(thread), into: result)
-    }
-    return result
-  }
-
-  /// One tile: scores against every block, softmax of each row over the positions it sees, then the weighted values.
-  /// Positions are added in ascending order block by block, so a row's result does not depend on its tile.
-  private func attendTile(
-    _ queries: Tensor, heads: Int, sequence: AttentionSequence, tokens: Range<Int>, keyHead: Int, tileHeads: Range<Int>,
-    scale: Float, padded: Int, scoreStride: Int, scratch: UnsafeMutablePointer<Float>, into result: Tensor
-  ) {
-    let table = kernels.table, blocks = sequence.blocks, length = KeyValueBlocks.blockLength
-    let dimension = blocks.keyDimension, valueDimension = blocks.valueDimension
-    let rowCount = tokens.count * tileHeads.count
-    let packed = scratch, scores = packed + rowCount * padded
-    let sums = scores + rowCount * scoreStride, panel = sums + rowCount * valueDimension
-    let elementBytes = blocks.type.blockBytes
-
-    for (index, token) in tokens.enumerated() {
-      for (at, head) in tileHeads.enumerated() {
-        let source = queries.floats + ((sequence.rows.lowerBound + token) * heads + head) * dimension
-        let target = packed + (index * tileHeads.count + at) * padded
-        for i in 0..<dimension { target[i] = source[i] * scale }
-        (target + dimension).update(repeating: 0, count: padded - dimension)
-      }
-    }
-
-    let visible = sequence.startPosition + tokens.upperBound
-    for start in stride(from: 0, to: visible, by: length) {
-      let count = min(length, visible - start)
-      let keys = blocks.keys[start / length] + keyHead * length * dimension * elementBytes
-      if padded == dimension {
-        table.pointee.expand(blocks.type.rawValue, keys, count * dimension, panel)
+    let work = AttentionWork(
+      table: kernels.table, queries: queries.floats, heads: heads, scale: scale, sequences: sequences, shape: shape,
+      result: result.floats)
+    let split = AttentionSplit(sequences, shape: shape, heads: heads, threadCount: pool.threadCount)
+    // The list keeps its memory from call to call.
+    split.makePieces(sequences, work, &attentionPieces)
+    reserveScratch(work.scratchSize(rows: split.rowsPerTile) * 4)
+    attentionPieces.withUnsafeBufferPointer { pieces in
+      if split.splitsSegments {
+        let states = make([pieces.last.map { $0.firstState + $0.segmentCount * work.stateSize(rows: $0.rowCount) } ?? 0]).floats
+        pool.run(pieces.count) { piece, thread in
+          work.computeSegment(pieces[piece], states: states, scratch: scratchFloats(thread))
+        }
+        pool.run(pieces.count) { piece, _ in work.mergeSegments(pieces[piece], states: states) }
       } else {
-        for position in 0..<count {
-          table.pointee.expand(
-            blocks.type.rawValue, keys + position * dimension * elementBytes, dimension, panel + position * padded)
-          (panel + position * padded + dimension).update(repeating: 0, count: padded - dimension)
+        // The last first: they see the most, and short ones at the end keep all threads busy.
+        pool.run(pieces.count) { piece, thread in
+          work.compute(pieces[pieces.count - 1 - piece], scratch: scratchFloats(thread))
         }
       }
-      table.pointee.product(packed, padded, rowCount, panel, padded, count, padded, scores + start, scoreStride)
     }
-
-    for row in 0..<rowCount {
-      let seen = sequence.startPosition + tokens.lowerBound + row / tileHeads.count + 1
-      table.pointee.softmax(scores + row * scoreStride, seen)
-      (scores + row * scoreStride + seen).update(repeating: 0, count: visible - seen)
-    }
-
-    sums.update(repeating: 0, count: rowCount * valueDimension)
-    for start in stride(from: 0, to: visible, by: length) {
-      let count = min(length, visible - start)
-      let values = blocks.values[start / length] + keyHead * length * blocks.valueStride * elementBytes
-      // The last position is only read as far as its values go.
-      table.pointee.expand(blocks.type.rawValue, values, (count - 1) * blocks.valueStride + valueDimension, panel)
-      table.pointee.accumulate(
-        scores + start, scoreStride, rowCount, panel, blocks.valueStride, count, valueDimension, sums, valueDimension)
-    }
-
-    for (index, token) in tokens.enumerated() {
-      for (at, head) in tileHeads.enumerated() {
-        let target = result.floats + ((sequence.rows.lowerBound + token) * heads + head) * valueDimension
-        target.update(from: sums + (index * tileHeads.count + at) * valueDimension, count: valueDimension)
-      }
-    }
+    return result
   }
 }

@@ -7,6 +7,8 @@ public final class Compute {
   public let pool: WorkerPool
   private var arena = Arena()
   private var scratch: [Storage]
+  /// What the last call of `attention` was split into; kept for its memory.
+  var attentionPieces: [AttentionPiece] = []
 
   /// - Parameters:
   ///   - threadCount: threads at work, the caller among them.

@@ -59,12 +59,12 @@ extension Compute {
       }
       if isShared != true { prepared.append(prepare(group, arithmetic)) }
       inputs.append(prepared.count - 1)
-      let columns = group.weight.shape.rows, size = pieceColumns(of: group.weight, arithmetic)
+      let columns = group.weight.shape.rows, size = pieceColumns(of: group.weight, arithmetic, rowCount: group.rowCount)
       for start in stride(from: 0, to: columns, by: size) {
         pieces.append(Piece(group: index, columns: start..<min(columns, start + size)))
       }
     }
-    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1.weight, arithmetic(of: $1.weight.type, role))) })
+    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1, arithmetic(of: $1.weight.type, role))) })
     groups.withUnsafeBufferPointer { groups in
       prepared.withUnsafeBufferPointer { prepared in
         pieces.withUnsafeBufferPointer { pieces in
@@ -90,13 +90,15 @@ extension Compute {
   }
 
   /// A multiple of sixteen columns.
-  private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic) -> Int {
+  private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int) -> Int {
     let strips = (weight.shape.rows + Strips.rows - 1) / Strips.rows
     let direct = isDirect(weight, arithmetic)
     let bytes = direct ? weight.strips?.byteCount ?? weight.rowBytes * Strips.rows : panelStripBytes(weight, arithmetic)
     // Four pieces a thread, so that one that comes late finds something left.
     let share = max(1, strips / (4 * pool.threadCount))
-    return max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes))) * Strips.rows
+    let count = max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes)))
+    // For several rows, kernels do some work once for four strips.
+    return (rowCount == 1 ? count : (count + 3) / 4 * 4) * Strips.rows
   }
 
   private func panelStripBytes(_ weight: Tensor, _ arithmetic: Arithmetic) -> Int {
@@ -105,9 +107,10 @@ extension Compute {
   }
 
   /// A panel of expanded strips, and sixteen rows of F32 from which they are made.
-  private func scratchBytes(of weight: Tensor, _ arithmetic: Arithmetic) -> Int {
+  private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic) -> Int {
+    let weight = group.weight
     if isDirect(weight, arithmetic) { return 0 }
-    return pieceColumns(of: weight, arithmetic) / Strips.rows * panelStripBytes(weight, arithmetic)
+    return pieceColumns(of: weight, arithmetic, rowCount: group.rowCount) / Strips.rows * panelStripBytes(weight, arithmetic)
       + Strips.rows * weight.shape.columns * 4
   }
 
