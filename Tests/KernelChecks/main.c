@@ -78,13 +78,14 @@ static int same_outputs(const struct trial *t, const uint8_t *as) {
   for (int i = 0; i < t->operand_count; i++) {
     const struct operand *operand = &t->operands[i];
     if (operand->access == READ) continue;
-    size_t width = operand->kind == FLOATS ? 4 : operand->bytes;
+    size_t width = operand->kind == FLOATS ? 4 : operand->kind == BF16S ? 2 : operand->bytes;
     for (size_t at = 0; at < operand->bytes; at += width) {
-      float floats[2];
       if (!memcmp(as + at, (const uint8_t *)operand->data + at, width)) continue;
-      if (operand->kind != FLOATS) return 0;
-      memcpy(&floats[0], as + at, 4);
-      memcpy(&floats[1], (const uint8_t *)operand->data + at, 4);
+      if (operand->kind != FLOATS && operand->kind != BF16S) return 0;
+      // BF16 are the upper halves of floats.
+      float floats[2] = {0};
+      memcpy((uint8_t *)&floats[0] + 4 - width, as + at, width);
+      memcpy((uint8_t *)&floats[1] + 4 - width, (const uint8_t *)operand->data + at, width);
       if (!isnan(floats[0]) || !isnan(floats[1])) return 0;
     }
     as += operand->bytes;
