@@ -9,12 +9,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#elif defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 #endif
 
 extern const struct swiftlet_kernels swiftlet_kernels_generic;
 #if defined(__x86_64__)
 extern const struct swiftlet_kernels swiftlet_kernels_avx2, swiftlet_kernels_avxvnni, swiftlet_kernels_avx512,
     swiftlet_kernels_avx512vnni, swiftlet_kernels_avx512bf16, swiftlet_kernels_amx;
+#elif defined(__aarch64__)
+extern const struct swiftlet_kernels swiftlet_kernels_neon, swiftlet_kernels_dotprod, swiftlet_kernels_i8mm;
 #endif
 
 static const struct swiftlet_kernels *const variants[] = {
@@ -25,6 +33,10 @@ static const struct swiftlet_kernels *const variants[] = {
     &swiftlet_kernels_avx512,
     &swiftlet_kernels_avxvnni,
     &swiftlet_kernels_avx2,
+#elif defined(__aarch64__)
+    &swiftlet_kernels_i8mm,
+    &swiftlet_kernels_dotprod,
+    &swiftlet_kernels_neon,
 #endif
     &swiftlet_kernels_generic,
 };
@@ -55,6 +67,22 @@ static int has_permission_for_tiles(void) {
   return 0;
 #endif
 }
+#elif defined(__aarch64__)
+// Whether the system says that the CPU has dot products of int8, and products of int8 matrices.
+static void arm_features(int *dotprod, int *i8mm) {
+  *dotprod = *i8mm = 0;
+#if defined(__linux__)
+  // HWCAP_ASIMDDP and HWCAP2_I8MM, which not every libc names.
+  *dotprod = getauxval(AT_HWCAP) >> 20 & 1;
+  *i8mm = getauxval(AT_HWCAP2) >> 13 & 1;
+#elif defined(__APPLE__)
+  // Names that a system does not know leave the zero.
+  size_t size = sizeof(int);
+  sysctlbyname("hw.optional.arm.FEAT_DotProd", dotprod, &size, NULL, 0);
+  size = sizeof(int);
+  sysctlbyname("hw.optional.arm.FEAT_I8MM", i8mm, &size, NULL, 0);
+#endif
+}
 #endif
 
 int swiftlet_kernels_supported(const struct swiftlet_kernels *kernels) {
@@ -77,6 +105,12 @@ int swiftlet_kernels_supported(const struct swiftlet_kernels *kernels) {
   // BF16, tiles, int8.
   if (kernels == &swiftlet_kernels_amx)
     return bf16 && (edx >> 22 & 1) && (edx >> 24 & 1) && (edx >> 25 & 1) && has_permission_for_tiles();
+#elif defined(__aarch64__)
+  int dotprod, i8mm;
+  arm_features(&dotprod, &i8mm);
+  if (kernels == &swiftlet_kernels_neon) return 1;
+  if (kernels == &swiftlet_kernels_dotprod) return dotprod;
+  if (kernels == &swiftlet_kernels_i8mm) return dotprod && i8mm;
 #endif
   return kernels == &swiftlet_kernels_generic;
 }

@@ -20,7 +20,7 @@ public struct Kernels: @unchecked Sendable {
     return available.first { $0.name == wanted } ?? available[0]
   }()
 
-  /// `generic`, `avx2`, `avxvnni`, `avx512`, `avx512vnni`, `avx512bf16`, `amx`.
+  /// `generic`; on x86-64 `avx2`, `avxvnni`, `avx512`, `avx512vnni`, `avx512bf16`, `amx`; on arm64 `neon`, `dotprod`, `i8mm`.
   public var name: String { String(cString: table.pointee.name) }
 
   /// Whether prompts multiply quantised weights as BF16 on matrix tiles, and generated positions as int8; else both use int8.
