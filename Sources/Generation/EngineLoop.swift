@@ -159,7 +159,7 @@ final class EngineLoop {
   /// positions may serve another prompt.
   private func retire() {
     for (_, sequence) in active where sequence.isFinished && !sequence.isBroken {
-      let reusable = decoder.distinguishesRoles(compute.kernels) ? sequence.request.prompt.count : sequence.cache.count
+      let reusable = decoder.distinguishesRoles ? sequence.request.prompt.count : sequence.cache.count
       let count = min(reusable, sequence.cache.count)
       if count == 0 { continue }
       sequence.cache.truncate(to: count)

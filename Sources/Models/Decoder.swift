@@ -8,8 +8,8 @@ public struct Decoder: Sendable {
   public let configuration: ModelConfiguration
   /// The type keys and values are cached in: F32 for models of F32 weights, else BF16.
   public let cacheType: ElementType
-  /// Whether any weight is quantised in blocks.
-  private let hasQuantizedWeights: Bool
+  /// Whether any weight is quantised in blocks, so that a position's values depend on its `PositionRole`.
+  public let distinguishesRoles: Bool
   /// How latent attention is computed.
   public var attentionForm: AttentionForm = .absorbed
   private let embedding: Tensor
@@ -45,14 +45,11 @@ public struct Decoder: Sendable {
     self.layers = layers
     loader.layer = configuration.layerCount
     prediction = try MultiTokenPrediction(configuration, embedding: embedding, head: head, loader: loader)
-    hasQuantizedWeights = source.tensors.contains { $0.tensor.type.isQuantized }
+    distinguishesRoles = source.tensors.contains { $0.tensor.type.isQuantized }
     cacheType = embedding.type == .float32 ? .float32 : .bfloat16
     // Some weights were copied.
     try source.check()
   }
-
-  /// Whether a position's values depend on its `PositionRole`.
-  public func distinguishesRoles(_ kernels: Kernels) -> Bool { hasQuantizedWeights && kernels.hasTiles }
 
   /// Whether the weights are still those that were loaded. To be called after a pass, before its result is used.
   /// - Throws: `CheckpointError` naming the file that was cut or written to.

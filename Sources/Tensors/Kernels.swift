@@ -23,9 +23,6 @@ public struct Kernels: @unchecked Sendable {
   /// `generic`; on x86-64 `avx2`, `avxvnni`, `avx512`, `avx512vnni`, `avx512bf16`, `amx`; on arm64 `neon`, `dotprod`, `i8mm`.
   public var name: String { String(cString: table.pointee.name) }
 
-  /// Whether prompts multiply quantised weights as BF16 on matrix tiles, and generated positions as int8; else both use int8.
-  public var hasTiles: Bool { table.pointee.has_tiles != 0 }
-
   /// Expands every value of a tensor to F32.
   public func expand(_ tensor: Tensor, into destination: UnsafeMutablePointer<Float>) {
     if tensor.scales != nil {

@@ -119,9 +119,6 @@ struct swiftlet_kernels {
   void (*strips_int8)(int type, const void *strips, size_t column_count, const struct swiftlet_int8_rows *rows, size_t first_row,
                       size_t row_count, float *result, size_t result_stride);
 
-  // Whether BF16 products run on matrix tiles, so fast that a prompt's products with quantised weights are BF16 too.
-  int has_tiles;
-
   // Bytes of one value of an input row of BF16 products, and how such a row is made: each value rounded to the nearest BF16, ties to
   // even, and stored in that many bytes.
   size_t bf16_input_bytes;

@@ -17,7 +17,6 @@
 #define STRIP_TILE_STRIPS 8
 #define ROWS 16
 #define HAS_VNNI 1
-#define HAS_TILES 1
 static inline __m512i rows_dot(__m512i sum, __m512i codes, __m512i x) { return _mm512_dpbusd_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
 #define STRIPS_BF16 "../x86/strips_tiles.inc"

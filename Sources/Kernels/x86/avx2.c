@@ -15,6 +15,7 @@
 #define STRIP_TILE_STRIPS 4
 #define ROWS 8
 #define STRIPS_INT8 "../x86/strips_int8.inc"
+#define EXPAND_STRIP "../x86/expand_strip.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

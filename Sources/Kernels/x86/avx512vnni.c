@@ -18,6 +18,7 @@
 #define HAS_VNNI 1
 static inline __m512i rows_dot(__m512i sum, __m512i codes, __m512i x) { return _mm512_dpbusd_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
+#define EXPAND_STRIP "../x86/expand_strip.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

@@ -17,6 +17,7 @@
 #define HAS_VNNI 1
 static inline __m256i rows_dot(__m256i sum, __m256i codes, __m256i x) { return _mm256_dpbusd_avx_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
+#define EXPAND_STRIP "../x86/expand_strip.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

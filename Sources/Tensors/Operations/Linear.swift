@@ -1,7 +1,7 @@
 internal import CSwiftletKernels
 
-/// Why a position is computed. Where the kernels have matrix tiles, block-quantised weights have one arithmetic for each: a prompt's
-/// positions use BF16 products, generated ones int8 products. Otherwise both use int8. Other weights do not tell them apart.
+/// Why a position is computed. Block-quantised weights have one arithmetic for each: a prompt's positions use BF16 products, generated
+/// ones int8 products. Other weights do not tell them apart.
 public enum PositionRole: Sendable {
   case prompt
   case generated

@@ -80,7 +80,7 @@ extension Compute {
   }
 
   private func arithmetic(of type: ElementType, _ role: PositionRole) -> Arithmetic {
-    if type.isQuantized { return role == .prompt && kernels.hasTiles ? .bfloat16 : .int8 }
+    if type.isQuantized { return role == .prompt ? .bfloat16 : .int8 }
     return type == .bfloat16 || type == .float8E4M3 ? .bfloat16 : .float32
   }
 
@@ -97,8 +97,8 @@ extension Compute {
     // Four pieces a thread, so that one that comes late finds something left.
     let share = max(1, strips / (4 * pool.threadCount))
     let count = max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes)))
-    // For several rows, kernels do some work once for four strips.
-    return (rowCount == 1 ? count : (count + 3) / 4 * 4) * Strips.rows
+    // For several rows, the int8 kernels do some work once for four strips.
+    return (rowCount > 1 && arithmetic == .int8 ? (count + 3) / 4 * 4 : count) * Strips.rows
   }
 
   private func panelStripBytes(_ weight: Tensor, _ arithmetic: Arithmetic) -> Int {
