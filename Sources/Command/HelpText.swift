@@ -17,8 +17,9 @@ enum HelpText {
   static let experts = "  SWIFTLET_EXPERTS_ON_DISK  1 or a size: as --experts-on-disk"
   static let context = "  SWIFTLET_CONTEXT  the most tokens of prompt and answer together"
   static let kernels = """
-      SWIFTLET_KERNELS  a variant of the kernels: generic; on x86-64 avx2, avxvnni, avx512, avx512vnni, avx512bf16, amx;
-                        on arm64 neon, dotprod, i8mm
+      SWIFTLET_KERNELS  a variant of the kernels: generic; on x86-64 avx2, avxvnni,
+                        avx512, avx512vnni, avx512bf16, amx; on arm64 neon,
+                        dotprod, i8mm
     """
   static let color = "  NO_COLOR          no dim or bold text when set"
 

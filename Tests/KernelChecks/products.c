@@ -42,66 +42,7 @@ static struct work work_product(const struct trial *t) {
   return (struct work){2 * m * n * k, 4 * (m * k + n * k + m * n)};
 }
 
-// accumulate: weights [rows, length], values [length, columns], result [rows, columns]; strides longer by the gap.
-
-static const struct size accumulate_sizes[] = {{1, 1, 1, 0},  {1, 3, 2, 1},   {2, 4, 5, 0},   {3, 7, 3, 2},  {4, 8, 64, 0}, {5, 12, 64, 3},
-                                               {1, 31, 9, 0}, {6, 33, 17, 1}, {9, 64, 64, 0}, {4, 65, 1, 4}, {3, 128, 64, 0}, {0, 0, 0, 0}};
-
-static void prepare_accumulate(struct trial *t) {
-  struct size s = t->size;
-  size_t weights = (s.rows - 1) * (s.length + s.gap) + s.length, values = (s.length - 1) * (s.columns + s.gap) + s.columns;
-  size_t result = (s.rows - 1) * (s.columns + s.gap) + s.columns;
-  fill_floats(t, add_operand(t, "weights", FLOATS, READ, weights, 4), weights);
-  fill_floats(t, add_operand(t, "values", FLOATS, READ, values, 4), values);
-  fill_floats(t, add_operand(t, "result", FLOATS, UPDATE, result, 4), result);
-}
-static void run_accumulate(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
-  struct size s = t->size;
-  size_t stride = s.columns + s.gap;
-  k->accumulate((float *)t->operands[0].data + p.first_row * (s.length + s.gap), s.length + s.gap, p.row_count,
-                (float *)t->operands[1].data + p.first_column, stride, s.length, p.column_count,
-                (float *)t->operands[2].data + p.first_row * stride + p.first_column, stride);
-}
-// The sum in pieces, as attention goes from block to block: the same bits.
-static void run_accumulate_in_pieces(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
-  struct size s = t->size;
-  size_t stride = s.columns + s.gap;
-  for (size_t first = 0, count = 1; first < s.length; first += count, count = count % 4 + 1) {
-    if (count > s.length - first) count = s.length - first;
-    k->accumulate((float *)t->operands[0].data + p.first_row * (s.length + s.gap) + first, s.length + s.gap, p.row_count,
-                  (float *)t->operands[1].data + first * stride + p.first_column, stride, count, p.column_count,
-                  (float *)t->operands[2].data + p.first_row * stride + p.first_column, stride);
-  }
-}
-static void run_either_accumulate(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
-  if (p.row_count < t->size.rows)
-    run_accumulate_in_pieces(k, t, p);
-  else
-    run_accumulate(k, t, p);
-}
-static void reference_accumulate(const struct trial *t, double *expected, double *bound) {
-  struct size s = t->size;
-  size_t stride = s.columns + s.gap;
-  for (size_t i = 0; i < t->operands[2].count; i++) bound[i] = -1;
-  for (size_t m = 0; m < s.rows; m++)
-    for (size_t d = 0; d < s.columns; d++) {
-      double sum = floats(t, 2)[m * stride + d], magnitude = fabs(sum);
-      for (size_t p = 0; p < s.length; p++) {
-        double product = (double)floats(t, 0)[m * (s.length + s.gap) + p] * floats(t, 1)[p * stride + d];
-        sum += product;
-        magnitude += fabs(product);
-      }
-      expected[m * stride + d] = sum;
-      bound[m * stride + d] = ROUNDING * 2 * ((double)s.length + 1) * magnitude + SMALLEST * ((double)s.length + 1);
-    }
-}
-static struct work work_accumulate(const struct trial *t) {
-  double m = (double)t->size.rows, n = (double)t->size.columns, k = (double)t->size.length;
-  return (struct work){2 * m * n * k, 4 * (m * k + n * k + 2 * m * n)};
-}
-
 const struct operation product_operations[] = {
     {"product", 0, product_sizes, {{64, 64, 1536, 0}, {1, 8192, 2048, 0}}, ALL, 1, 1, 0, prepare_product, run_product, reference_product, NULL, work_product, NULL},
-    {"accumulate", 0, accumulate_sizes, {{16, 128, 64, 0}, {1, 128, 64, 0}}, ALL, 1, 1, 0, prepare_accumulate, run_either_accumulate, reference_accumulate, NULL, work_accumulate, NULL},
     {0},
 };
