@@ -23,13 +23,15 @@ public struct Decoder: Sendable {
   private let packedFile: PackedFile?
 
   /// Finds every weight, checks its shape, and packs it in memory; see `cached`.
-  /// - Parameter expertMemory: bytes of routed experts that may be in memory at once, at least one expert's, the others being read
-  ///   from disk when they are chosen; nil to compute with them where they are mapped. The results are the same.
+  /// - Parameters:
+  ///   - expertMemory: bytes of routed experts that may be in memory at once, at least one expert's, the others being read from disk
+  ///     when they are chosen; nil to hold all of them. The results are the same.
+  ///   - packsWeights: false for a model that is only looked at; computing with it is slow, with the same results.
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
   public init(
-    _ configuration: ModelConfiguration, weights source: WeightSource, expertMemory: Int? = nil
+    _ configuration: ModelConfiguration, weights source: WeightSource, expertMemory: Int? = nil, packsWeights: Bool = true
   ) throws(CheckpointError) {
-    try self.init(configuration, weights: source, expertMemory: expertMemory, packing: .memory)
+    try self.init(configuration, weights: source, expertMemory: expertMemory, packing: packsWeights ? .memory : .none)
   }
 
   init(

@@ -3,6 +3,8 @@ internal import SwiftletTensors
 
 /// Where the strips of weights come from, or go to.
 enum WeightPacking {
+  /// Nowhere: products make them as they go, which is slow; for models that are only looked at.
+  case none
   /// Made in memory.
   case memory
   /// Written to a file; the tensors stay without them.
@@ -14,6 +16,7 @@ enum WeightPacking {
   /// - Parameter name: of the tensor in its file; with what was done to it, where it is a copy.
   func packed(_ tensor: Tensor, _ name: String) -> Tensor {
     switch self {
+    case .none: return tensor
     case .memory: return tensor.packed()
     case .writing(let writer, let progress):
       writer.append(tensor, named: name)
@@ -26,7 +29,8 @@ enum WeightPacking {
 
 /// Looks up strips in a file, and compares some of them with the weights that they should come from.
 final class PackedReading {
-  private static let comparedStrips = 256
+  /// Few, since the model's own file need not be in memory any more.
+  private static let comparedStrips = 32
   let file: PackedFile
   /// Whether a weight was missing or other than expected: the file is of no use then.
   private(set) var hasFailed = false
