@@ -13,7 +13,8 @@ public struct GGUFFile: Sendable {
   /// Tensors that cannot be computed with.
   public let unreadTensors: [UnreadTensor]
   private let metadataPlaces: [Range<Int>]
-  private let files: [MappedFile]
+  /// The file, or its parts in order.
+  public let files: [MappedFile]
   private let metadataIndex: [[UInt8]: Int]
   private let tensorIndex: [[UInt8]: Int]
   private let unreadIndex: [[UInt8]: Int]

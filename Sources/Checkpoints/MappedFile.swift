@@ -35,6 +35,31 @@ public struct MappedFile: Sendable {
     }
   }
 
+  /// What tells the file from others without reading all of it: size, time of the last change, the file's number, and a checksum of
+  /// its beginning, its end and some parts between.
+  public var fingerprint: String {
+    let state = mapping.state, edge = 1 << 20, part = 1 << 16, parts = 16
+    var checksum: UInt64 = 0
+    func add(_ range: Range<Int>) {
+      let bytes = UnsafeRawBufferPointer(start: storage.address + range.lowerBound, count: range.count)
+      checksum = Checksum64.of(bytes, seed: checksum)
+    }
+    if byteCount <= 2 * edge + parts * part {
+      add(0..<byteCount)
+    } else {
+      add(0..<edge)
+      for index in 1...parts {
+        let start = byteCount / (parts + 1) * index
+        add(start..<min(byteCount, start + part))
+      }
+      add(byteCount - edge..<byteCount)
+    }
+    return "\(state.size) \(state.seconds).\(state.nanoseconds) \(state.inode) \(checksum)"
+  }
+
+  /// The time of the last change in whole seconds; nil when it has a fraction.
+  var modified: Int? { mapping.state.nanoseconds == 0 ? mapping.state.seconds : nil }
+
   /// The file's bytes, valid inside `body`.
   /// - Throws: what `body` throws, and what `check` does after it.
   public func withBytes<Result>(_ body: (RawSpan) throws(CheckpointError) -> Result) throws(CheckpointError) -> Result {
@@ -98,6 +123,9 @@ private final class Mapping: @unchecked Sendable {
     swiftlet_release_mapping(record)
     munmap(address, file.state.size)
   }
+
+  /// When it was opened.
+  var state: RegularFile.State { file.state }
 
   /// What happened to the file since it was opened; nil when it is as it was.
   var change: String? {

@@ -13,7 +13,7 @@ public struct SafetensorsFile: Sendable {
   public let unreadTensors: [UnreadTensor]
   /// The header's `__metadata__`.
   public let metadata: [(key: String, value: String)]
-  private let file: MappedFile
+  public let file: MappedFile
   /// Where the unread tensors' bytes are, in their order.
   private let unreadPlaces: [Range<Int>]
 

@@ -73,7 +73,7 @@ struct BenchCommand: AsyncParsableCommand {
     let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
     let path = try await ModelFinder.path(model)
     let start = ContinuousClock.now
-    let loaded = try LoadedModel(path: path, experts: experts)
+    let loaded = try engine.packing.loading(path) { try LoadedModel(path: path, experts: experts, cache: $0) }
     let seconds = start.duration(to: .now) / .seconds(1)
     let draftIDs = try draft == .none ? [] : draftPrompt(loaded)
     let compute = Compute(threadCount: threadCount)

@@ -16,6 +16,10 @@ enum HelpText {
   static let threads = "  SWIFTLET_THREADS  threads at work; the machine's cores unless set"
   static let experts = "  SWIFTLET_EXPERTS_ON_DISK  1 or a size: as --experts-on-disk"
   static let context = "  SWIFTLET_CONTEXT  the most tokens of prompt and answer together"
+  static let packed = """
+      SWIFTLET_CACHE    folder of packed weights; in HF_HOME unless set
+      SWIFTLET_CACHE_LIMIT  the most they may take, such as 20GB; 0 for none
+    """
   static let kernels = """
       SWIFTLET_KERNELS  a variant of the kernels: generic; on x86-64 avx2, avxvnni,
                         avx512, avx512vnni, avx512bf16, amx; on arm64 neon,
@@ -39,8 +43,8 @@ enum HelpText {
       """
 
   /// For commands that compute with a model.
-  static let engine = [threads, experts, kernels, hub].joined(separator: "\n")
+  static let engine = [threads, experts, packed, kernels, hub].joined(separator: "\n")
 
   /// For commands that answer.
-  static let generation = [threads, context, experts, kernels, hub, color].joined(separator: "\n")
+  static let generation = [threads, context, experts, packed, kernels, hub, color].joined(separator: "\n")
 }

@@ -57,7 +57,8 @@ struct LogitsCommand: AsyncParsableCommand {
       throw CommandError("--output: \(folder) is no folder that can be written to.")
     }
     let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
-    let loaded = try LoadedModel(path: await ModelFinder.path(model), experts: experts)
+    let path = try await ModelFinder.path(model)
+    let loaded = try engine.packing.loading(path) { try LoadedModel(path: path, experts: experts, cache: $0) }
     var decoder = loaded.decoder
     decoder.attentionForm = expanded ? .expanded : .absorbed
     let size = decoder.configuration.vocabularySize

@@ -33,6 +33,7 @@ struct ThreadArguments: ParsableArguments {
 /// How a model is loaded; the same for every command that runs one.
 struct EngineArguments: ParsableArguments {
   @OptionGroup var threading: ThreadArguments
+  @OptionGroup var packing: CacheArguments
   @Flag(
     help: ArgumentHelp(
       "Leaves the experts of a mixture on disk, so that models larger than memory run (SWIFTLET_EXPERTS_ON_DISK)."))
@@ -155,12 +156,17 @@ enum ModelFinder {
   }
 
   static func load(
-    _ name: String?, _ engine: EngineArguments, _ context: ContextArguments, _ template: TemplateArguments
+    _ name: String?, _ engine: EngineArguments, _ context: ContextArguments, _ template: TemplateArguments,
+    isVerbose: Bool = false
   ) async throws -> LanguageModel {
     // What the environment asks for is known to be right before anything is fetched.
     let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
     let source = try template.source, experts = try engine.experts()
-    return try LanguageModel(
-      path: await path(name), template: source, threadCount: threadCount, contextLength: contextLength, experts: experts)
+    _ = try engine.packing.weightCache()
+    let path = try await path(name)
+    return try engine.packing.loading(path, isVerbose: isVerbose) { cache in
+      try LanguageModel(
+        path: path, template: source, threadCount: threadCount, contextLength: contextLength, experts: experts, cache: cache)
+    }
   }
 }

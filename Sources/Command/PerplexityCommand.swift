@@ -35,7 +35,8 @@ struct PerplexityCommand: AsyncParsableCommand {
   func run() async throws {
     let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
     let data = try InputFile.bytes(file)
-    let loaded = try LoadedModel(path: await ModelFinder.path(model), experts: experts)
+    let path = try await ModelFinder.path(model)
+    let loaded = try engine.packing.loading(path) { try LoadedModel(path: path, experts: experts, cache: $0) }
     guard let tokenizer = loaded.tokenizer else {
       throw CommandError("\(loaded.path) has no tokenizer; put tokenizer.json beside it.")
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import SwiftletHub
 import SwiftletJSON
 
@@ -11,6 +12,7 @@ struct RemoveCommand: ParsableCommand {
         swiftlet rm unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF:Q4_K_M
 
       ENVIRONMENT
+      \(HelpText.packed)
       \(HelpText.cache)
       """)
 
@@ -23,7 +25,12 @@ struct RemoveCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let freed = try ModelHub().remove(ModelReference(model))
+    var freed = try ModelHub().remove(ModelReference(model))
+    // With packed weights of models that are not there any more.
+    if let cache = try? CacheArguments.parse([]).weightCache() {
+      freed += cache.remove(
+        cache.entries().filter { entry in entry.model.map { !FileManager.default.fileExists(atPath: $0) } ?? true })
+    }
     if json {
       Output.line(["model": .string(model), "freed_bytes": .integer(freed)])
     } else {

@@ -66,7 +66,7 @@ struct RunCommand: AsyncParsableCommand {
 
   func run() async throws {
     if let batch, let output {
-      let model = try await ModelFinder.load(model, engine, context, template)
+      let model = try await ModelFinder.load(model, engine, context, template, isVerbose: verbose)
       let options = try sampling.options(advised: model.loaded.advisedOptions)
       let run = BatchRun(model: model, defaults: options, concurrency: parallel)
       let answered = try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
@@ -79,7 +79,7 @@ struct RunCommand: AsyncParsableCommand {
         "The prompt is empty. Give one as an argument or on standard input"
           + (isatty(STDIN_FILENO) == 1 ? ", or talk with the model: swiftlet chat \(model)" : "."))
     }
-    let model = try await ModelFinder.load(model, engine, context, template)
+    let model = try await ModelFinder.load(model, engine, context, template, isVerbose: verbose)
     let options = try sampling.options(advised: model.loaded.advisedOptions)
     let prompt: LanguageModel.Prompt =
       if let suffix {

@@ -89,7 +89,7 @@ struct ShowCommand: AsyncParsableCommand {
     var memory: [(name: String, value: String)] = []
     if !shown.tensors.isEmpty {
       memory.append(("types", types(shown).map { "\($0.name) ×\($0.count)" }.joined(separator: ", ")))
-      memory.append(("weights", ByteCount.text(shown.weightBytes) + ", mapped from the file"))
+      memory.append(("weights", ByteCount.text(shown.weightBytes)))
     }
     if let cache = shown.cacheBytesPerPosition, let whole = shown.cacheBytesOfContext {
       memory.append(("cache per token", ByteCount.text(cache)))

@@ -24,6 +24,7 @@ struct SwiftletCommand: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       RunCommand.self, ChatCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, RemoveCommand.self,
+      CacheCommand.self,
       TokenizeCommand.self, ConvertCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
     ])
 

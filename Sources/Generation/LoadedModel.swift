@@ -25,6 +25,7 @@ public struct LoadedModel: Sendable {
     let experts: ExpertPlacement
     let contextLength: Int?
     let limits: MemoryLimits?
+    let cache: PackedWeightCache?
 
     func checkFiles(_ files: @autoclosure () -> [String], path: String) throws(MemoryError) {
       if let limits { try MemoryPlan.checkAddresses(path: path, files: files(), limits: limits) }
@@ -32,10 +33,21 @@ public struct LoadedModel: Sendable {
 
     func decoder(_ configuration: ModelConfiguration, _ weights: WeightSource) throws -> Decoder {
       guard let limits else { return try Decoder(configuration, weights: weights) }
-      let plan = try MemoryPlan(
-        MemoryNeeds(configuration, weights: weights), path: weights.path, experts: experts, contextLength: contextLength,
-        modelContextLength: configuration.contextLength, limits: limits, addressesInUse: MemoryPlan.addressesInUse())
-      return try Decoder(configuration, weights: weights, expertMemory: plan.expertMemory)
+      let needs = MemoryNeeds(configuration, weights: weights)
+      func expertMemory(packsIntoFile: Bool) throws(MemoryError) -> Int? {
+        try MemoryPlan(
+          needs, path: weights.path, experts: experts, contextLength: contextLength,
+          modelContextLength: configuration.contextLength, limits: limits, packsIntoFile: packsIntoFile,
+          addressesInUse: MemoryPlan.addressesInUse()
+        ).expertMemory
+      }
+      if let cache,
+        let decoder = try Decoder.cached(
+          in: cache, configuration, weights: weights, needs: needs, expertMemory: expertMemory(packsIntoFile: true))
+      {
+        return decoder
+      }
+      return try Decoder(configuration, weights: weights, expertMemory: expertMemory(packsIntoFile: false))
     }
   }
 
@@ -45,13 +57,14 @@ public struct LoadedModel: Sendable {
   ///   - experts: where the experts of a mixture are; without effect for models that have none.
   ///   - contextLength: positions that must fit into memory; nil for what a short prompt takes.
   ///   - limits: how much memory there is; nil to look at a model that may not fit.
+  ///   - cache: where packed weights are kept for the next time; nil to pack them in memory every time.
   /// - Throws: `CheckpointError` or `TokenizerError`, which name the file, the field, what was found and expected; `MemoryError`, before
   ///   any weight is read, when the model does not fit into memory.
   public init(
     path: String, template: TemplateSource? = nil, experts: ExpertPlacement = .memory, contextLength: Int? = nil,
-    limits: MemoryLimits? = .current
+    limits: MemoryLimits? = .current, cache: PackedWeightCache? = nil
   ) throws {
-    let memory = MemoryChoice(experts: experts, contextLength: contextLength, limits: limits)
+    let memory = MemoryChoice(experts: experts, contextLength: contextLength, limits: limits, cache: cache)
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       try self.init(folder: path, template, memory)

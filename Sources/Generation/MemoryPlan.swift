@@ -32,12 +32,12 @@ public struct MemoryPlan: Sendable, Equatable {
   ///   - path: of the model, for errors.
   ///   - contextLength: positions that one conversation must have room for; nil when any number will do, since the cache grows as it
   ///     is used.
+  ///   - packsIntoFile: whether the strips of weights lie in a mapped file, not in memory of the process's own.
   ///   - addressesInUse: bytes of addresses this process has, the model's mapped files among them.
   /// - Throws: `MemoryError` when the model does not fit.
   init(
     _ needs: MemoryNeeds, path: String, experts: ExpertPlacement, contextLength: Int?, modelContextLength: Int,
-    limits: MemoryLimits,
-    addressesInUse: Int
+    limits: MemoryLimits, packsIntoFile: Bool = false, addressesInUse: Int
   ) throws(MemoryError) {
     let asked = contextLength.map { min($0, modelContextLength) }
     let rows = min(Self.promptRows, asked ?? modelContextLength)
@@ -51,16 +51,18 @@ public struct MemoryPlan: Sendable, Equatable {
     let expertBytes = needs.experts.reduce(0, +)
     // At least one expert, with what lies on its pages beside it.
     let least = needs.largestExpert + 6 * 4096
-    var held = Part(name: "experts", bytes: expertBytes)
+    var held = Part(name: "experts", bytes: needs.expertsInMemory), strips = needs.sharedStrips + needs.expertStrips
     var expertMemory: Int?
     if case .disk(let residentBytes) = experts, expertBytes > 0 {
       held = Part(name: "experts", bytes: residentBytes ?? least)
+      strips = needs.sharedStrips
       if let residentBytes, residentBytes < least { throw .expertMemoryTooSmall(found: residentBytes, expected: least) }
       // Experts are held as whole pages.
       let pages = needs.expertCount * needs.experts.count { $0 > 0 } * 6 * 4096
       expertMemory = residentBytes ?? expertBytes + pages
     }
 
+    let heldBytes = held.bytes
     func check(_ parts: [Part], _ limit: MemoryLimits.Limit?) throws(MemoryError) {
       guard let limit else { return }
       let total = Self.sum(parts.map(\.bytes))
@@ -68,16 +70,18 @@ public struct MemoryPlan: Sendable, Equatable {
       throw .doesNotFit(
         MemoryError.Misfit(
           path: path, parts: parts.filter { $0.bytes > 0 }, needed: total, allowed: limit.bytes, source: limit.source,
-          withoutExperts: experts == .memory && expertBytes > 0 ? total - expertBytes + least : nil,
+          withoutExperts: experts == .memory && expertBytes > 0 ? total - heldBytes + least : nil,
           couldShortenContext: asked != nil && cache.bytes > total / 8))
     }
-    let weights = Part(name: "weights", bytes: needs.sharedWeights)
+    let weights = Part(name: "weights", bytes: needs.sharedInMemory)
     try check([weights, held] + own, limits.resident)
-    // Mapped files take addresses once, whatever of them is in memory; only the experts read from disk take more.
-    let copied = expertMemory == nil ? [] : [held]
+    // Mapped files take addresses once, whatever of them is in memory; only packed weights and experts read from disk take more.
+    let packed = Part(name: "packed weights", bytes: strips), copied = (expertMemory == nil ? [] : [held])
     try check(
-      [Part(name: "mapped files and what the program has", bytes: addressesInUse)] + copied + own.dropLast(), limits.addresses)
-    try check(copied + own, limits.data)
+      [Part(name: "mapped files and what the program has", bytes: addressesInUse), packed] + copied + own.dropLast(),
+      limits.addresses)
+    let ownPacked = packsIntoFile ? [] : [packed]
+    try check(ownPacked + copied + own, limits.data)
 
     if case .disk(nil) = experts, let bytes = expertMemory {
       // A sixteenth stays free, since memory that is full is slow.
@@ -85,8 +89,10 @@ public struct MemoryPlan: Sendable, Equatable {
       var left = bytes
       let rest = Self.sum(own.map(\.bytes) + [asked == nil ? planned : 0])
       left = min(left, limits.resident.bytes / 16 * 15 - Self.sum([weights.bytes, rest]))
-      if let addresses = limits.addresses { left = min(left, addresses.bytes / 16 * 15 - Self.sum([addressesInUse, rest])) }
-      if let data = limits.data { left = min(left, data.bytes / 16 * 15 - rest) }
+      if let addresses = limits.addresses {
+        left = min(left, addresses.bytes / 16 * 15 - Self.sum([addressesInUse, strips, rest]))
+      }
+      if let data = limits.data { left = min(left, data.bytes / 16 * 15 - Self.sum([rest] + ownPacked.map(\.bytes))) }
       expertMemory = max(left, held.bytes)
     }
     self.expertMemory = expertMemory

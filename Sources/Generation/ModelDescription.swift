@@ -91,7 +91,8 @@ public struct ModelDescription: Sendable {
       // A decoder is made to see whether all weights are there; of the largest models that would copy a gigabyte.
       cacheBytes =
         needs.copies > Self.maximumCopies
-        ? needs.cachePerPosition : part { try Decoder(configuration, weights: weights) }?.cacheBytesPerPosition
+        ? needs.cachePerPosition
+        : part { try Decoder(configuration, weights: weights, packsWeights: false) }?.cacheBytesPerPosition
     }
     cacheBytesPerPosition = cacheBytes
     let layerCount = configuration?.layerCount ?? .max

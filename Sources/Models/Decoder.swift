@@ -19,23 +19,35 @@ public struct Decoder: Sendable {
   private let frequencies: RotaryFrequencies
   private let source: WeightSource
   private let prediction: MultiTokenPrediction?
+  /// The file that holds the packed weights; nil when they are in memory.
+  private let packedFile: PackedFile?
 
-  /// Finds every weight and checks its shape. Weights stay in the mapped file.
-  /// - Parameter expertMemory: bytes of routed experts that may be in memory at once, at least one expert's, the others being read
-  ///   from disk when they are chosen; nil to compute with them where they are mapped. The results are the same.
+  /// Finds every weight, checks its shape, and packs it in memory; see `cached`.
+  /// - Parameters:
+  ///   - expertMemory: bytes of routed experts that may be in memory at once, at least one expert's, the others being read from disk
+  ///     when they are chosen; nil to hold all of them. The results are the same.
+  ///   - packsWeights: false for a model that is only looked at; computing with it is slow, with the same results.
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
   public init(
-    _ configuration: ModelConfiguration, weights source: WeightSource, expertMemory: Int? = nil
+    _ configuration: ModelConfiguration, weights source: WeightSource, expertMemory: Int? = nil, packsWeights: Bool = true
+  ) throws(CheckpointError) {
+    try self.init(configuration, weights: source, expertMemory: expertMemory, packing: packsWeights ? .memory : .none)
+  }
+
+  init(
+    _ configuration: ModelConfiguration, weights source: WeightSource, expertMemory: Int?, packing: WeightPacking
   ) throws(CheckpointError) {
     self.configuration = configuration
     self.source = source
     var loader = WeightLoader(source: source, requiredBiases: configuration.requiredBiases)
     loader.expertCache = expertMemory.map { ExpertCache(byteLimit: $0) }
+    loader.packing = packing
+    packedFile = if case .reading(let reading) = packing { reading.file } else { nil }
     let hidden = configuration.hiddenSize
     embedding = try loader.required(.embedding, [configuration.vocabularySize, hidden])
     finalNorm = try loader.floats(.finalNorm, [hidden])
-    head = loader.packed(
-      configuration.tiesEmbeddings ? embedding : try loader.required(.head, [configuration.vocabularySize, hidden]))
+    let headName = loader.name(configuration.tiesEmbeddings ? .embedding : .head)
+    head = loader.packed(try loader.required(headName, [configuration.vocabularySize, hidden]), headName)
     frequencies = RotaryFrequencies(configuration.rotary)
     var layers: [DecoderLayer] = []
     for index in 0..<configuration.layerCount {
@@ -53,7 +65,10 @@ public struct Decoder: Sendable {
 
   /// Whether the weights are still those that were loaded. To be called after a pass, before its result is used.
   /// - Throws: `CheckpointError` naming the file that was cut or written to.
-  public func checkWeights() throws(CheckpointError) { try source.check() }
+  public func checkWeights() throws(CheckpointError) {
+    try source.check()
+    try packedFile?.file.check()
+  }
 
   /// Whether the checkpoint has a layer that predicts the token after the next; see `predict`.
   public var predictsFurtherTokens: Bool { prediction != nil }

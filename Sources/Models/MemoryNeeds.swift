@@ -7,6 +7,13 @@ public struct MemoryNeeds: Sendable, Equatable {
   public var sharedWeights = 0
   /// Of each layer the routed experts together; 0 for layers that have none.
   public var experts: [Int]
+  /// What the same weights take in memory as products read them: as strips where their type has them, else as they are stored. The
+  /// embedding, of which rows are read as they are stored, counts beside the strips of a head that is the same tensor.
+  public var sharedInMemory = 0
+  public var expertsInMemory = 0
+  /// Of that, what strips take.
+  public var sharedStrips = 0
+  public var expertStrips = 0
   /// Routed experts of a layer, and how many of them a token uses.
   public var expertCount = 0
   public var expertsPerToken = 0
@@ -22,6 +29,11 @@ public struct MemoryNeeds: Sendable, Equatable {
     // Of the layers behind the last one, which predict further tokens, the first is loaded.
     let layerCount = configuration.layerCount + min(1, configuration.predictionLayerCount)
     experts = Array(repeating: 0, count: layerCount)
+    let embedding =
+      switch source {
+      case .gguf: WeightName.embedding.gguf
+      case .safetensors: WeightName.embedding.huggingFace
+      }
     for (name, tensor) in source.tensors {
       let layer = Self.layer(of: name)
       if let layer, layer >= layerCount { continue }
@@ -31,9 +43,14 @@ public struct MemoryNeeds: Sendable, Equatable {
       }
       if let layer, configuration.hasExperts(layer: layer), name.contains("_exps.") || name.contains(".mlp.experts.") {
         experts[layer] += tensor.byteCount
+        expertsInMemory += tensor.stripByteCount ?? tensor.byteCount
+        expertStrips += tensor.stripByteCount ?? 0
         continue
       }
       sharedWeights += tensor.byteCount
+      let strips = (name == embedding && !configuration.tiesEmbeddings) ? 0 : tensor.stripByteCount ?? 0
+      sharedStrips += strips
+      sharedInMemory += name == embedding || strips == 0 ? tensor.byteCount + strips : strips
       if tensor.shape.array.count == 1 || name.hasSuffix("ffn_gate_inp.weight") || name.hasSuffix("mlp.gate.weight") {
         copies += tensor.type == .float32 ? 0 : tensor.shape.count * 4
       } else if case .latent(let latent) = configuration.attention,
@@ -46,11 +63,6 @@ public struct MemoryNeeds: Sendable, Equatable {
     }
     expertCount = configuration.mixture?.expertCount ?? 0
     expertsPerToken = configuration.mixture?.expertsPerToken ?? 0
-    let embedding =
-      switch source {
-      case .gguf: WeightName.embedding.gguf
-      case .safetensors: WeightName.embedding.huggingFace
-      }
     let isFloat = source.tensor(named: embedding)?.type == .float32
     let layout = KeyValueCache.Layout(
       configuration, layerCount: layerCount, type: isFloat ? .float32 : .bfloat16)

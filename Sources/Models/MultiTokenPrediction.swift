@@ -29,7 +29,8 @@ struct MultiTokenPrediction: Sendable {
     outputNorm = try loader.floats(.predictionOutputNorm, [hidden])
     let shape = Shape(configuration.vocabularySize, hidden)
     self.embedding = try loader.optional(loader.name(.predictionEmbedding), shape) ?? embedding
-    self.head = try loader.optional(loader.name(.predictionHead), shape).map(loader.packed) ?? head
+    self.head =
+      try loader.optional(loader.name(.predictionHead), shape).map { loader.packed($0, loader.name(.predictionHead)) } ?? head
     layer = try DecoderLayer(configuration, index: configuration.layerCount, loader: loader)
     normEpsilon = configuration.normEpsilon
   }

@@ -13,6 +13,14 @@ public enum WeightSource: Sendable {
     }
   }
 
+  /// The files that hold the weights.
+  var files: [MappedFile] {
+    switch self {
+    case .gguf(let file): file.files
+    case .safetensors(let folder): folder.files.map(\.file)
+    }
+  }
+
   /// Whether every file is still what was opened; see `MappedFile.check`.
   /// - Throws: `CheckpointError` naming the file that changed.
   public func check() throws(CheckpointError) {
@@ -128,6 +136,7 @@ struct WeightLoader {
   var layer: Int?
   /// Holds the experts that are in memory, when the others stay on disk.
   var expertCache: ExpertCache?
+  var packing = WeightPacking.memory
   private let copies = Copies()
 
   /// Bytes of the weights that are copied out of the file.
@@ -195,11 +204,11 @@ struct WeightLoader {
     let isRequired = kind.map(requiredBiases.contains) ?? false
     let bias = try isRequired ? required(weight.bias, [out]) : optional(name(weight.bias), [out])
     if let bias { try count(copyOf: bias, named: name(weight.bias)) }
-    return Projection(weight: packed(try required(weight, [out, inputs])), bias: bias?.asFloat32())
+    return Projection(weight: packed(try required(weight, [out, inputs]), name(weight)), bias: bias?.asFloat32())
   }
 
-  /// A weight as products read it.
-  func packed(_ tensor: Tensor) -> Tensor { tensor.packed() }
+  /// A weight as products read it; see `WeightPacking.packed`.
+  func packed(_ tensor: Tensor, _ name: String) -> Tensor { packing.packed(tensor, name) }
 }
 
 /// A linear map: `weight` `[out, in]` of any type, `bias` `[out]` in F32.

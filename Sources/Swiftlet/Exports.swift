@@ -15,3 +15,4 @@
 @_exported public import enum SwiftletGeneration.MemoryError
 @_exported public import struct SwiftletGeneration.MemoryLimits
 @_exported public import enum SwiftletJSON.JSONValue
+@_exported public import struct SwiftletModels.PackedWeightCache

@@ -20,14 +20,17 @@ public final class LanguageModel: Sendable {
   ///   - contextLength: the most positions of a conversation, which must fit into memory; nil for the model's own, as far as it fits.
   ///   - experts: where the experts of a mixture are. On disk, models run that are larger than memory.
   ///   - memory: how much memory the model may take.
+  ///   - cache: a folder that keeps weights in the order in which they are computed with, so that the model starts at once from the
+  ///     second time on; nil to make that order in memory every time.
   /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
   ///   fit into memory.
   public init(
     path: String, template: TemplateSource? = nil, threadCount: Int? = nil, contextLength: Int? = nil,
     experts: ExpertPlacement = .memory,
-    memory: MemoryLimits = .current
+    memory: MemoryLimits = .current, cache: PackedWeightCache? = nil
   ) throws {
-    loaded = try LoadedModel(path: path, template: template, experts: experts, contextLength: contextLength, limits: memory)
+    loaded = try LoadedModel(
+      path: path, template: template, experts: experts, contextLength: contextLength, limits: memory, cache: cache)
     if let tokenizer = loaded.tokenizer, let template = loaded.template {
       chatPrompt = try ChatPrompt(template, tokenizer: tokenizer)
     } else {

@@ -28,6 +28,15 @@ public final class Storage: @unchecked Sendable {
     release = nil
   }
 
+  /// Zeroed whole pages, which take memory when they are first written and go back to the system at once at the end.
+  /// - Returns: nil when the system has none.
+  public static func pages(byteCount: Int) -> Storage? {
+    guard byteCount > 0, let address = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      address != MAP_FAILED
+    else { return nil }
+    return Storage(address: address, byteCount: byteCount) { address, size in munmap(address, size) }
+  }
+
   /// Memory of its own with what another storage holds.
   public convenience init(copying other: Storage) {
     self.init(byteCount: other.byteCount)

@@ -1,7 +1,9 @@
 import Testing
 
 @Suite struct HelpTests {
-  static let commands = ["run", "chat", "pull", "list", "show", "rm", "tokenize", "convert", "logits", "perplexity", "bench"]
+  static let commands = [
+    "run", "chat", "pull", "list", "show", "rm", "cache", "tokenize", "convert", "logits", "perplexity", "bench",
+  ]
 
   @Test(arguments: [""] + commands) func everyHelpHasAnExampleAndTheEnvironment(command: String) async throws {
     let arguments = (command.isEmpty ? [] : [command]) + ["--help"]

@@ -11,7 +11,8 @@ struct RealModelTests {
   init() throws { runner = try CommandRunner() }
 
   private func run(_ arguments: [String], input: String = "") async throws -> CommandResult {
-    let result = try await runner.run(arguments, input: Array(input.utf8), environment: ["HF_HOME": SmallModel.home])
+    let result = try await runner.run(
+      arguments, input: Array(input.utf8), environment: ["HF_HOME": SmallModel.home, "SWIFTLET_CACHE": runner.folder + "/packed"])
     #expect(result.status == 0, "\(arguments.joined(separator: " ")): \(result.errors)")
     return result
   }

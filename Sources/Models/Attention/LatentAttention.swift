@@ -57,13 +57,24 @@ struct LatentAttention: Sendable {
       let keyPart = try loader.optional("blk.\(layer).attn_k_b.weight", [headCount, rank, plain])
     {
       let valuePart = try loader.required("blk.\(layer).attn_v_b.weight", [headCount, values, rank])
-      return ((0..<headCount).map(loader.packed(keyPart).entry), (0..<headCount).map(loader.packed(valuePart).entry))
+      return (
+        (0..<headCount).map(loader.packed(keyPart, "blk.\(layer).attn_k_b.weight").entry),
+        (0..<headCount).map(loader.packed(valuePart, "blk.\(layer).attn_v_b.weight").entry)
+      )
     }
     let whole = try loader.required(.keyValueUp, [headCount * (plain + values), rank])
     try loader.count(copyOf: whole, named: loader.name(.keyValueUp))
+    // Copies have the rounding of the kernels that made them.
+    let name = loader.name(.keyValueUp), made = "transposed by \(Kernels.best.name)"
     return (
-      (0..<headCount).map { whole.rows($0 * (plain + values)..<$0 * (plain + values) + plain).transposed().packed() },
-      (0..<headCount).map { loader.packed(whole.rows($0 * (plain + values) + plain..<($0 + 1) * (plain + values))) }
+      (0..<headCount).map {
+        let keys = whole.rows($0 * (plain + values)..<$0 * (plain + values) + plain)
+        return loader.packed(keys.transposed(), "\(name), keys of head \($0), \(made)")
+      },
+      (0..<headCount).map {
+        let rows = whole.rows($0 * (plain + values) + plain..<($0 + 1) * (plain + values))
+        return loader.packed(rows, "\(name), values of head \($0)")
+      }
     )
   }
 

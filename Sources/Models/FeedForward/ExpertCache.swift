@@ -130,7 +130,7 @@ final class ExpertCache: Sendable {
         }
         held[victim] = nil
       }
-      let target = storage ?? Self.pages(size)
+      let target = storage ?? Storage.pages(byteCount: size) ?? Storage(byteCount: size)
       var offset = 0
       let reads = tensors.map { tensor in
         defer { offset += ExpertReader.Read.pages(of: tensor).count }
@@ -161,13 +161,6 @@ final class ExpertCache: Sendable {
         if let weights = held[first + expert]?.weights { result.append(weights) }
       }
       return result
-    }
-
-    /// Whole pages that go back to the system at once when they are no longer needed.
-    private static func pages(_ size: Int) -> Storage {
-      let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-      guard let address, address != MAP_FAILED else { return Storage(byteCount: size) }
-      return Storage(address: address, byteCount: size) { address, size in munmap(address, size) }
     }
   }
 }

@@ -32,13 +32,13 @@ struct MixtureOfExperts: Sendable {
   {
     let layer = loader.layer ?? 0
     if case .gguf = loader.source {
-      let merged = try loader.required("blk.\(layer).ffn_\(kind)_exps.weight", [count, shape[0], shape[1]])
-      return (0..<count).map((loader.expertCache == nil ? loader.packed(merged) : merged).entry)
+      let name = "blk.\(layer).ffn_\(kind)_exps.weight", merged = try loader.required(name, [count, shape[0], shape[1]])
+      return (0..<count).map((loader.expertCache == nil ? loader.packed(merged, name) : merged).entry)
     }
     var result: [Tensor] = []
     for expert in 0..<count {
-      let weight = try loader.required("model.layers.\(layer).mlp.experts.\(expert).\(kind)_proj.weight", shape)
-      result.append(loader.expertCache == nil ? loader.packed(weight) : weight)
+      let name = "model.layers.\(layer).mlp.experts.\(expert).\(kind)_proj.weight", weight = try loader.required(name, shape)
+      result.append(loader.expertCache == nil ? loader.packed(weight, name) : weight)
     }
     return result
   }

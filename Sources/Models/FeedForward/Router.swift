@@ -12,7 +12,7 @@ struct Router: Sendable {
 
   init(_ mixture: ModelConfiguration.Mixture, hidden: Int, loader: WeightLoader) throws(CheckpointError) {
     self.mixture = mixture
-    weight = loader.packed(try loader.floats(.router, [mixture.expertCount, hidden]))
+    weight = loader.packed(try loader.floats(.router, [mixture.expertCount, hidden]), loader.name(.router))
     bias = mixture.scoring == .sigmoid ? try loader.floats(.routerBias, [mixture.expertCount]).floatArray() : []
   }
 
