@@ -37,9 +37,12 @@ private_apt() {
 }
 set_up_apt() {
   mkdir -p apt/lists/partial apt/cache/archives/partial
+  # The mirror that this system uses.
+  local mirror
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | sed -n 1p)
   cat >apt/debian.sources <<END
 Types: deb deb-src
-URIs: http://deb.debian.org/debian
+URIs: $mirror
 Suites: $release
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
