@@ -84,12 +84,13 @@ static void verify_int8(struct trial *t) {
   free(plain);
 }
 
-// strips_float: weights [columns, length] of F32 or BF16, input rows [rows, length], result [rows, columns].
+// strips_product: weights [columns, length] of F32 or BF16, input rows [rows, length], result [rows, columns].
 
 static const struct size float_sizes[] = {{1, 1, 1, 0},    {1, 16, 32, 0},  {2, 17, 33, 1},  {5, 7, 2, 3},     {6, 48, 64, 0}, {7, 32, 100, 2},
                                           {13, 129, 31, 0}, {12, 16, 576, 1}, {33, 20, 80, 0}, {1, 67, 1537, 0}, {0, 0, 0, 0}};
 
-static size_t input_bytes(const struct trial *t) { return t->type == SWIFTLET_F32 ? 4 : t->kernels->bf16_input_bytes; }
+// Bytes of a value of an input row of F32 or BF16.
+static size_t input_bytes(const struct trial *t) { return t->kernels->input_bytes(t->type, SWIFTLET_STRIP_PADDING) / SWIFTLET_STRIP_PADDING; }
 static size_t input_stride(const struct trial *t) { return padded(t->size.length) + t->size.gap; }
 
 static void prepare_float(struct trial *t) {
@@ -111,13 +112,13 @@ static void prepare_float(struct trial *t) {
 }
 static void run_float(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
   size_t stride = t->size.columns + t->size.gap, row_stride = input_stride(t) * input_bytes(t);
-  k->strips_float(t->type, strips_from(t, p.first_column), p.column_count, (uint8_t *)t->operands[2].data + p.first_row * row_stride,
+  k->strips_product(t->type, strips_from(t, p.first_column), p.column_count, (uint8_t *)t->operands[2].data + p.first_row * row_stride,
                   row_stride, p.row_count, t->size.length, (float *)t->operands[3].data + p.first_row * stride + p.first_column, stride);
 }
 static void reference_float(const struct trial *t, double *expected, double *bound) {
   size_t length = t->size.length, stride = t->size.columns + t->size.gap, row_bytes = length * swiftlet_block_bytes(t->type);
   // BF16 instructions take subnormal numbers for zeros, and round sums to zero where these are subnormal.
-  double tiny = t->type == SWIFTLET_BF16 && t->kernels->bf16_input_bytes == 2 ? 0x1p-126 : 0;
+  double tiny = t->type == SWIFTLET_BF16 && input_bytes(t) == 2 ? 0x1p-126 : 0;
   for (size_t i = 0; i < t->operands[3].count; i++) bound[i] = -1;
   for (size_t m = 0; m < t->size.rows; m++)
     for (size_t n = 0; n < t->size.columns; n++) {
@@ -135,20 +136,21 @@ static void reference_float(const struct trial *t, double *expected, double *bou
     }
 }
 
-// prepare_bf16: source, row [length].
+// prepare_input for F32 and BF16: source, row [length padded].
 
 static void prepare_rounding(struct trial *t) {
   fill_floats(t, add_operand(t, "source", FLOATS, READ, t->size.length, 4), t->size.length);
-  size_t width = t->kernels->bf16_input_bytes;
-  add_operand(t, "row", width == 4 ? FLOATS : BF16S, WRITE, t->size.length, width);
+  size_t width = input_bytes(t);
+  add_operand(t, "row", width == 4 ? FLOATS : BF16S, WRITE, padded(t->size.length), 4);
 }
 static void run_rounding(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
-  k->prepare_bf16((float *)t->operands[0].data + p.first_column, p.column_count,
-                  (uint8_t *)t->operands[1].data + p.first_column * t->kernels->bf16_input_bytes);
+  (void)p;
+  k->prepare_input(t->type, t->operands[0].data, t->size.length, t->operands[1].data);
 }
 static void reference_rounding(const struct trial *t, double *expected, double *bound) {
-  for (size_t i = 0; i < t->size.length; i++) {
-    expected[i] = as_bf16(floats(t, 0)[i]);
+  for (size_t i = 0; i < padded(t->size.length); i++) {
+    double value = i < t->size.length ? floats(t, 0)[i] : 0;
+    expected[i] = t->type == SWIFTLET_F32 ? value : as_bf16(value);
     bound[i] = 0;
   }
 }
@@ -180,28 +182,112 @@ static struct work work_making(const struct trial *t) {
   return (struct work){0, (double)(t->operands[0].bytes + t->operands[1].bytes)};
 }
 
-// expand_strip: a strip of `columns` rows of a quantised type, [columns, length blocks], to one of BF16.
-// Values are exact; the sign of a zero is left to the variant.
+// Weights as the variant's prompts multiply them: a strip of `columns` rows, [columns, length blocks], expanded to panel_type and
+// multiplied with input rows [rows, length]; result [rows, columns]. Types that are not packed go through make_strip.
+//
+// BF16 has 8 bits of each value; integers have a step for 128 values, which depends on the largest.
 
-static const struct size expand_sizes[] = {{1, 1, 1, 0}, {1, 16, 2, 0}, {1, 15, 3, 0}, {1, 16, 9, 0}, {0, 0, 0, 0}};
+static const struct size panel_sizes[] = {{1, 1, 1, 0},  {3, 16, 2, 0}, {2, 15, 3, 1}, {6, 16, 5, 3},  {7, 33, 4, 2},
+                                          {13, 48, 9, 0}, {12, 20, 17, 1}, {31, 16, 19, 0}, {0, 0, 0, 0}};
+
+static size_t panel_stride(const struct trial *t) {
+  return (t->kernels->input_bytes(t->kernels->panel_type, length_of(t)) + 3) / 4 * 4 + 4 * t->size.gap;
+}
+// Operands 0: stored rows, 1: strips (empty without), 2: source [rows, length], 3: input rows, 4: panel, 5: result.
+static void prepare_panel(struct trial *t) {
+  const struct swiftlet_kernels *k = t->kernels;
+  size_t length = length_of(t), columns = t->size.columns, panel_bytes = swiftlet_strip_bytes(k->panel_type, length);
+  int is_packed = swiftlet_strip_bytes(t->type, length) > 0;
+  if (is_packed)
+    add_weights(t);
+  else {
+    size_t row_bytes = t->size.length * swiftlet_block_bytes(t->type);
+    fill_blocks(t, t->type, add_operand(t, "stored rows", BYTES, READ, row_bytes * columns, 1), t->size.length * columns, 0);
+    add_operand(t, "strips", BYTES, READ, 1, 1);
+  }
+  fill_floats(t, add_operand(t, "source", FLOATS, READ, t->size.rows * length, 4), t->size.rows * length);
+  uint8_t *rows = add_operand(t, "input rows", BYTES, READ, t->size.rows * panel_stride(t), 4);
+  memset(rows, 0, t->size.rows * panel_stride(t));
+  for (size_t m = 0; m < t->size.rows; m++)
+    k->prepare_input(k->panel_type, (float *)t->operands[2].data + m * length, length, rows + m * panel_stride(t));
+  uint8_t *panel = add_operand(t, "panel", BYTES, READ, panel_bytes * strip_count(columns), 64);
+  memset(panel, 0, panel_bytes * strip_count(columns));
+  for (size_t n = 0; n < columns; n += SWIFTLET_STRIP_ROWS) {
+    uint8_t *strip = panel + n / SWIFTLET_STRIP_ROWS * panel_bytes;
+    if (is_packed) {
+      k->expand_strip(t->type, strips_from(t, n), length, strip);
+      continue;
+    }
+    size_t count = columns - n < SWIFTLET_STRIP_ROWS ? columns - n : SWIFTLET_STRIP_ROWS;
+    float *values = malloc(count * length * 4);
+    if (!values) exit(2);
+    for (size_t r = 0; r < count; r++)
+      k->expand(t->type, (uint8_t *)t->operands[0].data + (n + r) * t->size.length * swiftlet_block_bytes(t->type), length, values + r * length);
+    k->make_strip(k->panel_type, values, length, count, length, strip);
+    free(values);
+  }
+  add_operand(t, "result", FLOATS, WRITE, (t->size.rows - 1) * (columns + t->size.gap) + columns, 4);
+}
+static void run_panel(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
+  size_t stride = t->size.columns + t->size.gap;
+  k->strips_product(k->panel_type,
+                    (uint8_t *)t->operands[4].data + p.first_column / SWIFTLET_STRIP_ROWS * swiftlet_strip_bytes(k->panel_type, length_of(t)),
+                    p.column_count, (uint8_t *)t->operands[3].data + p.first_row * panel_stride(t), panel_stride(t), p.row_count,
+                    length_of(t), (float *)t->operands[5].data + p.first_row * stride + p.first_column, stride);
+}
+static void reference_panel(const struct trial *t, double *expected, double *bound) {
+  size_t length = length_of(t), stride = t->size.columns + t->size.gap, row_bytes = t->size.length * swiftlet_block_bytes(t->type);
+  int is_bf16 = t->kernels->panel_type == SWIFTLET_BF16;
+  for (size_t i = 0; i < t->operands[5].count; i++) bound[i] = -1;
+  for (size_t m = 0; m < t->size.rows; m++)
+    for (size_t n = 0; n < t->size.columns; n++) {
+      double sum = 0, error = 0;
+      for (size_t first = 0; first < length; first += 128) {
+        size_t end = length - first < 128 ? length : first + 128;
+        double largest_x = 1e-30, largest_w = 1e-30, magnitude = 0, total_x = 0, total_w = 0;
+        for (size_t k = first; k < end; k++) {
+          struct stored v = stored_value(t->type, bytes(t, 0) + n * row_bytes, k);
+          double x = floats(t, 2)[m * length + k], w = (float)(v.scaled + v.offset);
+          sum += x * w;
+          magnitude += fabs(x * w);
+          total_x += fabs(x);
+          total_w += fabs(w);
+          // Not fmax, which passes by what is no number.
+          if (!(fabs(x) <= largest_x)) largest_x = fabs(x);
+          if (!(fabs(w) <= largest_w)) largest_w = fabs(w);
+        }
+        error += ROUNDING * (2 * (double)length + 16) * magnitude;
+        if (is_bf16) {
+          // Where the hardware takes subnormal numbers for zeros, it does so with both and with the sum.
+          error += 0x1.02p-7 * magnitude + 0x1p-126 * (total_x + total_w + 256);
+        } else {
+          double step_x = largest_x / 16383 * 0.501, step_w = largest_w / 1023 * 0.501;
+          error += step_x * total_w + step_w * total_x + 128 * step_x * step_w + 0x1p-110;
+        }
+        // All sums of the record have no number.
+        if (!is_bf16 && !(isfinite(largest_x) && isfinite(largest_w))) sum = NAN;
+      }
+      expected[m * stride + n] = sum;
+      bound[m * stride + n] = error;
+    }
+}
+static struct work work_panel(const struct trial *t) {
+  double m = (double)t->size.rows, n = (double)t->size.columns, k = (double)length_of(t);
+  return (struct work){2 * m * n * k, (double)t->operands[4].bytes};
+}
+
+static const struct size no_sizes[] = {{0, 0, 0, 0}};
+
+// expand_strip: only its speed; what it makes is checked above.
 
 static void prepare_expand(struct trial *t) {
   add_weights(t);
-  add_operand(t, "strip of BF16", BF16S, WRITE, padded(length_of(t)) * SWIFTLET_STRIP_ROWS, 64);
+  size_t count = swiftlet_strip_bytes(t->kernels->panel_type, length_of(t));
+  memset(add_operand(t, "panel", BYTES, UPDATE, count, 64), 0, count);
 }
 static void run_expand(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
   (void)p;
   k->expand_strip(t->type, t->operands[1].data, length_of(t), t->operands[2].data);
-}
-static void reference_expand(const struct trial *t, double *expected, double *bound) {
-  size_t row_bytes = t->size.length * swiftlet_block_bytes(t->type);
-  memset(expected, 0, t->operands[2].count * sizeof *expected);
-  memset(bound, 0, t->operands[2].count * sizeof *bound);
-  for (size_t r = 0; r < t->size.columns; r++)
-    for (size_t k = 0; k < length_of(t); k++) {
-      struct stored v = stored_value(t->type, bytes(t, 0) + r * row_bytes, k);
-      expected[place(SWIFTLET_BF16, r, k)] = as_bf16((float)(v.scaled + v.offset));
-    }
 }
 static struct work work_expand(const struct trial *t) {
   return (struct work){0, (double)(t->operands[1].bytes + t->operands[2].bytes)};
@@ -209,9 +295,10 @@ static struct work work_expand(const struct trial *t) {
 
 const struct operation strip_operations[] = {
     {"strips_int8", 0, int8_sizes, {{1, 32768, 2048, 0}, {16, 2048, 2048, 0}}, ALL, 1, 16, 0, prepare_int8, run_int8, reference_int8, verify_int8, work_product, strip_types},
-    {"strips_float", 0, float_sizes, {{1, 8192, 2048, 0}, {64, 1024, 2048, 0}}, ALL, 1, 16, 0, prepare_float, run_float, reference_float, NULL, work_product, float_types},
-    {"prepare_bf16", 0, row_sizes, {{1, 1, 4096, 0}}, ALL, 0, 1, 0, prepare_rounding, run_rounding, reference_rounding, NULL, work_rounding, NULL},
+    {"strips_product", 0, float_sizes, {{1, 8192, 2048, 0}, {64, 1024, 2048, 0}}, ALL, 1, 16, 0, prepare_float, run_float, reference_float, NULL, work_product, float_types},
+    {"prepare_input", 0, row_sizes, {{1, 1, 4096, 0}}, ALL, 0, 0, 0, prepare_rounding, run_rounding, reference_rounding, NULL, work_rounding, float_types},
     {"make_strip", 0, strip_sizes, {{16, 1, 2048, 0}}, ALL, 0, 0, 1, prepare_making, run_making, reference_making, NULL, work_making, float_types},
-    {"expand_strip", 0, expand_sizes, {{1, 16, 2048, 0}}, ALL, 0, 0, 0, prepare_expand, run_expand, reference_expand, NULL, work_expand, strip_types},
+    {"panel_product", 0, panel_sizes, {{64, 64, 2048, 0}}, ALL, 1, 16, 0, prepare_panel, run_panel, reference_panel, NULL, work_panel, block_types},
+    {"expand_strip", 0, no_sizes, {{1, 16, 2048, 0}}, NORMAL, 0, 0, 0, prepare_expand, run_expand, NULL, NULL, work_expand, strip_types},
     {0},
 };

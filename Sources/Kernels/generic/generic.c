@@ -5,8 +5,6 @@
 #define VARIANT_NAME "generic"
 #define VARIANT_TABLE swiftlet_kernels_generic
 #define LANES 4
-#define TILE_ROWS 4
-#define TILE_COLUMNS 2
 #define STRIP_TILE_ROWS 2
 #define STRIP_TILE_STRIPS 2
 #include "variant.inc"

@@ -5,7 +5,7 @@
 
 size_t swiftlet_strip_bytes(int type, size_t length) {
   struct strip_format format = strip_format(type);
-  if (format.values == 0 || length % swiftlet_block_length(type) != 0) return 0;
+  if (format.values == 0 || (type != SWIFTLET_INT16 && length % swiftlet_block_length(type) != 0)) return 0;
   return (length + format.values - 1) / format.values * format.bytes;
 }
 

@@ -9,6 +9,11 @@
 //   minimums      F16, likewise
 //   group_scales  one byte a row; two runs for types with groups of 16
 //   group_minimums
+// Not of files:
+//   F32           sixteen floats a value
+//   BF16          bytes 4r ..< 4r + 4 of run v of 64 are values 2v and 2v + 1 of row r
+//   INT16         sixteen F32 scales, one a row and record; then runs as of BF16: values divided by their scale, integers of at most
+//                 INT16_WEIGHT_MAXIMUM
 // Every record is a multiple of 64 bytes. A length that ends within a record leaves the rest of it zero.
 #ifndef SWIFTLET_STRIPS_H
 #define SWIFTLET_STRIPS_H
@@ -17,6 +22,13 @@
 #include <stdint.h>
 
 #include "CSwiftletKernels.h"
+
+// Values of a record of INT16, and the largest integers: their products' sum over a record fits 32 bits. Eleven bits of weights and
+// fifteen of inputs, for 128 values each, are finer than what BF16 has for one.
+#define INT16_VALUES 128
+#define INT16_WEIGHT_MAXIMUM 1023
+#define INT16_INPUT_MAXIMUM 16383
+_Static_assert((int64_t)INT16_VALUES * INT16_WEIGHT_MAXIMUM * INT16_INPUT_MAXIMUM <= INT32_MAX, "sums overflow");
 
 // Where a record's parts begin; 0 for a part that the type does not have, except for scales, which come first.
 struct strip_format {
@@ -41,9 +53,9 @@ static inline __attribute__((always_inline)) struct strip_format strip_format(in
     case SWIFTLET_Q6_K:
       return (struct strip_format){.values = 256, .bytes = 3392, .group_scales = 64, .high = 320, .codes = 1344};
     case SWIFTLET_IQ4_XS: return (struct strip_format){.values = 256, .bytes = 2240, .group_scales = 64, .codes = 192};
-    // Sixteen floats a value, and pairs of BF16: bytes 4r ..< 4r + 4 of run v are values 2v and 2v + 1 of row r.
     case SWIFTLET_F32: return (struct strip_format){.values = SWIFTLET_STRIP_PADDING, .bytes = 64 * SWIFTLET_STRIP_PADDING};
     case SWIFTLET_BF16: return (struct strip_format){.values = SWIFTLET_STRIP_PADDING, .bytes = 32 * SWIFTLET_STRIP_PADDING};
+    case SWIFTLET_INT16: return (struct strip_format){.values = INT16_VALUES, .bytes = 64 + 32 * INT16_VALUES, .codes = 64};
     default: return (struct strip_format){0};
   }
 }

@@ -28,9 +28,11 @@ enum {
   SWIFTLET_BF16 = 30,
   // Not GGUF's: FP8 of safetensors, four bits of exponent and three of mantissa, without its block scales.
   SWIFTLET_F8_E4M3 = 1000,
+  // Only in strips: 16-bit integers with a scale for every 128 values of a row, what some variants expand quantised weights to.
+  SWIFTLET_INT16 = 1001,
 };
 
-// Row lengths of the float product are padded with zeros to a multiple of this many values.
+// Rows of attention are padded with zeros to a multiple of this many values.
 #define SWIFTLET_PADDING 16
 
 // Rows of a strip, see swiftlet_pack_strip; and what input rows of the strips' float product are padded to with zeros.
@@ -89,10 +91,6 @@ struct swiftlet_kernels {
   // destination[i] = source[i] as BF16 bits.
   void (*store_bf16)(const float *source, size_t count, uint16_t *destination);
 
-  // result[m, n] = sum over k of rows[m, k] * panel[n, k]; strides in floats; length a multiple of SWIFTLET_PADDING.
-  void (*product)(const float *rows, size_t row_stride, size_t row_count, const float *panel, size_t panel_stride,
-                  size_t panel_count, size_t length, float *result, size_t result_stride);
-
   // One block's part of softmax(queries * keys) * values, for F32 or BF16. Position p has its keys at keys + p * key_stride and its
   // values at values + p * value_stride, strides in values; the values may be the leading part of the keys. All 64 positions can be
   // read. The rows of token t see the first visible + t positions of the block, none when that is not above 0: such a row's state stays
@@ -119,21 +117,23 @@ struct swiftlet_kernels {
   void (*strips_int8)(int type, const void *strips, size_t column_count, const struct swiftlet_int8_rows *rows, size_t first_row,
                       size_t row_count, float *result, size_t result_stride);
 
-  // Bytes of one value of an input row of BF16 products, and how such a row is made: each value rounded to the nearest BF16, ties to
-  // even, and stored in that many bytes.
-  size_t bf16_input_bytes;
-  void (*prepare_bf16)(const float *source, size_t count, void *row);
+  // What expand_strip makes: SWIFTLET_BF16, or SWIFTLET_INT16 where 16-bit integers are multiplied faster than floats.
+  int panel_type;
 
-  // result[m, n] = sum over k of rows[m, k] * weight row n, for strips of F32 or BF16. The variant fixes the order of the sum, which
-  // depends on nothing but `length`. Rows of F32, or for BF16 as prepare_bf16 makes them, have `length` values and zeros up to a
-  // multiple of SWIFTLET_STRIP_PADDING; row_stride in bytes, result_stride in floats.
-  void (*strips_float)(int type, const void *strips, size_t column_count, const void *rows, size_t row_stride, size_t row_count,
-                       size_t length, float *result, size_t result_stride);
+  // Bytes of an input row of `length` values for strips of F32, BF16 or panel_type, and how such a row is made, aligned to 4: as it is,
+  // rounded to BF16 (to the nearest, ties to even), or as integers. Zeros follow up to a multiple of SWIFTLET_STRIP_PADDING.
+  size_t (*input_bytes)(int type, size_t length);
+  void (*prepare_input)(int type, const float *source, size_t length, void *row);
 
-  // A strip of up to sixteen F32 rows, row_stride floats apart, stored as F32 or rounded to BF16; rows that are missing are zeros.
+  // result[m, n] = sum over k of rows[m, k] * weight row n, for strips of F32, BF16 or panel_type. The variant fixes the order of the
+  // sum, which depends on nothing but `length`. Rows are as prepare_input makes them; row_stride in bytes, result_stride in floats.
+  void (*strips_product)(int type, const void *strips, size_t column_count, const void *rows, size_t row_stride, size_t row_count,
+                         size_t length, float *result, size_t result_stride);
+
+  // A strip of F32, BF16 or panel_type of up to sixteen F32 rows, row_stride floats apart; rows that are missing are zeros.
   void (*make_strip)(int type, const float *rows, size_t row_stride, size_t row_count, size_t length, void *strip);
 
-  // A strip of a quantised type as a strip of BF16: the values of `expand`, rounded.
+  // A strip of a quantised type as a strip of panel_type: the values of `expand`, rounded.
   void (*expand_strip)(int type, const void *source, size_t length, void *strip);
 
   // result = x / sqrt(mean(x^2) + epsilon) * weight
@@ -160,7 +160,7 @@ struct swiftlet_kernels {
 size_t swiftlet_block_bytes(int type);
 size_t swiftlet_block_length(int type);
 
-// Bytes of a strip of sixteen weight rows of `length` values; 0 for types that are not kept in strips (Q2_K, Q3_K, F16, FP8) and for
+// Bytes of a strip of sixteen weight rows of `length` values, SWIFTLET_INT16 among the types; 0 for types that are not kept in strips (Q2_K, Q3_K, F16, FP8) and for
 // a length that is no multiple of the type's block.
 size_t swiftlet_strip_bytes(int type, size_t length);
 

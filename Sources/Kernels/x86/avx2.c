@@ -9,13 +9,12 @@
 #define VARIANT_NAME "avx2"
 #define VARIANT_TABLE swiftlet_kernels_avx2
 #define LANES 8
-#define TILE_ROWS 4
-#define TILE_COLUMNS 2
 #define STRIP_TILE_ROWS 6
 #define STRIP_TILE_STRIPS 4
 #define ROWS 8
 #define STRIPS_INT8 "../x86/strips_int8.inc"
-#define EXPAND_STRIP "../x86/expand_strip.inc"
+#define STRIPS_INT16 "../x86/strips_int16.inc"
+#define EXPAND_STRIP "../x86/expand_int16.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

@@ -10,15 +10,14 @@
 #define VARIANT_NAME "avx512vnni"
 #define VARIANT_TABLE swiftlet_kernels_avx512vnni
 #define LANES 16
-#define TILE_ROWS 5
-#define TILE_COLUMNS 4
 #define STRIP_TILE_ROWS 12
 #define STRIP_TILE_STRIPS 8
 #define ROWS 16
 #define HAS_VNNI 1
 static inline __m512i rows_dot(__m512i sum, __m512i codes, __m512i x) { return _mm512_dpbusd_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
-#define EXPAND_STRIP "../x86/expand_strip.inc"
+#define STRIPS_INT16 "../x86/strips_int16.inc"
+#define EXPAND_STRIP "../x86/expand_int16.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

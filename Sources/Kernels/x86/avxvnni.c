@@ -9,15 +9,14 @@
 #define VARIANT_NAME "avxvnni"
 #define VARIANT_TABLE swiftlet_kernels_avxvnni
 #define LANES 8
-#define TILE_ROWS 4
-#define TILE_COLUMNS 2
 #define STRIP_TILE_ROWS 6
 #define STRIP_TILE_STRIPS 4
 #define ROWS 8
 #define HAS_VNNI 1
 static inline __m256i rows_dot(__m256i sum, __m256i codes, __m256i x) { return _mm256_dpbusd_avx_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
-#define EXPAND_STRIP "../x86/expand_strip.inc"
+#define STRIPS_INT16 "../x86/strips_int16.inc"
+#define EXPAND_STRIP "../x86/expand_int16.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"

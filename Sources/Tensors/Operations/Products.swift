@@ -19,9 +19,8 @@ struct ProductGroup {
 private enum Arithmetic: Equatable {
   /// Blocks of int8.
   case int8
-  /// BF16, as the kernels keep it.
-  case bfloat16
-  case float32
+  /// For strips of this type of the kernels: F32, BF16, or what they expand quantised weights to.
+  case strips(Int32)
 }
 
 /// The rows of a group in that form. Groups of one input share them.
@@ -31,7 +30,7 @@ private struct PreparedRows {
   let rowCount: Int
   let length: Int
   var int8 = swiftlet_int8_rows()
-  var floats: UnsafeRawPointer?
+  var rows: UnsafeRawPointer?
   var rowBytes = 0
 }
 
@@ -80,8 +79,8 @@ extension Compute {
   }
 
   private func arithmetic(of type: ElementType, _ role: PositionRole) -> Arithmetic {
-    if type.isQuantized { return role == .prompt ? .bfloat16 : .int8 }
-    return type == .bfloat16 || type == .float8E4M3 ? .bfloat16 : .float32
+    if type.isQuantized { return role == .prompt ? .strips(kernels.table.pointee.panel_type) : .int8 }
+    return .strips((type == .bfloat16 || type == .float8E4M3 ? ElementType.bfloat16 : .float32).rawValue)
   }
 
   /// Whether a product reads the weight in its own type, not expanded.
@@ -93,7 +92,8 @@ extension Compute {
   private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int) -> Int {
     let strips = (weight.shape.rows + Strips.rows - 1) / Strips.rows
     let direct = isDirect(weight, arithmetic)
-    let bytes = direct ? weight.strips?.byteCount ?? weight.rowBytes * Strips.rows : panelStripBytes(weight, arithmetic)
+    let stored = weight.strips?.byteCount ?? weight.rowBytes * Strips.rows
+    let bytes = direct ? stored : panelStripBytes(weight, arithmetic)
     // Four pieces a thread, so that one that comes late finds something left.
     let share = max(1, strips / (4 * pool.threadCount))
     let count = max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes)))
@@ -102,8 +102,8 @@ extension Compute {
   }
 
   private func panelStripBytes(_ weight: Tensor, _ arithmetic: Arithmetic) -> Int {
-    let type = arithmetic == .bfloat16 ? ElementType.bfloat16 : .float32
-    return Int(swiftlet_strip_bytes(type.rawValue, weight.shape.columns))
+    guard case .strips(let type) = arithmetic else { return 0 }
+    return swiftlet_strip_bytes(type, weight.shape.columns)
   }
 
   /// A panel of expanded strips, and sixteen rows of F32 from which they are made.
@@ -120,7 +120,10 @@ extension Compute {
   private func prepare(_ group: ProductGroup, _ arithmetic: Arithmetic) -> PreparedRows {
     let length = group.weight.shape.columns
     var result = PreparedRows(arithmetic: arithmetic, source: group.input, rowCount: group.rowCount, length: length)
-    if arithmetic == .int8 { prepareInt8(group, length, &result) } else { prepareFloats(group, length, &result) }
+    switch arithmetic {
+    case .int8: prepareInt8(group, length, &result)
+    case .strips(let type): prepareRows(group, length, type, &result)
+    }
     return result
   }
 
@@ -142,31 +145,26 @@ extension Compute {
       stride: stride)
   }
 
-  private func prepareFloats(_ group: ProductGroup, _ length: Int, _ result: inout PreparedRows) {
-    let padding = Int(SWIFTLET_STRIP_PADDING), padded = (length + padding - 1) / padding * padding, table = kernels.table
-    let valueBytes = result.arithmetic == .bfloat16 ? table.pointee.bf16_input_bytes : 4
-    if result.arithmetic == .float32, padded == length, group.rowCount == 1 {
-      (result.floats, result.rowBytes) = (UnsafeRawPointer(group.input), length * 4)
+  private func prepareRows(_ group: ProductGroup, _ length: Int, _ type: Int32, _ result: inout PreparedRows) {
+    let table = kernels.table
+    if type == ElementType.float32.rawValue, length % Int(SWIFTLET_STRIP_PADDING) == 0, group.rowCount == 1 {
+      (result.rows, result.rowBytes) = (UnsafeRawPointer(group.input), length * 4)
       return
     }
-    let rowBytes = Self.spread(padded * valueBytes), packed = make([group.rowCount * rowBytes / 4]).address
-    forRows(group.rowCount, costPerRow: padded) { range in
+    let rowBytes = Self.spread((table.pointee.input_bytes(type, length) + 63) / 64 * 64)
+    let prepared = make([group.rowCount * rowBytes / 4]).address
+    forRows(group.rowCount, costPerRow: length) { range in
       for row in range {
-        let source = group.input + row * group.inputStride, target = packed + row * rowBytes
-        if result.arithmetic == .bfloat16 {
-          table.pointee.prepare_bf16(source, length, target)
-        } else {
-          target.copyMemory(from: source, byteCount: length * 4)
-        }
-        (target + length * valueBytes).initializeMemory(as: UInt8.self, repeating: 0, count: (padded - length) * valueBytes)
+        table.pointee.prepare_input(type, group.input + row * group.inputStride, length, prepared + row * rowBytes)
       }
     }
-    (result.floats, result.rowBytes) = (UnsafeRawPointer(packed), rowBytes)
+    (result.rows, result.rowBytes) = (UnsafeRawPointer(prepared), rowBytes)
   }
 
   private func multiply(_ group: ProductGroup, _ rows: PreparedRows, _ columns: Range<Int>, _ thread: Int) {
     let weight = group.weight, table = kernels.table, output = group.output + columns.lowerBound
-    if rows.arithmetic == .int8 {
+    switch rows.arithmetic {
+    case .int8:
       var int8 = rows.int8
       if let strips = weight.strips {
         table.pointee.strips_int8(
@@ -177,25 +175,24 @@ extension Compute {
           weight.type.rawValue, weight.rowAddress(columns.lowerBound), weight.rowBytes, columns.count, &int8, 0, group.rowCount,
           output, group.outputStride)
       }
-      return
+    case .strips(let type):
+      let panel: UnsafeRawPointer
+      if let strips = weight.strips, !weight.type.isQuantized {
+        panel = UnsafeRawPointer(strips.address(row: columns.lowerBound))
+      } else {
+        panel = expandPanel(weight, type, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
+      }
+      table.pointee.strips_product(
+        type, panel, columns.count, rows.rows, rows.rowBytes, group.rowCount, rows.length, output, group.outputStride)
     }
-    let type = rows.arithmetic == .bfloat16 ? ElementType.bfloat16 : .float32
-    let panel: UnsafeRawPointer
-    if let strips = weight.strips, !weight.type.isQuantized {
-      panel = UnsafeRawPointer(strips.address(row: columns.lowerBound))
-    } else {
-      panel = expandPanel(weight, type, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
-    }
-    table.pointee.strips_float(
-      type.rawValue, panel, columns.count, rows.floats, rows.rowBytes, group.rowCount, rows.length, output, group.outputStride)
   }
 
-  /// Rows of a weight as strips of F32 or BF16. FP8 weights so give the bits of their copy in BF16.
+  /// Rows of a weight as strips of a type. FP8 weights so give the bits of their copy in BF16.
   private func expandPanel(
-    _ weight: Tensor, _ type: ElementType, _ rows: Range<Int>, scratch: UnsafeMutableRawPointer
+    _ weight: Tensor, _ type: Int32, _ rows: Range<Int>, scratch: UnsafeMutableRawPointer
   ) -> UnsafeRawPointer {
     let length = weight.shape.columns, table = kernels.table
-    let bytes = Int(swiftlet_strip_bytes(type.rawValue, length)), count = (rows.count + Strips.rows - 1) / Strips.rows
+    let bytes = swiftlet_strip_bytes(type, length), count = (rows.count + Strips.rows - 1) / Strips.rows
     let floats = (scratch + count * bytes).assumingMemoryBound(to: Float.self)
     for index in 0..<count {
       let first = rows.lowerBound + index * Strips.rows, target = scratch + index * bytes
@@ -205,7 +202,7 @@ extension Compute {
       }
       let rowCount = min(Strips.rows, rows.upperBound - first)
       for row in 0..<rowCount { kernels.expand(row: first + row, of: weight, into: floats + row * length) }
-      table.pointee.make_strip(type.rawValue, floats, length, rowCount, length, target)
+      table.pointee.make_strip(type, floats, length, rowCount, length, target)
     }
     return UnsafeRawPointer(scratch)
   }
