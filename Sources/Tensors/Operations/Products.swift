@@ -106,7 +106,7 @@ extension Compute {
     return swiftlet_strip_bytes(type, weight.shape.columns)
   }
 
-  /// A panel of expanded strips, and sixteen rows of F32 from which they are made.
+  /// A panel of expanded strips, and sixteen rows, as F32 or packed, from which they are made.
   private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic) -> Int {
     let weight = group.weight
     if isDirect(weight, arithmetic) { return 0 }
@@ -201,6 +201,12 @@ extension Compute {
         continue
       }
       let rowCount = min(Strips.rows, rows.upperBound - first)
+      if weight.type.isQuantized, swiftlet_strip_bytes(weight.type.rawValue, length) > 0 {
+        // The way of the weights that are kept in strips, for the same bits.
+        swiftlet_pack_strip(weight.type.rawValue, weight.rowAddress(first), weight.rowBytes, rowCount, length, floats)
+        table.pointee.expand_strip(weight.type.rawValue, floats, length, target)
+        continue
+      }
       for row in 0..<rowCount { kernels.expand(row: first + row, of: weight, into: floats + row * length) }
       table.pointee.make_strip(type, floats, length, rowCount, length, target)
     }
