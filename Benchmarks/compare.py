@@ -1,7 +1,7 @@
 """Measures swiftlet and llama.cpp on the same GGUF files, by turns, and prints medians and ratios.
 
     python Benchmarks/compare.py --llama PATH/bin --models FOLDER [--rows 'smollm2/*'] [--json figures.json]
-    python Benchmarks/compare.py --read figures.json --into docs/performance.md
+    python Benchmarks/compare.py --read figures.json [more.json] --into docs/performance.md
 
 `--llama` is the folder of llama-bench and llama-batched-bench. FOLDER holds synthetic models; those that are missing are made by
 synthetic_gguf.py, which needs `gguf` and `numpy`. SmolLM2 is the one that `swiftlet pull smollm2` fetches. Rows with `@avx2` run our
@@ -90,8 +90,12 @@ class Failed(Exception):
     pass
 
 
-def execute(command, **environment):
-    """Standard output, and the most memory of the process: resident, and of that not the file's."""
+class TooSlow(Exception):
+    pass
+
+
+def execute(command, limit=None, **environment):
+    """Standard output, and the most memory of the process: resident, and of that not the file's. TooSlow after `limit` seconds."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
     ended, memory = threading.Event(), {"resident": 0, "anonymous": 0}
@@ -108,9 +112,15 @@ def execute(command, **environment):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    output, errors = process.communicate()
-    ended.set()
-    watcher.join()
+    try:
+        output, errors = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise TooSlow from None
+    finally:
+        ended.set()
+        watcher.join()
     if process.returncode != 0:
         reason = " / ".join(errors.strip().splitlines()[-3:])[-300:]
         raise Failed(f"{pathlib.Path(command[0]).name} ended with status {process.returncode}: {reason}")
@@ -165,7 +175,7 @@ class Bench:
             output, _ = execute([
                 folder / "llama-batched-bench", "-m", path, "-npp", str(BATCH_PROMPT), "-ntg", str(BATCH_GENERATE),
                 "-npl", ",".join(map(str, run.numbers)), "-c", str(context), "-t", threads, "-tb", threads,
-                "--output-format", "jsonl"])
+                "--output-format", "jsonl"], limit=self.arguments.limit)
             results = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
             return dict(zip(run.rows(), (result["speed_tg"] for result in results), strict=True))
         sizes = {
@@ -174,7 +184,7 @@ class Bench:
         prompt, generate, depth = (self.size(count) if count else 0 for count in sizes)
         output, memory = execute([
             folder / "llama-bench", "-m", path, "-p", str(prompt), "-n", str(generate), "-d", str(depth), "-t", threads,
-            "-r", "1", "-o", "json"])
+            "-r", "1", "-o", "json"], limit=self.arguments.limit)
         speeds = {}
         for result in json.loads(output):
             speeds["prefill" if result["n_prompt"] else "decode"] = result["avg_ts"]
@@ -233,9 +243,9 @@ def measure(arguments):
     if not runs:
         sys.exit(f"No row is named by {arguments.rows}; --list prints the names. Rows with @avx2 need --llama-avx2.")
     paths = {run.model: model_path(run.model, arguments) for run in runs}
-    bench, records, failures = Bench(arguments), [], []
+    bench, records, failures, too_slow = Bench(arguments), [], [], set()
     result = {
-        "processor": processor(), "threads": arguments.threads, "tiny": arguments.tiny,
+        "processor": processor(), "threads": arguments.threads, "tiny": arguments.tiny, "limit": arguments.limit,
         "bytes_per_token": {model: bytes_per_token(path) for model, path in paths.items()}, "facts": bench.facts,
         "records": records, "failures": failures}
     with tempfile.TemporaryDirectory() as folder:
@@ -253,7 +263,13 @@ def measure(arguments):
                 try:
                     # Who comes first changes from round to round.
                     for side in sorted(sides, reverse=round_index % 2 == 0):
-                        figures[side] = sides[side](run, paths[run.model])
+                        if run in too_slow and side != "swiftlet":
+                            continue
+                        try:
+                            figures[side] = sides[side](run, paths[run.model])
+                        except TooSlow:
+                            print(f"  {side} took longer than {arguments.limit} seconds", file=sys.stderr, flush=True)
+                            too_slow.add(run)
                 except Failed as failure:
                     print(f"  {failure}", file=sys.stderr, flush=True)
                     failures.append({"rows": run.rows(), "reason": str(failure)})
@@ -262,7 +278,7 @@ def measure(arguments):
                 for row in run.rows():
                     records.append({
                         "row": row, "round": round_index, "limits": [before, after],
-                        **{side: figures[side][row] for side in sides}})
+                        **{side: figures[side][row] if side in figures else None for side in sides}})
                 before = after
                 if arguments.json:
                     pathlib.Path(arguments.json).write_text(json.dumps(result, indent=1) + "\n")
@@ -295,7 +311,14 @@ def table(result):
     """Rows of texts, the header first."""
     lines = [["model", "work", "swiftlet", "llama.cpp", "ratio", "lowest to highest", "rounds", "share of bandwidth"]]
     for row, records in by_row(result).items():
-        ours, theirs = [record["swiftlet"] for record in records], [record["llama.cpp"] for record in records]
+        # Of a side that took too long nothing is known but that.
+        is_alone = any(record["llama.cpp"] is None for record in records)
+        ours, theirs = ([record[side] for record in records if record[side] is not None] for side in ("swiftlet", "llama.cpp"))
+        if is_alone:
+            cell = f"{ours[0]['resident'] / 1e9:.2f} GB ({ours[0]['anonymous'] / 1e9:.2f} anonymous)" if "/memory" in row else (
+                f"{statistics.median(ours):.1f}")
+            lines.append([*row_title(row), cell, f"over {result['limit']} s", "", "", str(len(records)), ""])
+            continue
         if "/memory" in row:
             # Smaller is better, so the ratio is turned round: above 1 is better everywhere.
             cells = [f"{side[0]['resident'] / 1e9:.2f} GB ({side[0]['anonymous'] / 1e9:.2f} anonymous)" for side in (ours, theirs)]
@@ -324,9 +347,12 @@ def depth_lines(result):
         pairs = [(record, starts[record["round"]]) for record in records if record["round"] in starts]
         if not depth or depth == "0" or not pairs:
             continue
-        shares = [statistics.median(record[side] / start[side] for record, start in pairs) for side in ("swiftlet", "llama.cpp")]
-        yield (f"{row_title(row)[0]}: behind {depth} tokens decoding has {shares[0]:.0%} of its speed at the beginning; "
-               f"llama.cpp's has {shares[1]:.0%}.")
+        texts = []
+        for side in ("swiftlet", "llama.cpp"):
+            shares = [record[side] / start[side] for record, start in pairs if record[side] and start[side]]
+            if shares:
+                texts.append(f"{side} decodes at {statistics.median(shares):.0%}")
+        yield f"{row_title(row)[0]}: behind {depth} tokens {', '.join(texts)} of its speed at the beginning."
 
 
 def limits_line(result):
@@ -361,6 +387,19 @@ def report(result, markdown):
     return "\n".join(lines)
 
 
+def read(paths):
+    """What several measurements on one machine found, as one."""
+    first, *others = (json.loads(pathlib.Path(path).read_text()) for path in paths)
+    for other in others:
+        if (other["processor"], other["threads"], other["tiny"]) != (first["processor"], first["threads"], first["tiny"]):
+            sys.exit("The files are of different machines, threads or sizes.")
+        first["records"] += other["records"]
+        first["failures"] += other["failures"]
+        first["bytes_per_token"] |= other["bytes_per_token"]
+        first["limit"] = first.get("limit") or other.get("limit")
+    return first
+
+
 def put_into(path, result):
     """Replaces what stands between two comments of a document by the table and the plots, which are drawn into a folder beside it."""
     document = pathlib.Path(path)
@@ -384,8 +423,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--long-rounds", type=int, default=3, help=f"of contexts from {LONG_CONTEXT} tokens on")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--limit", type=float, metavar="SECONDS", help="that llama.cpp may take for a run")
     parser.add_argument("--json", metavar="OUT", help="keeps every figure of every round")
-    parser.add_argument("--read", metavar="FILE", help="prints such a file instead of measuring")
+    parser.add_argument("--read", metavar="FILE", nargs="+", help="prints such files, one after the other, instead of measuring")
     parser.add_argument("--markdown", action="store_true", help="prints a Markdown table")
     parser.add_argument("--into", metavar="FILE", help="puts table and plots between the comments of a Markdown file")
     parser.add_argument("--tiny", action="store_true", help="a sixteenth of every size, to see whether everything runs")
@@ -396,7 +436,7 @@ def main():
         return
     if not arguments.read and not arguments.llama:
         parser.error("--llama is missing: the folder of llama-bench and llama-batched-bench")
-    result = json.loads(pathlib.Path(arguments.read).read_text()) if arguments.read else measure(arguments)
+    result = read(arguments.read) if arguments.read else measure(arguments)
     if arguments.into:
         put_into(arguments.into, result)
     else:

@@ -40,6 +40,8 @@ def series(result, work):
     for record in result["records"]:
         if found := re.fullmatch(rf"(.*)/{work}-(\d+)", record["row"]):
             for side in SIDES:
+                if record[side] is None:
+                    continue
                 points = figures.setdefault(found.group(1), {}).setdefault(side, {})
                 points.setdefault(int(found.group(2)), []).append(record[side])
     return {

@@ -14,8 +14,8 @@
 // What an operand's elements are.
 enum kind { FLOATS, BF16S, INT8S, INT16S, INT32S, BYTES, INDICES };
 
-// Whether the operation reads the operand, writes it, or both.
-enum access { READ, WRITE, UPDATE };
+// Whether the operation reads the operand, writes it, or both; or leaves in it what nobody reads.
+enum access { READ, WRITE, UPDATE, SCRATCH };
 
 // What inputs are filled with.
 enum values {

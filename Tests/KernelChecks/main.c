@@ -72,7 +72,7 @@ static double compare(struct trial *t) {
 static size_t outputs(const struct trial *t, uint8_t *to) {
   size_t size = 0;
   for (int i = 0; i < t->operand_count; i++) {
-    if (t->operands[i].access == READ) continue;
+    if (t->operands[i].access == READ || t->operands[i].access == SCRATCH) continue;
     if (size + t->operands[i].bytes > sizeof whole) break;
     memcpy(to + size, t->operands[i].data, t->operands[i].bytes);
     size += t->operands[i].bytes;
@@ -84,7 +84,7 @@ static size_t outputs(const struct trial *t, uint8_t *to) {
 static int same_outputs(const struct trial *t, const uint8_t *as) {
   for (int i = 0; i < t->operand_count; i++) {
     const struct operand *operand = &t->operands[i];
-    if (operand->access == READ) continue;
+    if (operand->access == READ || operand->access == SCRATCH) continue;
     size_t width = operand->kind == FLOATS ? 4 : operand->kind == BF16S ? 2 : operand->bytes;
     for (size_t at = 0; at < operand->bytes; at += width) {
       if (!memcmp(as + at, (const uint8_t *)operand->data + at, width)) continue;
