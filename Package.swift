@@ -83,6 +83,7 @@ let package = Package(
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization", "SwiftletChatTemplates",
         "SwiftletCheckpoints", "SwiftletJSON", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

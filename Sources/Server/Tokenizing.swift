@@ -18,8 +18,9 @@ extension API {
         // A piece that is no text of its own, part of a scalar, is given as bytes.
         let pieces = ids.map { id -> JSONValue in
           let bytes = Array(tokenizer.bytes(of: id))
-          let piece = String(validating: bytes, as: UTF8.self).map { .string($0) } ?? .array(bytes.map { .integer(Int($0)) })
-          return ["id": .integer(Int(id)), "piece": piece] as JSONValue
+          let piece: JSONValue =
+            if let text = String(validating: bytes, as: UTF8.self) { .string(text) } else { .array(bytes.map { .integer(Int($0)) }) }
+          return ["id": .integer(Int(id)), "piece": piece]
         }
         return ["tokens": .array(pieces)]
       })
