@@ -48,7 +48,9 @@ struct ServeCommand: AsyncParsableCommand {
   var parallel = 64
   @Option(help: ArgumentHelp("Requests that may wait; further ones are told to come again.", valueName: "n"))
   var maxQueue = 128
-  @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error.", valueName: "level"))
+  @Option(
+    help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error (default: info).", valueName: "level"),
+    transform: Self.level)
   var logLevel = Logger.Level.info
   @Option(help: ArgumentHelp("Seconds that answers in progress may take when the server stops.", valueName: "n"))
   var drainTimeout = 30.0
@@ -94,6 +96,13 @@ struct ServeCommand: AsyncParsableCommand {
     logger.info("stopped")
   }
 
+  private static func level(_ name: String) throws -> Logger.Level {
+    guard let level = Logger.Level(rawValue: name) else {
+      throw ValidationError("--log-level: found '\(name)', expected \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    }
+    return level
+  }
+
   /// What requests call a model: the name it was given, or the file's without its ending.
   private static func id(_ name: String?, path: String) -> String {
     guard let name, !FileManager.default.fileExists(atPath: name) else {
@@ -102,5 +111,3 @@ struct ServeCommand: AsyncParsableCommand {
     return name
   }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
