@@ -47,6 +47,7 @@ struct HostCheck: RouterMiddleware {
       // The page shall be able to read what was wrong.
       response = API.response(request.uri.path.hasSuffix("/messages") ? error.anthropicJSON : error.json, status: error.status)
       context.record.note(error: error.message)
+      if error.status == 413 { response.headers[.connection] = "close" }
       if let seconds = error.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
     }
     response.headers.append(contentsOf: Self.headers(origin))

@@ -60,6 +60,8 @@ struct RequestLog: RouterMiddleware {
     context.record.note(error: failure.message)
     let isAnthropic = request.uri.path.hasSuffix("/messages")
     var response = API.response(isAnthropic ? failure.anthropicJSON : failure.json, status: failure.status)
+    // What the client still sends is not read to its end.
+    if failure.status == 413 { response.headers[.connection] = "close" }
     if let seconds = failure.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
     return response
   }

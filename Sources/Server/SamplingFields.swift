@@ -23,6 +23,8 @@ extension GenerationOptions {
     if let value = try fields.integer("max_tokens", in: 1 ... .max) ?? longest { maximumResponseTokens = value }
   }
 
+  private static let longestStop = 1000
+
   /// One text or up to sixteen, none of them empty.
   static func stops(_ fields: Fields, _ key: String) throws(APIError) -> [String] {
     guard let value = fields[key] else { return [] }
@@ -31,6 +33,10 @@ extension GenerationOptions {
       throw fields.failure(key, expected: "a string or an array of strings")
     }
     guard texts.count <= 16 else { throw .outOfRange(key, "found \(texts.count) texts, expected at most 16") }
+    // Each token of the answer is compared with them.
+    guard texts.allSatisfy({ $0.utf8.count <= longestStop }) else {
+      throw .outOfRange(key, "found a text of more than \(longestStop) bytes")
+    }
     guard !texts.contains("") else { throw .outOfRange(key, "found an empty text") }
     return texts
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Swiftlet
+import SwiftletTestSupport
 import Testing
 
 @testable import SwiftletGeneration
@@ -67,9 +68,10 @@ import Testing
 
   /// A short prompt does not wait until a long one is computed.
   @Test func promptsTakeTurns() async throws {
-    let engine = try Self.engine(EngineLimits())
-    let context = engine.contextLength
-    let long = try engine.generate(GenerationRequest(prompt: Self.prompt(context - 8), options: Self.options(2)))
+    let loaded = try LoadedModel(path: TinyModels.checkpoint("deepseek-v2-lite"))
+    let engine = Engine(decoder: loaded.decoder, tokenizer: nil, endTokens: [], threadCount: 2)
+    // Four chunks and a bit.
+    let long = try engine.generate(GenerationRequest(prompt: Self.prompt(2200), options: Self.options(2)))
     let short = try engine.generate(GenerationRequest(prompt: Self.prompt(40, 3), options: Self.options(2)))
     async let longEnd = Self.firstToken(long)
     let shortEnd = try await Self.firstToken(short)

@@ -23,7 +23,8 @@ import Testing
     Case("temperature", "hot", 400), Case("temperature", 2.5, 422), Case("temperature", -1, 422), Case("top_p", 2, 422),
     Case("top_k", 1.5, 400), Case("min_p", true, 400), Case("max_tokens", 0, 422), Case("max_tokens", 1.5, 400),
     Case("max_completion_tokens", "3", 400), Case("n", 0, 422), Case("n", 1000, 422), Case("stop", 3, 400),
-    Case("stop", ["a", 3], 400), Case("stop", [""], 422), Case("stream", "yes", 400), Case("seed", "x", 400),
+    Case("stop", ["a", 3], 400), Case("stop", [""], 422),
+    Case("stop", .string(String(repeating: "x", count: 2000)), 422), Case("stream", "yes", 400), Case("seed", "x", 400),
     Case("frequency_penalty", 9, 422), Case("presence_penalty", -9, 422), Case("repetition_penalty", 0, 422),
     Case("logit_bias", [], 400), Case("logit_bias", ["x": 1], 400), Case("logit_bias", ["1": "x"], 400),
     Case("logit_bias", ["1000000": 1], 422), Case("logit_bias", ["1": 1000], 422), Case("logprobs", 3, 400),
@@ -137,7 +138,7 @@ import Testing
       #expect(choice?["logprobs"]?["tokens"]?.elements?.count == 3)
       let ids = try await server.post("/tokenize", ["content": "héllo"]).json["tokens"]
       #expect(ids?.elements?.count == 6)
-      #expect(try await server.post("/detokenize", ["tokens": ids ?? nil]).json["content"]?.string == "héllo")
+      #expect(try await server.post("/detokenize", ["tokens": ids ?? .null]).json["content"]?.string == "héllo")
     }
   }
 }

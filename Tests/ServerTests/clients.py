@@ -429,7 +429,7 @@ def who_goes_away_ends_the_generation(c):
 
     before, tokens = disconnects(), c.metric("swiftlet_completion_tokens_total")
     body = {"model": c.model, "messages": user("Tell me a long story."), "max_tokens": 4000, "temperature": 0,
-            "stream": True, "logit_bias": {"2": -100}}
+            "stream": True, "logit_bias": {"0": -100, "2": -100}}
     with httpx.stream("POST", c.url + "/chat/completions", json=body, timeout=60) as response:
         for count, line in enumerate(response.iter_lines()):
             if count > 10:
@@ -520,7 +520,7 @@ def stops_on_sigterm(command, model):
     client = openai.OpenAI(base_url=server.url + "/v1", api_key="any", max_retries=0)
     stream = client.chat.completions.create(
         model=server.model, messages=user("Tell me a long story."), max_tokens=8000, stream=True, temperature=0,
-        logit_bias={"2": -100})
+        logit_bias={"0": -100, "2": -100})
     reason = None
     for count, chunk in enumerate(stream):
         if count == 5:
@@ -538,7 +538,7 @@ def refuses_when_full(command, model):
     try:
         body = {"model": server.model, "messages": CAPITAL, "max_tokens": 2}
         assert httpx.post(server.url + "/chat/completions", json=body).status_code == 200
-        story = {**body, "max_tokens": 4000, "logit_bias": {"2": -100}, "stream": True}
+        story = {**body, "max_tokens": 4000, "logit_bias": {"0": -100, "2": -100}, "stream": True}
         with httpx.stream("POST", server.url + "/chat/completions", json=story) as stream:
             next(stream.iter_lines())
             response = httpx.post(server.url + "/chat/completions", json=body)
