@@ -70,7 +70,8 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     var served: [ServedModel] = []
     for name in models.isEmpty ? [nil] : models.map(Optional.some) {
-      let model = try await ModelFinder.load(name, engine, context, template, limits: EngineLimits(maximumSequences: parallel, maximumWaiting: maxQueue))
+      let model = try await ModelFinder.load(
+        name, engine, context, template, limits: EngineLimits(maximumSequences: parallel, maximumWaiting: maxQueue))
       let path = (model.loaded.path as NSString).lastPathComponent
       served.append(ServedModel(id: Self.id(name, path: path), model: model))
     }
@@ -98,7 +99,8 @@ struct ServeCommand: AsyncParsableCommand {
 
   private static func level(_ name: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: name) else {
-      throw ValidationError("--log-level: found '\(name)', expected \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+      throw ValidationError(
+        "--log-level: found '\(name)', expected \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
     }
     return level
   }

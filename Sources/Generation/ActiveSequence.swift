@@ -152,7 +152,8 @@ final class ActiveSequence {
     let last = parts(of: rest) + reasoning.finish()
     let summary = GenerationSummary(
       finishReason: reason, stopText: stops.found, parts: last, promptTokens: request.prompt.count, cachedTokens: cachedTokens,
-      completionTokens: tokens.count - request.prompt.count, reasoningTokens: reasoningTokens, prefillSeconds: seconds(from: startTime, to: firstTokenTime),
+      completionTokens: tokens.count - request.prompt.count, reasoningTokens: reasoningTokens,
+      prefillSeconds: seconds(from: startTime, to: firstTokenTime),
       decodeSeconds: seconds(from: firstTokenTime), drafts: drafter?.counts)
     events.yield(.finished(summary))
     events.finish()

@@ -52,7 +52,9 @@ final class EngineLoop {
       retire()
       dropCancelled()
       // In the order of their coming, so that a large one is not overtaken for ever.
-      while active.count < limits.maximumSequences, let next = waiting.first, makesRoom(for: next) { admit(waiting.removeFirst()) }
+      while active.count < limits.maximumSequences, let next = waiting.first, makesRoom(for: next) {
+        admit(waiting.removeFirst())
+      }
       noteLoad()
       // Prompts take turns: the one whose last chunk is longest ago is next.
       let pending = active.filter { !$0.sequence.pendingPrompt.isEmpty }

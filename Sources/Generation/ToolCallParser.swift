@@ -97,7 +97,8 @@ public struct ToolCallParser: Sendable {
         return true
       }
       // White space may stand before a mark, and what begins like a mark may be one.
-      let begun = Self.marks.map { mark in (1..<mark.count).last { held.suffix($0).elementsEqual(mark.prefix($0)) } ?? 0 }.max() ?? 0
+      let begun =
+        Self.marks.map { mark in (1..<mark.count).last { held.suffix($0).elementsEqual(mark.prefix($0)) } ?? 0 }.max() ?? 0
       let certain = Self.trimmedEnd(held.dropLast(begun))
       if !certain.isEmpty { pieces.append(.content(String(decoding: certain, as: UTF8.self))) }
       held.removeFirst(certain.count)

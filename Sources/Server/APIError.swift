@@ -56,7 +56,8 @@ struct APIError: Error, Sendable, Equatable {
     switch error {
     case let error as APIError: self = error
     case let error as JSONError: self = .malformed("the body is no JSON: \(error)", code: "invalid_json")
-    case let error as TemplateError: self = .malformed("the model's chat template refuses the messages: \(error)", parameter: "messages")
+    case let error as TemplateError:
+      self = .malformed("the model's chat template refuses the messages: \(error)", parameter: "messages")
     case let error as GenerationError: self.init(error, retryAfter)
     default: self = .internalError("\(error)")
     }

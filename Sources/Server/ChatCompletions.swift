@@ -97,7 +97,8 @@ struct ChatFormat: Sendable {
     switch piece {
     case .reasoning(let text): ["content": nil, "reasoning_content": .string(text)]
     case .content(let text): ["content": .string(text)]
-    case .call(let index, let call): ["tool_calls": [.object([JSONMember(key: "index", value: .integer(index))] + members(call, index))]]
+    case .call(let index, let call):
+      ["tool_calls": [.object([JSONMember(key: "index", value: .integer(index))] + members(call, index))]]
     }
   }
 

@@ -46,7 +46,8 @@ struct CompletionRequest: Sendable {
     }
     let prompts = try Self.prompts(fields, served)
     guard prompts.count * count <= Self.mostAnswers else {
-      throw APIError.outOfRange("n", "found \(prompts.count) prompts with \(count) answers each, expected \(Self.mostAnswers) at most")
+      throw APIError.outOfRange(
+        "n", "found \(prompts.count) prompts with \(count) answers each, expected \(Self.mostAnswers) at most")
     }
     let suffix = try fields.string("suffix").flatMap { $0.isEmpty ? nil : $0 }
     var requests: [GenerationRequest] = [], echoes: [String] = []
@@ -65,7 +66,9 @@ struct CompletionRequest: Sendable {
 
   /// A text, ids, or an array of either.
   private static func prompts(_ fields: Fields, _ served: ServedModel) throws(APIError) -> [Prompt] {
-    guard let value = fields["prompt"] else { throw .malformed("prompt is missing", parameter: "prompt", code: "missing_parameter") }
+    guard let value = fields["prompt"] else {
+      throw .malformed("prompt is missing", parameter: "prompt", code: "missing_parameter")
+    }
     if let text = value.string { return [.text(text)] }
     guard let elements = value.elements else {
       throw fields.failure("prompt", expected: "a string, an array of strings, or an array of token ids")

@@ -63,7 +63,8 @@ struct Fields {
   func number(_ key: String, in range: ClosedRange<Double>) throws(APIError) -> Double? {
     guard let value = try number(key) else { return nil }
     guard range.contains(value) else {
-      throw .outOfRange(name(key), "found \(Self.text(value)), expected \(Self.text(range.lowerBound)) to \(Self.text(range.upperBound))")
+      throw .outOfRange(
+        name(key), "found \(Self.text(value)), expected \(Self.text(range.lowerBound)) to \(Self.text(range.upperBound))")
     }
     return value
   }

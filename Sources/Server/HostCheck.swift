@@ -36,7 +36,8 @@ struct HostCheck: RouterMiddleware {
     if request.method == .options, request.headers[.accessControlRequestMethod] != nil {
       var headers = Self.headers(origin)
       headers[.accessControlAllowMethods] = "GET, POST, OPTIONS"
-      headers[.accessControlAllowHeaders] = request.headers[.accessControlRequestHeaders] ?? "authorization, content-type, x-api-key"
+      headers[.accessControlAllowHeaders] =
+        request.headers[.accessControlRequestHeaders] ?? "authorization, content-type, x-api-key"
       headers[.accessControlMaxAge] = "600"
       return Response(status: .noContent, headers: headers)
     }

@@ -1,9 +1,9 @@
 internal import Foundation
+public import Swiftlet
 internal import SwiftletChatTemplates
 internal import SwiftletGeneration
 internal import SwiftletJSON
 internal import SwiftletTokenization
-public import Swiftlet
 
 /// A model and the name by which requests ask for it.
 public struct ServedModel: Sendable {

@@ -19,7 +19,9 @@ extension API {
         let pieces = ids.map { id -> JSONValue in
           let bytes = Array(tokenizer.bytes(of: id))
           let piece: JSONValue =
-            if let text = String(validating: bytes, as: UTF8.self) { .string(text) } else { .array(bytes.map { .integer(Int($0)) }) }
+            if let text = String(validating: bytes, as: UTF8.self) { .string(text) } else {
+              .array(bytes.map { .integer(Int($0)) })
+            }
           return ["id": .integer(Int(id)), "piece": piece]
         }
         return ["tokens": .array(pieces)]

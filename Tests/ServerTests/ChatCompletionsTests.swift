@@ -103,8 +103,10 @@ import Testing
       let texts = json["choices"]?.elements?.compactMap { $0["message"]?["content"]?.string } ?? []
       #expect(texts.count == 3 && Set(texts).count == 3)
       #expect(json["usage"]?["completion_tokens"]?.integer == 36)
-      let events = try await server.post("/chat/completions", TestServer.chat(["n": 3, "temperature": 1, "seed": 1, "stream": true]))
-        .events
+      let events = try await server.post(
+        "/chat/completions", TestServer.chat(["n": 3, "temperature": 1, "seed": 1, "stream": true])
+      )
+      .events
       for index in 0..<3 {
         let parts = events.compactMap { event -> String? in
           guard let choice = event["choices"]?.elements?.first, choice["index"]?.integer == index else { return nil }

@@ -105,7 +105,8 @@ import Testing
 
   @Test func unknownPlacesAndModels() async throws {
     try await TestServer.run { server in
-      for path in ["/nothing", "/v1/../../etc/passwd", "/models/../../../etc/passwd", "/v1/models/%2e%2e%2fetc%2fpasswd", "/%00"] {
+      for path in ["/nothing", "/v1/../../etc/passwd", "/models/../../../etc/passwd", "/v1/models/%2e%2e%2fetc%2fpasswd", "/%00"]
+      {
         let answer = try await server.exchange("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(answer.hasPrefix("HTTP/1.1 404") || answer.hasPrefix("HTTP/1.1 400"), "\(path): \(answer)")
         #expect(!answer.contains("root:"))
