@@ -18,11 +18,9 @@ struct API: Sendable {
     let limit = configuration.maximumBodyBytes
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge(context) }
     var bytes: [UInt8] = []
-    do {
-      for try await buffer in request.body {
-        guard bytes.count + buffer.readableBytes <= limit else { throw tooLarge(context) }
-        bytes.append(contentsOf: buffer.readableBytesView)
-      }
+    for try await buffer in request.body {
+      guard bytes.count + buffer.readableBytes <= limit else { throw tooLarge(context) }
+      bytes.append(contentsOf: buffer.readableBytesView)
     }
     let body = bytes
     return try await Self.apart { try JSONValue(parsing: body) }
