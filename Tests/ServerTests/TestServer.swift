@@ -43,15 +43,17 @@ struct TestServer {
   }
 
   /// Runs `body` beside a server of the model `tiny`, which is stopped then.
+  /// - Parameter path: of another model than the tiny one.
   static func run<Value: Sendable>(
-    opensThought: Bool = false, hasTemplate: Bool = true, contextLength: Int? = nil, limits: EngineLimits = EngineLimits(),
+    model path: String? = nil, opensThought: Bool = false, hasTemplate: Bool = true, contextLength: Int? = nil,
+    limits: EngineLimits = EngineLimits(),
     change: (inout ServerConfiguration) -> Void = { _ in }, _ body: @Sendable (TestServer) async throws -> Value
   ) async throws -> Value {
     let folder = try TemporaryFolder()
     defer { withExtendedLifetime(folder) {} }
-    let path = try TinyModels.chat(
+    let tiny = try TinyModels.chat(
       in: folder.path, opensThought: opensThought, hasTemplate: hasTemplate, contextLength: contextLength)
-    let model = try LanguageModel(path: path, threadCount: 2, limits: limits)
+    let model = try LanguageModel(path: path ?? tiny, threadCount: 2, limits: limits)
     var configuration = ServerConfiguration(port: 0, drainTimeout: .seconds(5))
     change(&configuration)
     let log = Log()
