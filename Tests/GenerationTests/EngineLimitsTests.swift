@@ -50,7 +50,8 @@ import Testing
       return answers
     }
     for index in 0..<5 {
-      #expect(answers[index] == (try await EngineTests.collect(free, Self.prompt(60, index), Self.options(40)).tokens))
+      let alone = try await EngineTests.collect(free, Self.prompt(60, index), Self.options(40))
+      #expect(answers[index] == alone.tokens)
     }
   }
 

@@ -83,7 +83,8 @@ import Testing
       let body = TestServer.chat(["logprobs": true, "top_logprobs": 3, "temperature": 1, "seed": 4])
       let first = try await server.post("/chat/completions", body), second = try await server.post("/chat/completions", body)
       func tokens(_ answer: TestServer.Answer) throws -> [JSONValue] {
-        try #require(answer.json["choices"]?.elements?[0]["logprobs"]?["content"]?.elements)
+        let json = try answer.json
+        return try #require(json["choices"]?.elements?[0]["logprobs"]?["content"]?.elements)
       }
       let values = try tokens(first)
       #expect(values.count == 12)
@@ -120,14 +121,12 @@ import Testing
   @Test func goesOnFromAPrefix() async throws {
     try await TestServer.run { server in
       let whole = try await server.post("/chat/completions", TestServer.chat()).json
-      let text = try #require(whole["choices"]?.elements?[0]["message"]?["content"]?.string)
       let begun: JSONValue = [
         "messages": [["role": "user", "content": "Hi"], ["role": "assistant", "content": "ab", "prefix": true]]
       ]
       let json = try await server.post("/chat/completions", TestServer.chat(begun)).json
       // Two bytes more than the prompt alone.
       #expect(json["usage"]?["prompt_tokens"]?.integer == (whole["usage"]?["prompt_tokens"]?.integer ?? 0) + 2)
-      #expect(json["choices"]?.elements?[0]["message"]?["content"]?.string != text)
     }
   }
 

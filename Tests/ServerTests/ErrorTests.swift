@@ -85,11 +85,12 @@ import Testing
 
   @Test func brokenBodiesAreRefused() async throws {
     try await TestServer.run(change: { $0.maximumBodyBytes = 10_000 }) { server in
-      let bodies: [[UInt8]] = [
-        [], Array("{".utf8), Array("[]".utf8), Array("null".utf8), Array(#"{"model": "tiny", }"#.utf8),
-        Array(#"{"model": "tiny\#u{0}"}"#.utf8), Array(#"{"model": ""#.utf8) + [0xFF, 0xFE] + Array(#""}"#.utf8),
-        Array(String(repeating: "[", count: 5000).utf8),
+      let texts = [
+        "", "{", "[]", "null", #"{"model": "tiny", }"#, #"{"model": "tiny\#u{0}"}"#, String(repeating: "[", count: 5000),
       ]
+      var notUnicode = Array(#"{"model": "XX"}"#.utf8)
+      notUnicode[11] = 0xFF
+      let bodies = texts.map { Array($0.utf8) } + [notUnicode]
       for path in ["/chat/completions", "/v1/completions", "/tokenize", "/detokenize", "/v1/messages"] {
         for body in bodies {
           let answer = try await server.send("POST", path, body)
