@@ -33,7 +33,7 @@ kernel-checks:
 CLIENTS = $(SCRATCH)/clients
 client-tests: build
 	test -x $(CLIENTS)/bin/python || python3 -m venv $(CLIENTS)
-	$(CLIENTS)/bin/pip install --quiet openai anthropic
+	$(CLIENTS)/bin/pip install --quiet openai anthropic httpx
 	$(CLIENTS)/bin/python Tests/ServerTests/clients.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
 
 lint:

@@ -2,7 +2,7 @@
 
     python Tests/ServerTests/clients.py --swiftlet .build/release/swiftlet [--model smollm2]
 
-Needs the packages openai and anthropic (`make client-tests` installs them) and the small real model.
+Needs the packages openai, anthropic and httpx (`make client-tests` installs them) and the small real model.
 """
 
 import argparse
