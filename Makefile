@@ -5,7 +5,7 @@ SCRATCH ?= .build
 FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
 BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 
-.PHONY: build chat test kernel-checks mutations lint format oracle install-dependencies
+.PHONY: build chat test kernel-checks client-tests mutations lint format oracle install-dependencies
 
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
@@ -28,6 +28,13 @@ test: install-dependencies
 # Every operation of every kernel variant, here and on old x86 CPUs and arm64 under QEMU; docs/kernels.md tells of the others.
 kernel-checks:
 	SWIFT=$(SWIFT) KERNEL_CHECKS_BUILD=$(SCRATCH)/kernel-checks Tests/KernelChecks/run.sh
+
+# The server with the clients of OpenAI and Anthropic from Python's package index, and the small real model.
+CLIENTS = $(SCRATCH)/clients
+client-tests: build
+	test -x $(CLIENTS)/bin/python || python3 -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet openai anthropic httpx
+	$(CLIENTS)/bin/python Tests/ServerTests/clients.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Examples

@@ -43,8 +43,12 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "CSwiftletKernels", path: "Sources/Kernels", publicHeadersPath: "include"),
@@ -74,12 +78,25 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
       ]),
+    module(
+      "Server",
+      dependencies: [
+        "Swiftlet", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization", "SwiftletChatTemplates",
+        "SwiftletCheckpoints", "SwiftletJSON", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
     .executableTarget(
       name: "SwiftletCommand",
       dependencies: [
-        "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletTensors", "SwiftletModels", "SwiftletCheckpoints",
+        "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletServer", "SwiftletTensors", "SwiftletModels",
+        "SwiftletCheckpoints",
         "SwiftletConversion", "SwiftletTokenization", "SwiftletJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       path: "Sources/Command", swiftSettings: swiftSettings),
     example("Chat"),
@@ -112,6 +129,15 @@ let package = Package(
         "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
+    tests(
+      "Server",
+      dependencies: [
+        "SwiftletServer", "Swiftlet", "SwiftletGeneration", "SwiftletJSON", "SwiftletTestSupport",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"), .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
     // The command's tests run the built command.
     tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON", "SwiftletTestSupport"]),
     // Broken inputs for every parser, for the tests and for `make mutations`.

@@ -23,8 +23,8 @@ struct SwiftletCommand: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      RunCommand.self, ChatCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, RemoveCommand.self,
-      CacheCommand.self,
+      RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
+      RemoveCommand.self, CacheCommand.self,
       TokenizeCommand.self, ConvertCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
     ])
 

@@ -17,6 +17,13 @@ final class ActiveSequence {
   private var stops: StopDetector
   private var reasoning: ReasoningParser
   private let ends: Set<Int32>
+  /// Tokens that belong to the thought.
+  private var reasoningTokens = 0
+  /// Tokens to come whatever the model says, and whether they were begun.
+  private var forced: ArraySlice<Int32> = []
+  private var hasForced = false
+  /// When a chunk of its prompt was last computed, in chunks of all prompts.
+  var lastChunk = 0
   private var startTime: ContinuousClock.Instant?
   private var firstTokenTime: ContinuousClock.Instant?
   private(set) var isFinished = false
@@ -50,9 +57,11 @@ final class ActiveSequence {
 
   /// Chooses the next token from the logits of the last, and ends the answer when it is time.
   func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
-    guard let token = sampler.sample(logits, position: tokens.count, kernels: kernels) else {
+    let likelihoods = request.options.topLogProbabilities.map { LogProbabilities(logits, top: $0) }
+    guard let chosen = sampler.sample(logits, position: tokens.count, kernels: kernels) else {
       return fail(GenerationError.notANumber(position: tokens.count))
     }
+    let token = forcedToken() ?? chosen
     if firstTokenTime == nil {
       firstTokenTime = .now
       events.yield(.promptDone(tokens: request.prompt.count, cached: cachedTokens, seconds: seconds(from: startTime)))
@@ -60,11 +69,15 @@ final class ActiveSequence {
     tokens.append(token)
     sampler.accept(token)
     drafter?.append(token)
-    if ends.contains(token) {
-      events.yield(.token(id: token, parts: []))
-      return finish(.stop)
-    }
-    events.yield(.token(id: token, parts: parts(of: stops.append(decoder?.append(token) ?? ""))))
+    let isEnd = ends.contains(token), wasThinking = reasoning.isThinking
+    let parts = isEnd ? [] : parts(of: stops.append(decoder?.append(token) ?? ""))
+    let isReasoning = request.splitsReasoning && !isEnd && (wasThinking || reasoning.isThinking)
+    if isReasoning { reasoningTokens += 1 }
+    events.yield(
+      .token(
+        GeneratedToken(
+          id: token, parts: parts, isReasoning: isReasoning, isEnd: isEnd, logProbabilities: likelihoods?.of(token))))
+    if isEnd { return finish(.stop) }
     let generated = tokens.count - request.prompt.count
     if stops.isStopped {
       finish(.stop)
@@ -72,6 +85,15 @@ final class ActiveSequence {
       // The last token of a full context is shown, but there is no place to compute what follows it.
       finish(.length)
     }
+  }
+
+  /// The next of the tokens that end a thought which has become too long.
+  private func forcedToken() -> Int32? {
+    if let limit = request.thoughtLimit, !hasForced, reasoning.isThinking, reasoningTokens >= limit.tokens {
+      forced = limit.closing[...]
+      hasForced = true
+    }
+    return forced.popFirst()
   }
 
   /// Guesses the next tokens, as many as there is place for.
@@ -129,8 +151,9 @@ final class ActiveSequence {
     let rest = stops.isStopped ? "" : stops.append(decoder?.finish() ?? "") + stops.finish()
     let last = parts(of: rest) + reasoning.finish()
     let summary = GenerationSummary(
-      finishReason: reason, parts: last, promptTokens: request.prompt.count, cachedTokens: cachedTokens,
-      completionTokens: tokens.count - request.prompt.count, prefillSeconds: seconds(from: startTime, to: firstTokenTime),
+      finishReason: reason, stopText: stops.found, parts: last, promptTokens: request.prompt.count, cachedTokens: cachedTokens,
+      completionTokens: tokens.count - request.prompt.count, reasoningTokens: reasoningTokens,
+      prefillSeconds: seconds(from: startTime, to: firstTokenTime),
       decodeSeconds: seconds(from: firstTokenTime), drafts: drafter?.counts)
     events.yield(.finished(summary))
     events.finish()

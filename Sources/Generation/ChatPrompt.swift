@@ -24,6 +24,9 @@ public struct ChatPrompt: Sendable {
     ]
   }
 
+  /// Whether a rendered prompt ends inside a thought, as those of reasoning models do.
+  public static func opensThought(_ prompt: String) -> Bool { ReasoningParser.opensThought(prompt) }
+
   /// The prompt that lets the model answer next.
   /// - Parameters:
   ///   - messages: an array of objects with `role` and `content`.

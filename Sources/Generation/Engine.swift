@@ -14,23 +14,26 @@ public final class Engine: Sendable {
   public let contextLength: Int
   private let tokenizer: Tokenizer?
   private let inbox = Inbox()
+  private let limits: EngineLimits
+  private let counters = EngineCounters()
 
   /// - Parameters:
   ///   - tokenizer: turns tokens into text; without one, events carry ids alone.
   ///   - contextLength: at most the model's own; nil for that.
   ///   - endTokens: tokens that end an answer.
-  ///   - maximumSequences: how many requests are served at once; the others wait.
+  ///   - limits: how many requests are served at once, and what they may take together.
   public init(
     decoder: Decoder, tokenizer: Tokenizer?, endTokens: Set<Int32>, threadCount: Int, contextLength: Int? = nil,
-    maximumSequences: Int = 64, kernels: Kernels = .best
+    limits: EngineLimits = EngineLimits(), kernels: Kernels = .best
   ) {
     self.decoder = decoder
     self.tokenizer = tokenizer
+    self.limits = limits
     self.contextLength = min(contextLength ?? decoder.configuration.contextLength, decoder.configuration.contextLength)
-    let thread = Thread { [decoder, inbox, contextLength = self.contextLength] in
+    let thread = Thread { [decoder, inbox, counters, contextLength = self.contextLength] in
       let loop = EngineLoop(
         decoder: decoder, tokenizer: tokenizer, endTokens: endTokens, contextLength: contextLength,
-        maximumSequences: maximumSequences, compute: Compute(threadCount: threadCount, kernels: kernels), inbox: inbox)
+        limits: limits, compute: Compute(threadCount: threadCount, kernels: kernels), inbox: inbox, counters: counters)
       loop.run()
     }
     thread.name = "swiftlet-engine"
@@ -39,6 +42,9 @@ public final class Engine: Sendable {
   }
 
   deinit { inbox.stop() }
+
+  /// What the engine has to do at the moment.
+  public var load: EngineLoad { counters.load }
 
   /// Starts a request. Its events come in order; a consumer that goes away ends it at the next token.
   /// - Throws: `GenerationError` when prompt or options cannot be served; while streaming, when the model is broken, or
@@ -58,24 +64,43 @@ public final class Engine: Sendable {
     if let outside = request.prompt.first(where: { !(0..<vocabularySize).contains(Int($0)) }) {
       throw .tokenOutOfRange(id: Int(outside), vocabularySize: vocabularySize)
     }
+    let cacheBytes = try cacheBytes(of: request)
+    try counters.enqueue(limits)
     let (stream, continuation) = AsyncThrowingStream.makeStream(of: GenerationEvent.self)
-    let submission = Submission(request: request, events: continuation)
+    let submission = Submission(request: request, cacheBytes: cacheBytes, events: continuation)
     continuation.onTermination = { reason in
       if case .cancelled = reason { submission.isCancelled.store(true, ordering: .relaxed) }
     }
     inbox.add(submission)
     return GenerationStream(engine: self, submission: submission, events: stream)
   }
+
+  /// The most that a request's cache takes.
+  /// - Throws: `GenerationError.cacheTooSmall` when that is never free.
+  private func cacheBytes(of request: GenerationRequest) throws(GenerationError) -> Int {
+    let rest = contextLength - request.prompt.count
+    let positions = request.prompt.count + min(rest, request.options.maximumResponseTokens ?? rest)
+    let bytes = decoder.cacheBytes(positions: positions)
+    if let allowed = limits.cacheBytes, bytes > allowed {
+      throw .cacheTooSmall(tokens: positions, bytes: bytes, allowed: allowed)
+    }
+    return bytes
+  }
 }
 
 /// A request as it is handed to the engine's thread.
 final class Submission: Sendable {
   let request: GenerationRequest
+  /// The most that its cache takes.
+  let cacheBytes: Int
   let events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
   let isCancelled = Atomic<Bool>(false)
 
-  init(request: GenerationRequest, events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation) {
+  init(
+    request: GenerationRequest, cacheBytes: Int, events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+  ) {
     self.request = request
+    self.cacheBytes = cacheBytes
     self.events = events
   }
 }

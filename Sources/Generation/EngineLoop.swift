@@ -19,26 +19,30 @@ final class EngineLoop {
   private let tokenizer: Tokenizer?
   private let endTokens: Set<Int32>
   private let contextLength: Int
-  private let maximumSequences: Int
+  private let limits: EngineLimits
   private let compute: Compute
   private let inbox: Inbox
+  private let counters: EngineCounters
   private var waiting: [Submission] = []
   private var active: [(submission: Submission, sequence: ActiveSequence)] = []
   /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again; the first `promptCount` of
   /// them were the prompt.
   private var kept: [(tokens: [Int32], promptCount: Int, cache: KeyValueCache)] = []
+  /// Chunks of prompts computed so far.
+  private var chunkCount = 0
 
   init(
-    decoder: Decoder, tokenizer: Tokenizer?, endTokens: Set<Int32>, contextLength: Int, maximumSequences: Int, compute: Compute,
-    inbox: Inbox
+    decoder: Decoder, tokenizer: Tokenizer?, endTokens: Set<Int32>, contextLength: Int, limits: EngineLimits,
+    compute: Compute, inbox: Inbox, counters: EngineCounters
   ) {
     self.decoder = decoder
     self.tokenizer = tokenizer
     self.endTokens = endTokens
     self.contextLength = contextLength
-    self.maximumSequences = maximumSequences
+    self.limits = limits
     self.compute = compute
     self.inbox = inbox
+    self.counters = counters
   }
 
   func run() {
@@ -46,18 +50,50 @@ final class EngineLoop {
       waiting += submissions
       for (submission, sequence) in active where submission.isCancelled.load(ordering: .relaxed) { sequence.cancel() }
       retire()
-      while active.count < maximumSequences, !waiting.isEmpty { admit(waiting.removeFirst()) }
-      if let next = active.first(where: { !$0.sequence.pendingPrompt.isEmpty }) { computePrompt(next.sequence) }
+      dropCancelled()
+      // In the order of their coming, so that a large one is not overtaken for ever.
+      while active.count < limits.maximumSequences, let next = waiting.first, makesRoom(for: next) {
+        admit(waiting.removeFirst())
+      }
+      noteLoad()
+      // Prompts take turns: the one whose last chunk is longest ago is next.
+      let pending = active.filter { !$0.sequence.pendingPrompt.isEmpty }
+      if let next = pending.min(by: { $0.sequence.lastChunk < $1.sequence.lastChunk }) { computePrompt(next.sequence) }
       decodeStep()
       retire()
+      noteLoad()
     }
     for submission in waiting + active.map(\.submission) + inbox.drain() {
       submission.events.finish(throwing: GenerationError.engineStopped)
     }
   }
 
+  /// Ends waiting requests that nobody waits for any more.
+  private func dropCancelled() {
+    waiting.removeAll { submission in
+      guard submission.isCancelled.load(ordering: .relaxed) else { return false }
+      submission.events.finish()
+      counters.dequeue(isActive: false)
+      return true
+    }
+  }
+
+  private var reservedBytes: Int { active.reduce(0) { $0 + $1.submission.cacheBytes } }
+  private var keptBytes: Int { kept.reduce(0) { $0 + decoder.cacheBytes(positions: $1.cache.count) } }
+
+  private func noteLoad() { counters.set(active: active.count, reserved: reservedBytes, kept: keptBytes) }
+
+  /// Whether a request's cache fits beside those of the active ones. Kept caches give way, the oldest first.
+  private func makesRoom(for submission: Submission) -> Bool {
+    guard let allowed = limits.cacheBytes else { return true }
+    let needed = reservedBytes + submission.cacheBytes
+    guard needed <= allowed else { return false }
+    while !kept.isEmpty, needed + keptBytes > allowed { kept.removeFirst() }
+    return true
+  }
+
   private func admit(_ submission: Submission) {
-    guard !submission.isCancelled.load(ordering: .relaxed) else { return submission.events.finish() }
+    counters.dequeue(isActive: true)
     let cache = takeCache(for: submission.request.prompt)
     var drafting = submission.request.options.drafting
     if drafting == .automatic { drafting = decoder.predictsFurtherTokens ? .multiTokenPrediction : .none }
@@ -84,6 +120,8 @@ final class EngineLoop {
 
   private func computePrompt(_ sequence: ActiveSequence) {
     sequence.noteStart()
+    chunkCount += 1
+    sequence.lastChunk = chunkCount
     let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
     let isLast = chunk.count == pending.count
     let input = Decoder.Input(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)

@@ -30,13 +30,15 @@ public struct GenerationOptions: Sendable, Equatable {
   public var drafting: Drafting
   /// The most tokens to guess at once.
   public var maximumDraftTokens: Int
+  /// Each token comes with its log-probability and those of so many most likely ones; nil computes none.
+  public var topLogProbabilities: Int?
 
   /// Temperature 0.6 and top-p 0.95 are what DeepSeek advises for R1.
   public init(
     temperature: Double = 0.6, topK: Int = 0, topP: Double = 0.95, minP: Double = 0, repetitionPenalty: Double = 1,
     frequencyPenalty: Double = 0, presencePenalty: Double = 0, logitBias: [Int32: Double] = [:], seed: UInt64 = 0,
     sampleIndex: Int = 0, stop: [String] = [], maximumResponseTokens: Int? = nil, ignoresEnd: Bool = false,
-    drafting: Drafting = .automatic, maximumDraftTokens: Int = 8
+    drafting: Drafting = .automatic, maximumDraftTokens: Int = 8, topLogProbabilities: Int? = nil
   ) {
     self.temperature = temperature
     self.topK = topK
@@ -53,6 +55,7 @@ public struct GenerationOptions: Sendable, Equatable {
     self.ignoresEnd = ignoresEnd
     self.drafting = drafting
     self.maximumDraftTokens = maximumDraftTokens
+    self.topLogProbabilities = topLogProbabilities
   }
 
   /// How a token is chosen, in the shape of Apple's Foundation Models.
@@ -114,6 +117,9 @@ public struct GenerationOptions: Sendable, Equatable {
     guard (1...64).contains(maximumDraftTokens) else {
       throw .invalidOption(name: "draft_tokens", reason: "found \(maximumDraftTokens), expected 1 to 64")
     }
+    guard (0...20).contains(topLogProbabilities ?? 0) else {
+      throw .invalidOption(name: "top_logprobs", reason: "found \(topLogProbabilities ?? 0), expected 0 to 20")
+    }
     for (id, bias) in logitBias {
       guard (0..<vocabularySize).contains(Int(id)) else {
         throw .invalidOption(name: "logit_bias", reason: "found token \(id), expected ids below \(vocabularySize)")
@@ -138,6 +144,10 @@ public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible
   case notANumber(position: Int)
   /// The engine was stopped while the answer was being made.
   case engineStopped
+  /// As many requests wait as may.
+  case queueFull(waiting: Int)
+  /// Prompt and answer together take more of the cache than there is memory for.
+  case cacheTooSmall(tokens: Int, bytes: Int, allowed: Int)
 
   public var description: String {
     switch self {
@@ -149,6 +159,10 @@ public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible
     case .notANumber(let position):
       "the model computed no valid number for any token at position \(position); its weights are broken"
     case .engineStopped: "the engine was stopped"
+    case .queueFull(let waiting): "\(waiting) requests are waiting already; try again later"
+    case .cacheTooSmall(let tokens, let bytes, let allowed):
+      "prompt and answer of up to \(tokens) tokens take \(MemoryError.text(bytes)) of cache, but there is room for "
+        + "\(MemoryError.text(allowed)); shorten the prompt or ask for fewer tokens"
     }
   }
 }

@@ -15,6 +15,8 @@ public struct LoadedModel: Sendable {
   public let template: TemplateSource?
   /// Tokens that end an answer.
   public let endTokens: Set<Int32>
+  /// Bytes that are left for the caches of all conversations together; nil when no limits were given.
+  public let cacheMemory: Int?
   /// What generation_config.json in the folder, or beside the GGUF file, advises.
   public let advisedOptions: GenerationOptions
 
@@ -31,23 +33,26 @@ public struct LoadedModel: Sendable {
       if let limits { try MemoryPlan.checkAddresses(path: path, files: files(), limits: limits) }
     }
 
-    func decoder(_ configuration: ModelConfiguration, _ weights: WeightSource) throws -> Decoder {
-      guard let limits else { return try Decoder(configuration, weights: weights) }
+    /// The decoder, and the bytes that are left for caches.
+    func decoder(_ configuration: ModelConfiguration, _ weights: WeightSource) throws -> (Decoder, cacheMemory: Int?) {
+      guard let limits else { return (try Decoder(configuration, weights: weights), nil) }
       let needs = MemoryNeeds(configuration, weights: weights)
-      func expertMemory(packsIntoFile: Bool) throws(MemoryError) -> Int? {
+      func plan(packsIntoFile: Bool) throws(MemoryError) -> MemoryPlan {
         try MemoryPlan(
           needs, path: weights.path, experts: experts, contextLength: contextLength,
           modelContextLength: configuration.contextLength, limits: limits, packsIntoFile: packsIntoFile,
-          addressesInUse: MemoryPlan.addressesInUse()
-        ).expertMemory
+          addressesInUse: MemoryPlan.addressesInUse())
       }
-      if let cache,
-        let decoder = try Decoder.cached(
-          in: cache, configuration, weights: weights, needs: needs, expertMemory: expertMemory(packsIntoFile: true))
-      {
-        return decoder
+      if let cache {
+        let plan = try plan(packsIntoFile: true)
+        if let decoder = try Decoder.cached(
+          in: cache, configuration, weights: weights, needs: needs, expertMemory: plan.expertMemory)
+        {
+          return (decoder, plan.cacheMemory)
+        }
       }
-      return try Decoder(configuration, weights: weights, expertMemory: expertMemory(packsIntoFile: false))
+      let plan = try plan(packsIntoFile: false)
+      return (try Decoder(configuration, weights: weights, expertMemory: plan.expertMemory), plan.cacheMemory)
     }
   }
 
@@ -78,7 +83,7 @@ public struct LoadedModel: Sendable {
     let file = try GGUFFile(path: path)
     self.path = path
     weights = .gguf(file)
-    decoder = try memory.decoder(ModelConfiguration(gguf: file), weights)
+    (decoder, cacheMemory) = try memory.decoder(ModelConfiguration(gguf: file), weights)
     let tokenizer = try Tokenizer(gguf: file)
     self.tokenizer = tokenizer
     template = try named ?? Self.template(of: file)
@@ -96,7 +101,7 @@ public struct LoadedModel: Sendable {
       (try? FileManager.default.contentsOfDirectory(atPath: path))?.filter { $0.hasSuffix(".safetensors") }.map(files.path) ?? [],
       path: path)
     weights = .safetensors(try SafetensorsFolder(path: path))
-    decoder = try memory.decoder(configuration, weights)
+    (decoder, cacheMemory) = try memory.decoder(configuration, weights)
     tokenizer = try files.tokenizer()
     template = try named ?? files.template()
     advisedOptions = try files.advisedOptions()

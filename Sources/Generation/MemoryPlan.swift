@@ -27,6 +27,8 @@ public struct MemoryPlan: Sendable, Equatable {
 
   /// Bytes of experts in memory at once; nil when all of them may be.
   public var expertMemory: Int?
+  /// Bytes that are left for the caches of all sequences together.
+  public var cacheMemory: Int
 
   /// - Parameters:
   ///   - path: of the model, for errors.
@@ -96,6 +98,13 @@ public struct MemoryPlan: Sendable, Equatable {
       expertMemory = max(left, held.bytes)
     }
     self.expertMemory = expertMemory
+    // A sixteenth stays free here too.
+    let others = Self.sum(own.dropFirst().map(\.bytes) + [weights.bytes, expertMemory ?? held.bytes])
+    cacheMemory = max(cache.bytes, limits.resident.bytes / 16 * 15 - others)
+    if let data = limits.data {
+      let others = Self.sum((ownPacked + own.dropFirst()).map(\.bytes) + [expertMemory ?? 0])
+      cacheMemory = max(cache.bytes, min(cacheMemory, data.bytes / 16 * 15 - others))
+    }
   }
 
   /// Numbers that are not negative; what is too large becomes the largest, which fits nowhere.
@@ -170,7 +179,7 @@ public enum MemoryError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// `8.91 GB`
-  private static func text(_ bytes: Int) -> String {
+  static func text(_ bytes: Int) -> String {
     bytes < 1_000_000
       ? String(format: "%.1f kB", Double(bytes) / 1e3)
       : bytes < 1_000_000_000 ? String(format: "%.1f MB", Double(bytes) / 1e6) : String(format: "%.2f GB", Double(bytes) / 1e9)

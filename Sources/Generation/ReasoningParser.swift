@@ -29,6 +29,9 @@ struct ReasoningParser {
     trimmedEnd(Array(prompt.utf8.suffix(64))).suffix(open.count).elementsEqual(open)
   }
 
+  /// Whether what comes next belongs to a thought.
+  var isThinking: Bool { if case .thinking = state { true } else { false } }
+
   mutating func append(_ text: String) -> [AnswerPart] {
     held += text.utf8
     var parts: [AnswerPart] = []

@@ -6,12 +6,30 @@ public struct GenerationRequest: Sendable {
   public var promptOpensThought: Bool
   /// Whether thoughts are told apart from the answer; else all is content.
   public var splitsReasoning: Bool
+  /// Ends a long thought; nil lets it take as long as the answer may be.
+  public var thoughtLimit: ThoughtLimit?
 
-  public init(prompt: [Int32], options: GenerationOptions, promptOpensThought: Bool = false, splitsReasoning: Bool = true) {
+  public init(
+    prompt: [Int32], options: GenerationOptions, promptOpensThought: Bool = false, splitsReasoning: Bool = true,
+    thoughtLimit: ThoughtLimit? = nil
+  ) {
     self.prompt = prompt
     self.options = options
     self.promptOpensThought = promptOpensThought
     self.splitsReasoning = splitsReasoning
+    self.thoughtLimit = thoughtLimit
+  }
+}
+
+/// After so many tokens of thought, the tokens that end it are taken instead of those that the model would choose.
+public struct ThoughtLimit: Sendable, Equatable {
+  public var tokens: Int
+  /// `</think>` and what stands around it.
+  public var closing: [Int32]
+
+  public init(tokens: Int, closing: [Int32]) {
+    self.tokens = tokens
+    self.closing = closing
   }
 }
 
@@ -19,9 +37,35 @@ public struct GenerationRequest: Sendable {
 public enum GenerationEvent: Sendable {
   /// The prompt was computed; `cached` of its tokens were known from an earlier request.
   case promptDone(tokens: Int, cached: Int, seconds: Double)
-  /// A token was chosen, and this much text became certain.
-  case token(id: Int32, parts: [AnswerPart])
+  /// A token was chosen.
+  case token(GeneratedToken)
   case finished(GenerationSummary)
+}
+
+/// A token of an answer.
+public struct GeneratedToken: Sendable {
+  public var id: Int32
+  /// The text that became certain with it.
+  public var parts: [AnswerPart]
+  /// Whether it belongs to a thought, whose tags included.
+  public var isReasoning: Bool
+  /// Whether it is a token that ends the answer, which has no text.
+  public var isEnd: Bool
+  /// How likely the model held it; nil unless `GenerationOptions.topLogProbabilities` asks.
+  public var logProbabilities: TokenLogProbabilities?
+}
+
+/// Logarithms of probabilities, of the softmax of the model's logits as they are: before temperature, penalties and biases.
+public struct TokenLogProbabilities: Sendable, Equatable {
+  public struct Candidate: Sendable, Equatable {
+    public var id: Int32
+    public var logProbability: Double
+  }
+
+  /// Of the token that was chosen.
+  public var chosen: Double
+  /// The most likely tokens, the likeliest first, of equals the lower id first.
+  public var top: [Candidate]
 }
 
 /// Why an answer ended.
@@ -34,11 +78,15 @@ public enum FinishReason: String, Sendable {
 
 public struct GenerationSummary: Sendable {
   public var finishReason: FinishReason
+  /// The stop text that ended the answer, where one did.
+  public var stopText: String?
   /// Text that was held back until the end was known.
   public var parts: [AnswerPart]
   public var promptTokens: Int
   public var cachedTokens: Int
   public var completionTokens: Int
+  /// How many of these belong to the thought.
+  public var reasoningTokens: Int
   /// Seconds from the first prompt token computed to the first token chosen.
   public var prefillSeconds: Double
   /// Seconds from the first token chosen to the last.

@@ -1,11 +1,17 @@
 /// Ends a text before the first of some stop texts, and holds back what could be the beginning of one.
 struct StopDetector {
+  private let texts: [String]
   private let stops: [[UInt8]]
   private var held: [UInt8] = []
   /// Whether a stop text was found. Nothing comes out any more.
-  private(set) var isStopped = false
+  var isStopped: Bool { found != nil }
+  /// The stop text that was found.
+  private(set) var found: String?
 
-  init(_ stops: [String]) { self.stops = stops.map { Array($0.utf8) } }
+  init(_ stops: [String]) {
+    texts = stops
+    self.stops = stops.map { Array($0.utf8) }
+  }
 
   /// The text that is certain to come before any stop text. `text` holds whole scalars, and so does what comes out.
   mutating func append(_ text: String) -> String {
@@ -13,7 +19,7 @@ struct StopDetector {
     if isStopped { return "" }
     held += text.utf8
     if let start = firstStop() {
-      isStopped = true
+      found = zip(texts, stops).first { held[start...].starts(with: $1) }?.0
       defer { held = [] }
       return String(decoding: held[..<start], as: UTF8.self)
     }

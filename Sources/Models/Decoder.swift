@@ -79,6 +79,12 @@ public struct Decoder: Sendable {
     KeyValueCache(layout: cacheLayout, capacity: capacity)
   }
 
+  /// Bytes that the cache of a sequence of so many positions takes.
+  public func cacheBytes(positions: Int) -> Int {
+    let length = KeyValueBlocks.blockLength
+    return (positions + length - 1) / length * cacheLayout.blockBytes
+  }
+
   private var cacheLayout: KeyValueCache.Layout {
     KeyValueCache.Layout(configuration, layerCount: layers.count + (prediction == nil ? 0 : 1), type: cacheType)
   }

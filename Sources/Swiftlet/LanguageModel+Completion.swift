@@ -65,9 +65,9 @@ public struct Completion: Sendable {
     let parts: [AnswerPart]
     switch event {
     case .promptDone: parts = []
-    case .token(let id, let new):
-      tokens.append(id)
-      parts = new
+    case .token(let token):
+      tokens.append(token.id)
+      parts = token.parts
     case .finished(let summary):
       self.summary = summary
       parts = summary.parts

@@ -20,14 +20,16 @@ public final class LanguageModel: Sendable {
   ///   - contextLength: the most positions of a conversation, which must fit into memory; nil for the model's own, as far as it fits.
   ///   - experts: where the experts of a mixture are. On disk, models run that are larger than memory.
   ///   - memory: how much memory the model may take.
+  ///   - limits: how many requests are served at once and may wait; all caches then stay within the memory there is. nil for any
+  ///     number, and caches as large as they get.
   ///   - cache: a folder that keeps weights in the order in which they are computed with, so that the model starts at once from the
   ///     second time on; nil to make that order in memory every time.
   /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
   ///   fit into memory.
   public init(
     path: String, template: TemplateSource? = nil, threadCount: Int? = nil, contextLength: Int? = nil,
-    experts: ExpertPlacement = .memory,
-    memory: MemoryLimits = .current, cache: PackedWeightCache? = nil
+    experts: ExpertPlacement = .memory, memory: MemoryLimits = .current, limits: EngineLimits? = nil,
+    cache: PackedWeightCache? = nil
   ) throws {
     loaded = try LoadedModel(
       path: path, template: template, experts: experts, contextLength: contextLength, limits: memory, cache: cache)
@@ -36,9 +38,12 @@ public final class LanguageModel: Sendable {
     } else {
       chatPrompt = nil
     }
+    var engineLimits = limits ?? EngineLimits()
+    if limits != nil, engineLimits.cacheBytes == nil { engineLimits.cacheBytes = loaded.cacheMemory }
     engine = Engine(
       decoder: loaded.decoder, tokenizer: loaded.tokenizer, endTokens: loaded.endTokens,
-      threadCount: threadCount ?? ProcessInfo.processInfo.activeProcessorCount, contextLength: contextLength)
+      threadCount: threadCount ?? ProcessInfo.processInfo.activeProcessorCount, contextLength: contextLength,
+      limits: engineLimits)
   }
 }
 

@@ -21,7 +21,7 @@ import Testing
     var answer = Answer(tokens: []), drafts: DraftCounts?
     for try await event in try engine.generate(GenerationRequest(prompt: prompt, options: options)) {
       switch event {
-      case .token(let id, _): answer.tokens.append(id)
+      case .token(let token): answer.tokens.append(token.id)
       case .finished(let summary):
         answer.reason = summary.finishReason
         drafts = summary.drafts

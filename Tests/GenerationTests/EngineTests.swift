@@ -20,8 +20,7 @@ import Testing
     let loaded = try LoadedModel(path: folder.appendingPathComponent(name).path)
     return Engine(
       decoder: loaded.decoder, tokenizer: loaded.tokenizer, endTokens: loaded.endTokens, threadCount: threads,
-      contextLength: context,
-      maximumSequences: sequences)
+      contextLength: context, limits: EngineLimits(maximumSequences: sequences))
   }
 
   static func collect(_ engine: Engine, _ prompt: [Int32], _ options: GenerationOptions) async throws -> Completion {

@@ -1,0 +1,126 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import NIOPosix
+internal import Swiftlet
+internal import SwiftletGeneration
+internal import SwiftletJSON
+
+/// What all endpoints work with.
+struct API: Sendable {
+  let models: ServedModels
+  let configuration: ServerConfiguration
+  let metrics: Metrics
+  let lifecycle: Lifecycle
+
+  /// The body of a request as JSON.
+  func json(_ request: Request, _ context: ServerContext) async throws -> JSONValue {
+    let limit = configuration.maximumBodyBytes
+    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge(context) }
+    var bytes: [UInt8] = []
+    for try await buffer in request.body {
+      guard bytes.count + buffer.readableBytes <= limit else { throw tooLarge(context) }
+      bytes.append(contentsOf: buffer.readableBytesView)
+    }
+    let body = bytes
+    return try await Self.apart { try JSONValue(parsing: body) }
+  }
+
+  /// What is still sent of a body that is too large is read and forgotten for a moment, so that the client sees the answer.
+  private func tooLarge(_ context: ServerContext) -> APIError {
+    let channel = context.channel
+    channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    return .tooLarge(limit: configuration.maximumBodyBytes)
+  }
+
+  /// Runs work that takes the processor for a while, such as tokenizing, on threads of its own, not on Swift's cooperative pool.
+  static func apart<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await NIOThreadPool.singleton.runIfActive(body)
+  }
+
+  /// Hands requests to the engine.
+  /// - Throws: `APIError` when one of them cannot be served, or the server is stopping.
+  func start(
+    _ requests: [GenerationRequest], _ served: ServedModel, _ context: ServerContext
+  ) async throws(APIError) -> AnswerRun {
+    guard !lifecycle.isDraining else { throw .draining }
+    let client = await ClientWatch.gone(context.channel)
+    var streams: [GenerationStream] = []
+    for request in requests {
+      do throws(GenerationError) {
+        streams.append(try served.model.engine.generate(request))
+      } catch {
+        throw APIError(error, retryAfter: retryAfter(served))
+      }
+    }
+    return AnswerRun(
+      streams: streams, client: client, cut: lifecycle.cut, idleInterval: configuration.keepAliveInterval, metrics: metrics,
+      start: context.record.start)
+  }
+
+  /// About as long as the waiting requests take.
+  private func retryAfter(_ served: ServedModel) -> Int {
+    let load = served.model.engine.load
+    let seconds = (metrics.meanRequestSeconds ?? 1) * Double(load.waiting + 1) / Double(max(1, load.active))
+    return Int(min(60, max(1, seconds.rounded(.up))))
+  }
+
+  // MARK: Answers
+
+  static func response(_ json: JSONValue, status: Int = 200) -> Response {
+    var headers = HTTPFields()
+    headers[.contentType] = "application/json"
+    let buffer = ByteBuffer(string: json.serialized())
+    return Response(status: .init(code: status), headers: headers, body: ResponseBody(byteBuffer: buffer))
+  }
+
+  private enum Outcome: Sendable {
+    case idle
+    case done(JSONValue)
+    case failed(any Error)
+  }
+
+  /// An answer that is sent when it is whole. When it takes long, the status and blank lines are sent before, so that nobody on the
+  /// way believes the connection dead.
+  /// - Parameter make: makes the answer; calls its argument when nothing has happened for a while.
+  func whole(
+    _ context: ServerContext, errors: @escaping @Sendable (APIError) -> JSONValue = \.json,
+    _ make: @escaping @Sendable (_ idle: @Sendable () -> Void) async throws -> JSONValue
+  ) async throws -> Response {
+    let (outcomes, continuation) = AsyncStream.makeStream(of: Outcome.self)
+    let task = Task {
+      do {
+        continuation.yield(.done(try await make { continuation.yield(.idle) }))
+      } catch {
+        continuation.yield(.failed(error))
+      }
+      continuation.finish()
+    }
+    continuation.onTermination = { _ in task.cancel() }
+    for await outcome in outcomes {
+      switch outcome {
+      case .done(let json): return Self.response(json)
+      case .failed(let error): throw error
+      case .idle:
+        var headers = HTTPFields()
+        headers[.contentType] = "application/json"
+        let body = ResponseBody { writer in
+          try await writer.write(ByteBuffer(string: "\n"))
+          for await outcome in outcomes {
+            switch outcome {
+            case .idle: try await writer.write(ByteBuffer(string: "\n"))
+            case .done(let json): try await writer.write(ByteBuffer(string: json.serialized()))
+            case .failed(let error):
+              if error is AnswerRun.ClientGone { throw error }
+              context.record.note(error: "\(error)")
+              try await writer.write(ByteBuffer(string: errors(APIError(error)).serialized()))
+            }
+          }
+          try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: headers, body: body)
+      }
+    }
+    throw CancellationError()
+  }
+}

@@ -1,0 +1,117 @@
+internal import SwiftletChatTemplates
+internal import SwiftletGeneration
+internal import SwiftletJSON
+
+/// What a request is refused with: a status and a body in the shape of OpenAI's errors, or of Anthropic's.
+struct APIError: Error, Sendable, Equatable {
+  var status: Int
+  var type: String
+  var message: String
+  /// The parameter that is wrong.
+  var parameter: String?
+  var code: String?
+  /// Seconds after which another try makes sense.
+  var retryAfter: Int?
+
+  /// 400: the body or a field of it has not the form it must have.
+  static func malformed(_ message: String, parameter: String? = nil, code: String? = nil) -> APIError {
+    APIError(status: 400, type: "invalid_request_error", message: message, parameter: parameter, code: code)
+  }
+
+  /// 422: a field has the right form and a value that is not allowed.
+  static func outOfRange(_ parameter: String, _ reason: String) -> APIError {
+    APIError(
+      status: 422, type: "invalid_request_error", message: "\(parameter): \(reason)", parameter: parameter,
+      code: "invalid_parameter")
+  }
+
+  static func notFound(_ message: String, parameter: String? = nil, code: String? = nil) -> APIError {
+    APIError(status: 404, type: "invalid_request_error", message: message, parameter: parameter, code: code)
+  }
+
+  static func forbidden(_ message: String) -> APIError {
+    APIError(status: 403, type: "permission_error", message: message, code: "forbidden")
+  }
+
+  static func tooLarge(limit: Int) -> APIError {
+    APIError(
+      status: 413, type: "invalid_request_error", message: "the body is larger than the \(limit) bytes this server takes",
+      code: "request_too_large")
+  }
+
+  static let draining = APIError(
+    status: 503, type: "server_error", message: "the server is stopping", code: "draining", retryAfter: 10)
+
+  static func overloaded(_ message: String, retryAfter: Int) -> APIError {
+    APIError(status: 503, type: "server_error", message: message, code: "overloaded", retryAfter: retryAfter)
+  }
+
+  static func internalError(_ message: String) -> APIError {
+    APIError(status: 500, type: "server_error", message: message, code: "internal_error")
+  }
+
+  /// What a failure of the modules below means to a client.
+  /// - Parameter retryAfter: seconds until a place is free, about.
+  init(_ error: any Error, retryAfter: Int = 5) {
+    switch error {
+    case let error as APIError: self = error
+    case let error as JSONError: self = .malformed("the body is no JSON: \(error)", code: "invalid_json")
+    case let error as TemplateError:
+      self = .malformed("the model's chat template refuses the messages: \(error)", parameter: "messages")
+    case let error as GenerationError: self.init(error, retryAfter)
+    default: self = .internalError("\(error)")
+    }
+  }
+
+  private init(_ error: GenerationError, _ retryAfter: Int) {
+    switch error {
+    case .invalidOption(let name, let reason): self = .outOfRange(name, reason)
+    case .promptTooLong(let tokens, let contextLength):
+      self = .malformed(
+        "This model's maximum context length is \(contextLength) tokens. However, your prompt has \(tokens) tokens.",
+        parameter: "messages", code: "context_length_exceeded")
+    case .emptyPrompt: self = .malformed("\(error)", parameter: "prompt")
+    case .tokenOutOfRange: self = .outOfRange("prompt", "\(error)")
+    case .cacheTooSmall: self = .outOfRange("max_tokens", "\(error)")
+    case .queueFull: self = .overloaded("\(error)", retryAfter: retryAfter)
+    case .notANumber, .engineStopped: self = .internalError("\(error)")
+    }
+  }
+
+  init(
+    status: Int, type: String, message: String, parameter: String? = nil, code: String? = nil, retryAfter: Int? = nil
+  ) {
+    self.status = status
+    self.type = type
+    self.message = message
+    self.parameter = parameter
+    self.code = code
+    self.retryAfter = retryAfter
+  }
+
+  /// As OpenAI and DeepSeek write it.
+  var json: JSONValue {
+    [
+      "error": [
+        "message": .string(message), "type": .string(type), "param": parameter.map { .string($0) } ?? .null,
+        "code": code.map { .string($0) } ?? .null,
+      ]
+    ]
+  }
+
+  /// As Anthropic writes it.
+  var anthropicJSON: JSONValue {
+    let type =
+      switch status {
+      case 401: "authentication_error"
+      case 403: "permission_error"
+      case 404: "not_found_error"
+      case 413: "request_too_large"
+      case 429: "rate_limit_error"
+      case 503: "overloaded_error"
+      case 400..<500: "invalid_request_error"
+      default: "api_error"
+      }
+    return ["type": "error", "error": ["type": .string(type), "message": .string(message)]]
+  }
+}

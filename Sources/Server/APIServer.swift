@@ -1,0 +1,53 @@
+internal import Hummingbird
+internal import HummingbirdCore
+public import Logging
+internal import NIOCore
+public import ServiceLifecycle
+
+/// Serves models over HTTP, as OpenAI's, DeepSeek's and Anthropic's clients expect it.
+///
+/// It runs until its task is cancelled or a graceful shutdown is asked for (`ServiceGroup`): then it takes no more requests, and answers
+/// in progress have `drainTimeout` to end.
+public struct APIServer: Service {
+  private let api: API
+  private let logger: Logger
+  private let onRunning: @Sendable (_ port: Int) async -> Void
+
+  /// - Parameters:
+  ///   - onRunning: called with the port once requests are taken.
+  /// - Throws: `ServerError`.
+  public init(
+    models: [ServedModel], configuration: ServerConfiguration = ServerConfiguration(), logger: Logger,
+    onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+  ) throws(ServerError) {
+    guard !models.isEmpty else { throw .noModels }
+    for (index, model) in models.enumerated() where models[..<index].contains(where: { $0.id == model.id }) {
+      throw .duplicateName(model.id)
+    }
+    guard ServerConfiguration.loopback.contains(configuration.host) else { throw .openAddress(configuration.host) }
+    api = API(
+      models: ServedModels(all: models), configuration: configuration, metrics: Metrics(), lifecycle: Lifecycle())
+    self.logger = logger
+    self.onRunning = onRunning
+  }
+
+  public func run() async throws {
+    let configuration = api.configuration
+    var quiet = logger
+    // What the library tells of connections is of use only when it is looked for.
+    quiet.logLevel = max(logger.logLevel, logger.logLevel <= .debug ? .debug : .warning)
+    let channel = HTTP1Channel.Configuration(
+      additionalChannelHandlers: [ClientWatch()], idleTimeout: TimeAmount(configuration.idleTimeout),
+      httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100))
+    let application = Application(
+      responder: api.routes(logger: logger), server: .http1(configuration: channel),
+      configuration: ApplicationConfiguration(
+        address: .hostname(configuration.host, port: configuration.port), serverName: "swiftlet"),
+      onServerRunning: { [onRunning] in await onRunning($0.localAddress?.port ?? configuration.port) }, logger: quiet)
+    try await withGracefulShutdownHandler {
+      try await application.run()
+    } onGracefulShutdown: {
+      api.lifecycle.drain(for: configuration.drainTimeout)
+    }
+  }
+}

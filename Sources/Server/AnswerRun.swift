@@ -1,0 +1,97 @@
+internal import SwiftletGeneration
+
+/// Collects the events of a request's answers, one or several at once, and what else matters while they are made.
+struct AnswerRun: Sendable {
+  enum Signal: Sendable {
+    case event(choice: Int, GenerationEvent)
+    /// Nothing has come for a while.
+    case idle
+    /// The server stops and waits no longer. Nothing comes after it.
+    case cut
+  }
+
+  /// The client went away: nobody reads the answer.
+  struct ClientGone: Error {}
+
+  let streams: [GenerationStream]
+  let client: Flag
+  let cut: Flag
+  let idleInterval: Duration
+  let metrics: Metrics
+  /// When the request came.
+  let start: ContinuousClock.Instant
+
+  private enum Input: Sendable {
+    case event(choice: Int, GenerationEvent)
+    case ended
+    case failed(any Error)
+    case tick
+    case cut
+    case left
+  }
+
+  /// Calls `body` for every signal, in order, until all answers have ended. When it returns or throws, the answers end at the
+  /// next token.
+  /// - Throws: `ClientGone`, what the engine throws, what `body` throws.
+  func forEach(_ body: (Signal) async throws -> Void) async throws {
+    let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
+    let leaving = client.observe { continuation.yield(.left) }
+    let cutting = cut.observe { continuation.yield(.cut) }
+    defer {
+      client.remove(leaving)
+      cut.remove(cutting)
+    }
+    let streams = streams, idleInterval = idleInterval
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      defer { group.cancelAll() }
+      for (choice, stream) in streams.enumerated() {
+        group.addTask {
+          do {
+            for try await event in stream { continuation.yield(.event(choice: choice, event)) }
+            continuation.yield(.ended)
+          } catch {
+            continuation.yield(.failed(error))
+          }
+        }
+      }
+      group.addTask {
+        while !Task.isCancelled {
+          try await Task.sleep(for: idleInterval)
+          continuation.yield(.tick)
+        }
+      }
+      var open = streams.count
+      var wasBusy = false
+      var lastToken = [ContinuousClock.Instant?](repeating: nil, count: streams.count)
+      for await input in inputs {
+        switch input {
+        case .event(let choice, let event):
+          if case .token = event { note(&lastToken[choice]) }
+          wasBusy = true
+          try await body(.event(choice: choice, event))
+        case .ended: open -= 1
+        case .failed(let error): throw error
+        case .tick:
+          if !wasBusy { try await body(.idle) }
+          wasBusy = false
+        case .cut:
+          try await body(.cut)
+          return
+        case .left: throw ClientGone()
+        }
+        if open == 0 { return }
+      }
+      throw CancellationError()
+    }
+  }
+
+  private func note(_ last: inout ContinuousClock.Instant?) {
+    let now = ContinuousClock.now
+    if let last {
+      metrics.observe(.tokenGap, last.duration(to: now) / .seconds(1))
+    } else {
+      metrics.observe(.firstToken, start.duration(to: now) / .seconds(1))
+    }
+    last = now
+  }
+}

@@ -1,0 +1,186 @@
+internal import Hummingbird
+internal import SwiftletGeneration
+internal import SwiftletJSON
+
+/// `POST /anthropic/v1/messages`: the same answers in the shape of Anthropic's Messages API.
+extension API {
+  func anthropicMessages(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let body = try await json(request, context)
+    let message = try await Self.apart { [models] in try AnthropicRequest(body, models: models) }
+    context.record.note(model: message.served.id)
+    let run = try await start([message.request], message.served, context)
+    let format = AnthropicFormat(message, record: context.record)
+    if message.isStreamed { return Self.stream(run, format) }
+    return try await whole(context, errors: \.anthropicJSON) { try await Self.collect(run, format, idle: $0) }
+  }
+
+  private static func collect(
+    _ run: AnswerRun, _ format: AnthropicFormat, idle: @Sendable () -> Void
+  ) async throws -> JSONValue {
+    var choice = ChoiceState(findsCalls: format.hasTools)
+    defer { format.note(choice) }
+    try await run.forEach { signal in
+      switch signal {
+      case .event(_, let event): _ = choice.add(event)
+      case .idle: idle()
+      case .cut: choice.cut()
+      }
+    }
+    return format.whole(choice)
+  }
+
+  private static func stream(_ run: AnswerRun, _ format: AnthropicFormat) -> Response {
+    EventStream.response { events in
+      var choice = ChoiceState(findsCalls: format.hasTools)
+      defer { format.note(choice) }
+      var blocks = AnthropicBlocks()
+      func send(_ json: JSONValue) async throws { try await events.send(json, event: json["type"]?.string) }
+      try await send(["type": "message_start", "message": format.message(choice, content: [])])
+      do {
+        try await run.forEach { signal in
+          switch signal {
+          case .event(_, let event):
+            for piece in choice.add(event) { for json in blocks.add(piece, format) { try await send(json) } }
+          case .idle: try await send(["type": "ping"])
+          case .cut: choice.cut()
+          }
+        }
+        for json in blocks.end() { try await send(json) }
+        try await send(format.end(choice))
+        try await send(["type": "message_stop"])
+      } catch let error as AnswerRun.ClientGone {
+        throw error
+      } catch let error as CancellationError {
+        throw error
+      } catch {
+        format.record.note(error: "\(error)")
+        try await send(APIError(error).anthropicJSON)
+      }
+    }
+  }
+}
+
+/// The blocks of a streamed answer: a thought, then texts and calls of tools.
+private struct AnthropicBlocks {
+  private enum Kind: Equatable {
+    case thinking
+    case text
+    case call(Int)
+  }
+
+  private var index = 0
+  private var open: Kind?
+
+  /// The events for a piece.
+  mutating func add(_ piece: AnswerPiece, _ format: AnthropicFormat) -> [JSONValue] {
+    let kind: Kind, delta: JSONValue, empty: JSONValue
+    switch piece {
+    case .reasoning(let text):
+      kind = .thinking
+      delta = ["type": "thinking_delta", "thinking": .string(text)]
+      empty = ["type": "thinking", "thinking": "", "signature": ""]
+    case .content(let text):
+      kind = .text
+      delta = ["type": "text_delta", "text": .string(text)]
+      empty = ["type": "text", "text": ""]
+    case .call(let number, let call):
+      kind = .call(number)
+      delta = ["type": "input_json_delta", "partial_json": .string(call.arguments)]
+      empty = format.block(call, number, input: .object([]))
+    }
+    var events = open == kind ? [] : end()
+    if open == nil {
+      events.append(["type": "content_block_start", "index": .integer(index), "content_block": empty])
+      open = kind
+    }
+    return events + [["type": "content_block_delta", "index": .integer(index), "delta": delta]]
+  }
+
+  /// Ends the block that is open.
+  mutating func end() -> [JSONValue] {
+    guard let kind = open else { return [] }
+    defer {
+      open = nil
+      index += 1
+    }
+    let signature: JSONValue = [
+      "type": "content_block_delta", "index": .integer(index), "delta": ["type": "signature_delta", "signature": ""],
+    ]
+    return (kind == .thinking ? [signature] : []) + [["type": "content_block_stop", "index": .integer(index)]]
+  }
+}
+
+/// Writes the answer to a request of Anthropic's shape.
+private struct AnthropicFormat: Sendable {
+  private let id: String
+  private let model: String
+  private let promptTokens: Int
+  let hasTools: Bool
+  let record: RequestRecord
+
+  init(_ message: AnthropicRequest, record: RequestRecord) {
+    id = "msg_" + record.id
+    model = message.modelName
+    promptTokens = message.request.prompt.count
+    hasTools = message.hasTools
+    self.record = record
+  }
+
+  private func usage(_ choice: ChoiceState) -> Usage { Usage(promptTokens: promptTokens, choices: [choice]) }
+
+  /// Tells log and metrics.
+  func note(_ choice: ChoiceState) { record.note(usage: usage(choice), finishReason: choice.finishReason) }
+
+  private func usageJSON(_ choice: ChoiceState) -> JSONValue {
+    let usage = usage(choice)
+    return [
+      "input_tokens": .integer(usage.promptTokens - usage.cachedTokens), "cache_creation_input_tokens": 0,
+      "cache_read_input_tokens": .integer(usage.cachedTokens), "output_tokens": .integer(usage.completionTokens),
+    ]
+  }
+
+  private func stopReason(_ choice: ChoiceState) -> (reason: JSONValue, sequence: JSONValue) {
+    let sequence = choice.summary?.stopText
+    switch choice.finishReason {
+    case nil: return (.null, .null)
+    case "stop"?: return sequence.map { ("stop_sequence", .string($0)) } ?? ("end_turn", .null)
+    case "tool_calls"?: return ("tool_use", .null)
+    // One that the server cut ended early too.
+    default: return ("max_tokens", .null)
+    }
+  }
+
+  func message(_ choice: ChoiceState, content: [JSONValue]) -> JSONValue {
+    let stop = stopReason(choice)
+    return [
+      "id": .string(id), "type": "message", "role": "assistant", "model": .string(model), "content": .array(content),
+      "stop_reason": stop.reason, "stop_sequence": stop.sequence, "usage": usageJSON(choice),
+    ]
+  }
+
+  func whole(_ choice: ChoiceState) -> JSONValue {
+    var content: [JSONValue] = []
+    if !choice.reasoning.isEmpty {
+      content.append(["type": "thinking", "thinking": .string(choice.reasoning), "signature": ""])
+    }
+    if !choice.content.isEmpty { content.append(["type": "text", "text": .string(choice.content)]) }
+    for (number, call) in choice.toolCalls.enumerated() {
+      content.append(block(call, number, input: (try? JSONValue(parsing: call.arguments)) ?? .object([])))
+    }
+    return message(choice, content: content)
+  }
+
+  func block(_ call: ToolCall, _ number: Int, input: JSONValue) -> JSONValue {
+    [
+      "type": "tool_use", "id": .string("toolu_\(record.id.prefix(24))\(number)"), "name": .string(call.name), "input": input,
+    ]
+  }
+
+  /// The event before the last.
+  func end(_ choice: ChoiceState) -> JSONValue {
+    let stop = stopReason(choice)
+    return [
+      "type": "message_delta", "delta": ["stop_reason": stop.reason, "stop_sequence": stop.sequence], "usage": usageJSON(choice),
+    ]
+  }
+}

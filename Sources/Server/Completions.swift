@@ -1,0 +1,159 @@
+internal import Foundation
+internal import Hummingbird
+internal import SwiftletGeneration
+internal import SwiftletJSON
+internal import SwiftletTokenization
+
+/// `POST /completions` and `/beta/completions`: texts continued, and gaps filled.
+extension API {
+  func completions(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let body = try await json(request, context)
+    let completion = try await Self.apart { [models] in try CompletionRequest(body, models: models) }
+    context.record.note(model: completion.served.id)
+    let run = try await start(completion.requests, completion.served, context)
+    let format = CompletionFormat(completion, record: context.record, tokenizer: try completion.served.tokenizer())
+    return completion.isStreamed
+      ? Self.stream(run, format) : try await whole(context) { try await Self.collect(run, format, idle: $0) }
+  }
+
+  private static func collect(
+    _ run: AnswerRun, _ format: CompletionFormat, idle: @Sendable () -> Void
+  ) async throws -> JSONValue {
+    var choices = [ChoiceState](repeating: ChoiceState(), count: run.streams.count)
+    defer { format.note(choices) }
+    try await run.forEach { signal in
+      switch signal {
+      case .event(let choice, let event): _ = choices[choice].add(event)
+      case .idle: idle()
+      case .cut: for index in choices.indices { choices[index].cut() }
+      }
+    }
+    return format.whole(choices)
+  }
+
+  private static func stream(_ run: AnswerRun, _ format: CompletionFormat) -> Response {
+    EventStream.response { events in
+      var choices = [ChoiceState](repeating: ChoiceState(), count: run.streams.count)
+      defer { format.note(choices) }
+      for (index, echo) in format.echoes.enumerated() where !echo.isEmpty {
+        try await events.send(format.chunk(index, text: echo))
+      }
+      do {
+        try await run.forEach { signal in
+          switch signal {
+          case .event(let index, let event):
+            let text = choices[index].add(event).map(\.text).joined()
+            let reason = choices[index].finishReason
+            if !text.isEmpty || reason != nil {
+              let logProbabilities = format.logProbabilities(choices[index].takeTokens())
+              try await events.send(
+                format.chunk(index, text: text, logProbabilities: logProbabilities, finishReason: reason))
+            }
+          case .idle: try await events.sendKeepAlive()
+          case .cut:
+            for index in choices.indices where choices[index].finishReason == nil {
+              choices[index].cut()
+              try await events.send(format.chunk(index, text: "", finishReason: choices[index].finishReason))
+            }
+          }
+        }
+        if format.includesUsage { try await events.send(format.usageChunk(choices)) }
+      } catch let error as AnswerRun.ClientGone {
+        throw error
+      } catch let error as CancellationError {
+        throw error
+      } catch {
+        format.record.note(error: "\(error)")
+        try await events.send(APIError(error).json)
+      }
+      try await events.sendDone()
+    }
+  }
+}
+
+extension AnswerPiece {
+  fileprivate var text: String {
+    switch self {
+    case .reasoning(let text), .content(let text): text
+    case .call: ""
+    }
+  }
+}
+
+/// Writes the answers of a completion request.
+struct CompletionFormat: Sendable {
+  private let id: String
+  private let created = Int(Date.now.timeIntervalSince1970)
+  private let model: String
+  private let promptTokens: [Int]
+  private let answersPerPrompt: Int
+  private let tokenizer: Tokenizer
+  private let wantsLogProbabilities: Bool
+  let echoes: [String]
+  let includesUsage: Bool
+  let record: RequestRecord
+
+  init(_ completion: CompletionRequest, record: RequestRecord, tokenizer: Tokenizer) {
+    id = "cmpl-" + record.id
+    model = completion.modelName
+    promptTokens = completion.requests.map(\.prompt.count)
+    answersPerPrompt = completion.answersPerPrompt
+    wantsLogProbabilities = completion.wantsLogProbabilities
+    echoes = completion.echoes
+    includesUsage = completion.includesUsage
+    self.record = record
+    self.tokenizer = tokenizer
+  }
+
+  private func usage(_ choices: [ChoiceState]) -> Usage {
+    stride(from: 0, to: choices.count, by: answersPerPrompt).map { first in
+      Usage(promptTokens: promptTokens[first], choices: Array(choices[first..<min(first + answersPerPrompt, choices.count)]))
+    }.reduce(Usage(promptTokens: 0, choices: []), +)
+  }
+
+  /// Tells log and metrics.
+  func note(_ choices: [ChoiceState]) { record.note(usage: usage(choices), finishReason: choices.first?.finishReason) }
+
+  /// The older shape, in which tokens and their log-probabilities are lists of their own.
+  func logProbabilities(_ tokens: [(token: GeneratedToken, values: TokenLogProbabilities)]) -> JSONValue {
+    guard wantsLogProbabilities else { return .null }
+    func text(_ id: Int32) -> String { tokenizer.decode([id]) }
+    let top = tokens.map { _, values in
+      JSONValue.object(values.top.map { JSONMember(key: text($0.id), value: .number(max($0.logProbability, -9999))) })
+    }
+    return [
+      "tokens": .array(tokens.map { .string(text($0.token.id)) }),
+      "token_logprobs": .array(tokens.map { .number(max($0.values.chosen, -9999)) }), "top_logprobs": .array(top),
+    ]
+  }
+
+  private func object(_ choices: [JSONValue], usage: JSONValue?) -> JSONValue {
+    var members: [JSONMember] = [
+      JSONMember(key: "id", value: .string(id)), JSONMember(key: "object", value: "text_completion"),
+      JSONMember(key: "created", value: .integer(created)), JSONMember(key: "model", value: .string(model)),
+      JSONMember(key: "system_fingerprint", value: nil), JSONMember(key: "choices", value: .array(choices)),
+    ]
+    if let usage { members.append(JSONMember(key: "usage", value: usage)) }
+    return .object(members)
+  }
+
+  private func choice(_ index: Int, _ text: String, _ logProbabilities: JSONValue, _ finishReason: String?) -> JSONValue {
+    [
+      "index": .integer(index), "text": .string(text), "logprobs": logProbabilities,
+      "finish_reason": finishReason.map { .string($0) } ?? .null,
+    ]
+  }
+
+  func chunk(_ index: Int, text: String, logProbabilities: JSONValue = nil, finishReason: String? = nil) -> JSONValue {
+    object([choice(index, text, logProbabilities, finishReason)], usage: includesUsage ? .null : nil)
+  }
+
+  func usageChunk(_ choices: [ChoiceState]) -> JSONValue { object([], usage: usage(choices).json) }
+
+  func whole(_ choices: [ChoiceState]) -> JSONValue {
+    let values = choices.enumerated().map { index, state in
+      choice(index, echoes[index] + state.content, logProbabilities(state.logProbabilities), state.finishReason)
+    }
+    return object(values, usage: usage(choices).json)
+  }
+}

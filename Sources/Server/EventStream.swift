@@ -1,0 +1,35 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import SwiftletJSON
+
+/// Server-sent events (WHATWG HTML, section 9.2).
+struct EventStream {
+  private var writer: any ResponseBodyWriter
+
+  /// A response whose events `produce` writes.
+  static func response(_ produce: @escaping @Sendable (inout EventStream) async throws -> Void) -> Response {
+    var headers = HTTPFields()
+    headers[.contentType] = "text/event-stream; charset=utf-8"
+    headers[.cacheControl] = "no-cache"
+    // Proxies such as nginx must not collect the events.
+    if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
+    let body = ResponseBody { writer in
+      var events = EventStream(writer: writer)
+      try await produce(&events)
+      try await writer.finish(nil)
+    }
+    return Response(status: .ok, headers: headers, body: body)
+  }
+
+  mutating func send(_ json: JSONValue, event: String? = nil) async throws {
+    let name = event.map { "event: \($0)\n" } ?? ""
+    try await writer.write(ByteBuffer(string: "\(name)data: \(json.serialized())\n\n"))
+  }
+
+  /// What OpenAI's clients take for the end.
+  mutating func sendDone() async throws { try await writer.write(ByteBuffer(string: "data: [DONE]\n\n")) }
+
+  /// A comment, which clients ignore.
+  mutating func sendKeepAlive() async throws { try await writer.write(ByteBuffer(string: ": keep-alive\n\n")) }
+}

@@ -1,0 +1,70 @@
+internal import HTTPTypes
+internal import Hummingbird
+
+/// Keeps web pages from using the server of whoever visits them.
+///
+/// A page may reach a server on the visitor's machine by letting its own name point there (DNS rebinding): then `Host` is the page's
+/// name, so only known names are served. And a page may simply send requests to localhost: then the browser names the page in `Origin`,
+/// so only the server's own pages and configured ones are served.
+struct HostCheck: RouterMiddleware {
+  typealias Context = ServerContext
+
+  private let hosts: Set<String>
+  private let origins: Set<String>
+
+  init(_ configuration: ServerConfiguration) {
+    hosts = Set((["localhost", "127.0.0.1", "[::1]"] + configuration.allowedHosts).map { $0.lowercased() })
+    origins = Set(configuration.corsOrigins.map { $0.lowercased() })
+  }
+
+  func handle(
+    _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
+  ) async throws -> Response {
+    let host = request.head.authority?.lowercased() ?? ""
+    guard hosts.contains(Self.name(host)) else {
+      throw APIError.forbidden(
+        "Host: found '\(host.prefix(200))', expected localhost, 127.0.0.1, [::1] or a name that the server is told to allow "
+          + "(--allowed-host)")
+    }
+    guard let origin = request.headers[.origin]?.lowercased() else { return try await next(request, context) }
+    let isNamed = origins.contains(origin) || origins.contains("*")
+    guard isNamed || origin == "http://" + host || origin == "https://" + host else {
+      throw APIError.forbidden(
+        "Origin: pages of '\(origin.prefix(200))' may not use this server, unless it is told to allow them (--cors-origin)")
+    }
+    guard isNamed else { return try await next(request, context) }
+    if request.method == .options, request.headers[.accessControlRequestMethod] != nil {
+      var headers = Self.headers(origin)
+      headers[.accessControlAllowMethods] = "GET, POST, OPTIONS"
+      headers[.accessControlAllowHeaders] =
+        request.headers[.accessControlRequestHeaders] ?? "authorization, content-type, x-api-key"
+      headers[.accessControlMaxAge] = "600"
+      return Response(status: .noContent, headers: headers)
+    }
+    var response: Response
+    do {
+      response = try await next(request, context)
+    } catch let error as APIError {
+      // The page shall be able to read what was wrong.
+      response = API.response(request.uri.path.hasSuffix("/messages") ? error.anthropicJSON : error.json, status: error.status)
+      context.record.note(error: error.message)
+      if error.status == 413 { response.headers[.connection] = "close" }
+      if let seconds = error.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
+    }
+    response.headers.append(contentsOf: Self.headers(origin))
+    return response
+  }
+
+  private static func headers(_ origin: String) -> HTTPFields {
+    var headers = HTTPFields()
+    headers[.accessControlAllowOrigin] = origin
+    headers[.vary] = "Origin"
+    return headers
+  }
+
+  /// The host without its port.
+  static func name(_ host: String) -> String {
+    if host.hasPrefix("[") { return host.firstIndex(of: "]").map { String(host[...$0]) } ?? host }
+    return String(host.prefix { $0 != ":" })
+  }
+}

@@ -1,0 +1,131 @@
+internal import Foundation
+internal import Synchronization
+
+/// What the server counts about itself, as Prometheus reads it.
+final class Metrics: Sendable {
+  enum Histogram: String, CaseIterable {
+    case firstToken = "swiftlet_time_to_first_token_seconds"
+    case tokenGap = "swiftlet_time_between_tokens_seconds"
+    case request = "swiftlet_request_seconds"
+
+    var help: String {
+      switch self {
+      case .firstToken: "From a request's arrival to its first token."
+      case .tokenGap: "Between two tokens of an answer."
+      case .request: "From a request's arrival to the end of its answer."
+      }
+    }
+
+    /// Upper bounds, in seconds.
+    var bounds: [Double] {
+      switch self {
+      case .firstToken, .request: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+      case .tokenGap: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+      }
+    }
+  }
+
+  enum Counter: String, CaseIterable {
+    case promptTokens = "swiftlet_prompt_tokens_total"
+    case cachedTokens = "swiftlet_prompt_cache_hit_tokens_total"
+    case completionTokens = "swiftlet_completion_tokens_total"
+    case disconnects = "swiftlet_client_disconnects_total"
+
+    var help: String {
+      switch self {
+      case .promptTokens: "Tokens of prompts, those from the cache included."
+      case .cachedTokens: "Tokens of prompts that were in the cache."
+      case .completionTokens: "Tokens generated."
+      case .disconnects: "Requests whose client went away before the answer was whole."
+      }
+    }
+  }
+
+  private struct Buckets {
+    var counts: [Int]
+    var sum = 0.0
+    var count = 0
+  }
+
+  private struct State {
+    var histograms = Dictionary(
+      uniqueKeysWithValues: Histogram.allCases.map { ($0, Buckets(counts: Array(repeating: 0, count: $0.bounds.count))) })
+    var counters: [Counter: Int] = [:]
+    var responses: [Int: Int] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  func observe(_ histogram: Histogram, _ seconds: Double) {
+    state.withLock { state in
+      if let bucket = histogram.bounds.firstIndex(where: { seconds <= $0 }) {
+        state.histograms[histogram]?.counts[bucket] += 1
+      }
+      state.histograms[histogram]?.sum += seconds
+      state.histograms[histogram]?.count += 1
+    }
+  }
+
+  func add(_ counter: Counter, _ amount: Int = 1) { state.withLock { $0.counters[counter, default: 0] += amount } }
+
+  func addResponse(status: Int) { state.withLock { $0.responses[status, default: 0] += 1 } }
+
+  /// Seconds that a request takes on average; nil before the first.
+  var meanRequestSeconds: Double? {
+    state.withLock { state in
+      state.histograms[.request].flatMap { $0.count > 0 ? $0.sum / Double($0.count) : nil }
+    }
+  }
+
+  /// Prometheus' text format, version 0.0.4.
+  func text(_ models: [ServedModel]) -> String {
+    let state = state.withLock { $0 }
+    var text = ""
+    func header(_ name: String, _ kind: String, _ help: String) {
+      text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n"
+    }
+    for histogram in Histogram.allCases {
+      guard let buckets = state.histograms[histogram] else { continue }
+      header(histogram.rawValue, "histogram", histogram.help)
+      var total = 0
+      for (bound, count) in zip(histogram.bounds, buckets.counts) {
+        total += count
+        text += "\(histogram.rawValue)_bucket{le=\"\(bound)\"} \(total)\n"
+      }
+      text += "\(histogram.rawValue)_bucket{le=\"+Inf\"} \(buckets.count)\n"
+      text += "\(histogram.rawValue)_sum \(buckets.sum)\n\(histogram.rawValue)_count \(buckets.count)\n"
+    }
+    for counter in Counter.allCases {
+      header(counter.rawValue, "counter", counter.help)
+      text += "\(counter.rawValue) \(state.counters[counter] ?? 0)\n"
+    }
+    header("swiftlet_responses_total", "counter", "Responses by HTTP status.")
+    for (status, count) in state.responses.sorted(by: { $0.key < $1.key }) {
+      text += "swiftlet_responses_total{status=\"\(status)\"} \(count)\n"
+    }
+    let loads = models.map { ($0.id, $0.model.engine.load) }
+    func gauge(_ name: String, _ help: String, _ value: (Int) -> Int) {
+      header(name, "gauge", help)
+      for index in loads.indices { text += "\(name){model=\"\(Self.escaped(loads[index].0))\"} \(value(index))\n" }
+    }
+    gauge("swiftlet_requests_waiting", "Requests that wait for a place or for memory.") { loads[$0].1.waiting }
+    gauge("swiftlet_batch_size", "Requests that are being computed.") { loads[$0].1.active }
+    gauge("swiftlet_cache_reserved_bytes", "Set aside for the caches of active requests.") { loads[$0].1.reservedCacheBytes }
+    gauge("swiftlet_cache_kept_bytes", "Caches kept for later requests.") { loads[$0].1.keptCacheBytes }
+    if let bytes = Self.residentBytes() {
+      header("process_resident_memory_bytes", "gauge", "Memory of the process, mapped files included.")
+      text += "process_resident_memory_bytes \(bytes)\n"
+    }
+    return text
+  }
+
+  private static func escaped(_ label: String) -> String {
+    label.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+  }
+
+  private static func residentBytes() -> Int? {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
+    let fields = text.split(separator: " ")
+    return fields.count > 1 ? Int(fields[1]).map { $0 * Int(getpagesize()) } : nil
+  }
+}

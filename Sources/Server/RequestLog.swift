@@ -1,0 +1,92 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import NIOCore
+
+/// The outermost layer: turns errors into responses, names each request, and tells log and metrics how it ended. No text of prompts or
+/// answers is logged.
+struct RequestLog: RouterMiddleware {
+  typealias Context = ServerContext
+
+  let metrics: Metrics
+  let logger: Logger
+
+  /// What nginx logs for a client that closed its connection.
+  private static let clientGone = 499
+  private static let requestID = HTTPField.Name("X-Request-Id")
+
+  func handle(
+    _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
+  ) async throws -> Response {
+    var response: Response
+    do {
+      response = try await next(request, context)
+    } catch is AnswerRun.ClientGone {
+      // Nobody reads it.
+      metrics.add(.disconnects)
+      response = Response(status: .init(code: Self.clientGone))
+    } catch {
+      response = Self.response(error, request, context)
+    }
+    if let name = Self.requestID { response.headers[name] = "req_" + context.record.id }
+    if response.body.contentLength != nil {
+      note(request, context, status: response.status.code)
+      return response
+    }
+    let body = response.body, status = response.status.code
+    response.body = ResponseBody { writer in
+      do {
+        try await body.write(writer)
+        note(request, context, status: status)
+      } catch {
+        metrics.add(.disconnects)
+        note(request, context, status: Self.clientGone)
+        throw error
+      }
+    }
+    return response
+  }
+
+  private static func response(_ error: any Error, _ request: Request, _ context: ServerContext) -> Response {
+    let failure: APIError
+    switch error {
+    case let error as HTTPError where error.status == .notFound:
+      failure = .notFound("There is no \(request.method) \(request.uri.path.prefix(200)) here.")
+    case let error as HTTPError:
+      failure = APIError(
+        status: error.status.code, type: "invalid_request_error", message: error.body ?? error.status.reasonPhrase)
+    default: failure = APIError(error)
+    }
+    context.record.note(error: failure.message)
+    let isAnthropic = request.uri.path.hasSuffix("/messages")
+    var response = API.response(isAnthropic ? failure.anthropicJSON : failure.json, status: failure.status)
+    // What the client still sends is not read to its end.
+    if failure.status == 413 { response.headers[.connection] = "close" }
+    if let seconds = failure.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
+    return response
+  }
+
+  private func note(_ request: Request, _ context: ServerContext, status: Int) {
+    let record = context.record
+    let seconds = record.start.duration(to: .now) / .seconds(1)
+    metrics.addResponse(status: status)
+    var metadata: Logger.Metadata = [
+      "request_id": "req_\(record.id)", "method": "\(request.method)", "path": "\(request.uri.path.prefix(200))",
+      "status": .stringConvertible(status), "seconds": .stringConvertible((seconds * 1e6).rounded() / 1e6),
+    ]
+    if let model = record.model { metadata["model"] = "\(model)" }
+    if let usage = record.usage {
+      metrics.observe(.request, seconds)
+      metrics.add(.promptTokens, usage.promptTokens)
+      metrics.add(.cachedTokens, usage.cachedTokens)
+      metrics.add(.completionTokens, usage.completionTokens)
+      metadata["prompt_tokens"] = .stringConvertible(usage.promptTokens)
+      metadata["cached_tokens"] = .stringConvertible(usage.cachedTokens)
+      metadata["completion_tokens"] = .stringConvertible(usage.completionTokens)
+    }
+    if let reason = record.finishReason { metadata["finish_reason"] = "\(reason)" }
+    // Messages of errors may quote what was found in the request, but only of fields that are no text of the conversation.
+    if let error = record.error { metadata["error"] = "\(error)" }
+    logger.log(level: status >= 500 ? .error : .info, "request", metadata: metadata)
+  }
+}

@@ -1,0 +1,54 @@
+/// Where a server listens and what it allows.
+public struct ServerConfiguration: Sendable {
+  /// An address of this machine that only it reaches: without keys, nobody else is let in.
+  public var host: String
+  /// 0 takes any free port.
+  public var port: Int
+  /// Names by which the server may be called besides `localhost` and the loopback addresses, without ports.
+  public var allowedHosts: [String]
+  /// Origins of web pages that may use the server, such as `https://example.org`. `*` is every page that the user visits.
+  public var corsOrigins: [String]
+  /// The largest body of a request.
+  public var maximumBodyBytes: Int
+  /// After so long without an answer, something is sent so that the connection is not believed dead.
+  public var keepAliveInterval: Duration
+  /// How long a client may take over a request, and keep a connection without one.
+  public var idleTimeout: Duration
+  /// How long answers in progress may take when the server is asked to stop.
+  public var drainTimeout: Duration
+
+  public init(
+    host: String = "127.0.0.1", port: Int = 8080, allowedHosts: [String] = [], corsOrigins: [String] = [],
+    maximumBodyBytes: Int = 16 << 20, keepAliveInterval: Duration = .seconds(10), idleTimeout: Duration = .seconds(60),
+    drainTimeout: Duration = .seconds(30)
+  ) {
+    self.host = host
+    self.port = port
+    self.allowedHosts = allowedHosts
+    self.corsOrigins = corsOrigins
+    self.maximumBodyBytes = maximumBodyBytes
+    self.keepAliveInterval = keepAliveInterval
+    self.idleTimeout = idleTimeout
+    self.drainTimeout = drainTimeout
+  }
+
+  static let loopback = ["127.0.0.1", "::1", "localhost"]
+}
+
+/// Why a server does not start.
+public enum ServerError: Error, Sendable, Equatable, CustomStringConvertible {
+  case noModels
+  case duplicateName(String)
+  /// The address can be reached from elsewhere.
+  case openAddress(String)
+
+  public var description: String {
+    switch self {
+    case .noModels: "the server has no model; name at least one"
+    case .duplicateName(let name): "two models are called '\(name)'; each needs a name of its own"
+    case .openAddress(let host):
+      "'\(host)' can be reached from other machines, and without keys anybody there could use the server; listen on "
+        + "127.0.0.1 and let a proxy that checks who asks stand before it"
+    }
+  }
+}
