@@ -44,12 +44,9 @@ struct HostCheck: RouterMiddleware {
     var response: Response
     do {
       response = try await next(request, context)
-    } catch let error as APIError {
+    } catch let error where !(error is AnswerRun.ClientGone) {
       // The page shall be able to read what was wrong.
-      response = API.response(request.uri.path.hasSuffix("/messages") ? error.anthropicJSON : error.json, status: error.status)
-      context.record.note(error: error.message)
-      if error.status == 413 { response.headers[.connection] = "close" }
-      if let seconds = error.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
+      response = RequestLog.response(error, request, context)
     }
     response.headers.append(contentsOf: Self.headers(origin))
     return response

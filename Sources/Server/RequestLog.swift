@@ -47,7 +47,8 @@ struct RequestLog: RouterMiddleware {
     return response
   }
 
-  private static func response(_ error: any Error, _ request: Request, _ context: ServerContext) -> Response {
+  /// What a request is answered that failed.
+  static func response(_ error: any Error, _ request: Request, _ context: ServerContext) -> Response {
     let failure: APIError
     switch error {
     case let error as HTTPError where error.status == .notFound:

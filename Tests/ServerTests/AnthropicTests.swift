@@ -14,7 +14,7 @@ import Testing
   }
 
   @Test func streamsWhatItAnswersWhole() async throws {
-    try await TestServer.run(opensThought: true) { server in
+    try await TestServer.run(opensThought: true) { server async throws in
       let more: JSONValue = ["max_tokens": 60, "thinking": ["type": "enabled", "budget_tokens": 8]]
       let whole = try await server.post("/anthropic/v1/messages", Self.message(more), headers: ["x-api-key": "any"]).json
       #expect(whole["type"]?.string == "message" && whole["role"]?.string == "assistant")
@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test func errorsHaveItsShape() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let cases: [(JSONValue, Int, String)] = [
         (["model": "other"], 404, "not_found_error"), (["max_tokens": nil], 400, "invalid_request_error"),
         (["messages": []], 400, "invalid_request_error"), (["temperature": 3], 422, "invalid_request_error"),
@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test func readsBlocksAndContinuesAnAnswer() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let messages: JSONValue = [
         "system": [["type": "text", "text": "Be short."]],
         "messages": [

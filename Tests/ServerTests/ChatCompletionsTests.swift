@@ -1,3 +1,4 @@
+import Swiftlet
 import SwiftletJSON
 import SwiftletTestSupport
 import Testing
@@ -6,7 +7,7 @@ import Testing
 
 @Suite struct ChatCompletionsTests {
   @Test func streamsWhatItAnswersWhole() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       for path in ["/chat/completions", "/v1/chat/completions"] {
         let whole = try await server.post(path, TestServer.chat())
         #expect(whole.status == 200)
@@ -27,7 +28,7 @@ import Testing
   }
 
   @Test func countsTheCache() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let text = String(repeating: "abc ", count: 30)
       _ = try await server.post("/chat/completions", TestServer.chat(text: text))
       let usage = try await server.post("/chat/completions", TestServer.chat(text: text)).json["usage"]
@@ -42,7 +43,7 @@ import Testing
 
   /// A model that thinks first: deltas of the thought, then those of the answer.
   @Test func tellsThoughtsApart() async throws {
-    try await TestServer.run(opensThought: true) { server in
+    try await TestServer.run(opensThought: true) { server async throws in
       // The thought is ended after a while by the budget.
       let body = TestServer.chat(["stream": true, "max_tokens": 60, "thinking": ["type": "enabled", "budget_tokens": 10]])
       let events = try await server.post("/chat/completions", body).events
@@ -67,7 +68,7 @@ import Testing
   }
 
   @Test func aliasesChooseThinking() async throws {
-    try await TestServer.run(opensThought: true) { server in
+    try await TestServer.run(opensThought: true) { server async throws in
       func tokens(_ model: JSONValue) async throws -> Int? {
         let answer = try await server.post("/chat/completions", TestServer.chat(["model": model])).json
         #expect(answer["model"]?.string == model.string)
@@ -79,7 +80,7 @@ import Testing
   }
 
   @Test func givesLogProbabilities() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let body = TestServer.chat(["logprobs": true, "top_logprobs": 3, "temperature": 1, "seed": 4])
       let first = try await server.post("/chat/completions", body), second = try await server.post("/chat/completions", body)
       func tokens(_ answer: TestServer.Answer) throws -> [JSONValue] {
@@ -98,7 +99,7 @@ import Testing
   }
 
   @Test func answersSeveralTimes() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let body = TestServer.chat(["n": 3, "temperature": 1, "seed": 1])
       let json = try await server.post("/chat/completions", body).json
       let texts = json["choices"]?.elements?.compactMap { $0["message"]?["content"]?.string } ?? []
@@ -119,7 +120,7 @@ import Testing
   }
 
   @Test func goesOnFromAPrefix() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let whole = try await server.post("/chat/completions", TestServer.chat()).json
       let begun: JSONValue = [
         "messages": [["role": "user", "content": "Hi"], ["role": "assistant", "content": "ab", "prefix": true]]
@@ -133,7 +134,7 @@ import Testing
   @Test func whoWaitsGetsSignsOfLife() async throws {
     try await TestServer.run(
       contextLength: 4000, limits: EngineLimits(maximumSequences: 1), change: { $0.keepAliveInterval = .milliseconds(20) }
-    ) { server in
+    ) { server async throws in
       let long = TestServer.chat(["max_tokens": 3000, "stream": true])
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { _ = try await server.post("/chat/completions", long) }
@@ -150,7 +151,7 @@ import Testing
   }
 
   @Test func modelsWithoutATemplateOnlyContinue() async throws {
-    try await TestServer.run(hasTemplate: false) { server in
+    try await TestServer.run(hasTemplate: false) { server async throws in
       let chat = try await server.post("/chat/completions", TestServer.chat())
       #expect(chat.status == 400 && chat.text.contains("chat template"))
       let text = try await server.post("/completions", ["model": "tiny", "prompt": "ab", "max_tokens": 3])

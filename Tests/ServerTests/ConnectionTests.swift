@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Swiftlet
 import SwiftletJSON
 import SwiftletTestSupport
 import Testing
@@ -15,7 +16,7 @@ import Testing
   private static let long = TestServer.chat(["max_tokens": 3500, "stream": true]).serialized()
 
   @Test func aClientThatGoesEndsItsGeneration() async throws {
-    try await TestServer.run(contextLength: 4000) { server in
+    try await TestServer.run(contextLength: 4000) { server async throws in
       try await server.raw { inbound, outbound in
         try await outbound.write(ByteBuffer(string: Self.head(Self.long)))
         var text = ""
@@ -36,7 +37,7 @@ import Testing
   }
 
   @Test func aWaitingClientThatGoesLeavesTheQueue() async throws {
-    try await TestServer.run(contextLength: 4000, limits: EngineLimits(maximumSequences: 1)) { server in
+    try await TestServer.run(contextLength: 4000, limits: EngineLimits(maximumSequences: 1)) { server async throws in
       try await server.raw { _, outbound in
         try await outbound.write(ByteBuffer(string: Self.head(Self.long)))
         #expect(try await server.eventually { server.model.engine.load.active == 1 })
@@ -51,7 +52,7 @@ import Testing
   }
 
   @Test func whoDoesNotReadStopsNobody() async throws {
-    try await TestServer.run(contextLength: 4000) { server in
+    try await TestServer.run(contextLength: 4000) { server async throws in
       try await server.raw { _, outbound in
         try await outbound.write(ByteBuffer(string: Self.head(Self.long)))
         #expect(try await server.eventually { server.model.engine.load.active == 1 })
@@ -61,7 +62,7 @@ import Testing
   }
 
   @Test func halfABodyIsGivenUp() async throws {
-    try await TestServer.run(change: { $0.idleTimeout = .milliseconds(300) }) { server in
+    try await TestServer.run(change: { $0.idleTimeout = .milliseconds(300) }) { server async throws in
       let rest = try await server.raw { inbound, outbound in
         try await outbound.write(ByteBuffer(string: Self.head(#"{"model": "#, length: 500)))
         var text = ""
@@ -74,7 +75,7 @@ import Testing
   }
 
   @Test func headersHaveLimits() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let long = "GET /health HTTP/1.1\r\nHost: localhost\r\nX: \(String(repeating: "a", count: 40_000))\r\n\r\n"
       #expect(try await !server.exchange(long).hasPrefix("HTTP/1.1 200"))
       let many = (0..<200).map { "X-\($0): a\r\n" }.joined()
@@ -88,7 +89,7 @@ import Testing
     try await TestServer.run(change: {
       $0.allowedHosts = ["models.example"]
       $0.corsOrigins = ["https://good.example"]
-    }) { server in
+    }) { server async throws in
       func status(host: String?, origin: String? = nil) async throws -> Int? {
         let lines = (host.map { "Host: \($0)\r\n" } ?? "") + (origin.map { "Origin: \($0)\r\n" } ?? "")
         let answer = try await server.exchange("GET /health HTTP/1.1\r\n\(lines)\r\n")
@@ -122,7 +123,8 @@ import Testing
   }
 
   @Test func aFullQueueSaysWhenToComeAgain() async throws {
-    try await TestServer.run(contextLength: 4000, limits: EngineLimits(maximumSequences: 1, maximumWaiting: 0)) { server in
+    let limits = EngineLimits(maximumSequences: 1, maximumWaiting: 0)
+    try await TestServer.run(contextLength: 4000, limits: limits) { server async throws in
       try await server.raw { _, outbound in
         try await outbound.write(ByteBuffer(string: Self.head(Self.long)))
         #expect(try await server.eventually { server.model.engine.load.active == 1 })
@@ -133,7 +135,8 @@ import Testing
   }
 
   @Test func stoppingCutsWhatTakesTooLong() async throws {
-    let answer = try await TestServer.run(contextLength: 8000, change: { $0.drainTimeout = .milliseconds(100) }) { server in
+    let answer = try await TestServer.run(contextLength: 8000, change: { $0.drainTimeout = .milliseconds(100) }) {
+      server async throws in
       async let stream = server.post("/chat/completions", TestServer.chat(["max_tokens": 7500, "stream": true]))
       #expect(try await server.eventually { server.model.engine.load.active == 1 })
       await server.group.triggerGracefulShutdown()
@@ -143,7 +146,7 @@ import Testing
   }
 
   @Test func logAndMetricsTellNoTexts() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       _ = try await server.post("/chat/completions", TestServer.chat(text: "secret"))
       _ = try await server.post("/chat/completions", TestServer.chat(["stream": true], text: "secret"))
       _ = try await server.post("/chat/completions", TestServer.chat(["temperature": 9], text: "secret"))

@@ -34,7 +34,7 @@ import Testing
   ]
 
   @Test func refusesWhatIsWrongByName() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       for test in Self.cases {
         let body = TestServer.chat(.object([JSONMember(key: test.field, value: test.value)]))
         let answer = try await server.post("/chat/completions", body)
@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test func refusesMessagesByPlace() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let cases: [(JSONValue, String)] = [
         ([3], "messages[0]"), ([["role": "user"]], "messages[0].content"), ([["content": "x"]], "messages[0].role"),
         ([["role": "wizard", "content": "x"]], "messages[0].role"), ([["role": "user", "content": 3]], "messages[0].content"),
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func saysBothLengthsOfAPromptTooLong() async throws {
-    try await TestServer.run(contextLength: 64) { server in
+    try await TestServer.run(contextLength: 64) { server async throws in
       let answer = try await server.post("/chat/completions", TestServer.chat(text: String(repeating: "a", count: 100)))
       #expect(answer.status == 400 && answer.text.contains("context_length_exceeded"))
       // user: …<|end|>assistant: is 19 tokens.
@@ -84,7 +84,7 @@ import Testing
   }
 
   @Test func brokenBodiesAreRefused() async throws {
-    try await TestServer.run(change: { $0.maximumBodyBytes = 10_000 }) { server in
+    try await TestServer.run(change: { $0.maximumBodyBytes = 10_000 }) { server async throws in
       let texts = [
         "", "{", "[]", "null", #"{"model": "tiny", }"#, #"{"model": "tiny\#u{0}"}"#, String(repeating: "[", count: 5000),
       ]
@@ -105,7 +105,7 @@ import Testing
   }
 
   @Test func unknownPlacesAndModels() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       for path in ["/nothing", "/v1/../../etc/passwd", "/models/../../../etc/passwd", "/v1/models/%2e%2e%2fetc%2fpasswd", "/%00"]
       {
         let answer = try await server.exchange("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test func continuedTextsAreChecked() async throws {
-    try await TestServer.run { server in
+    try await TestServer.run { server async throws in
       let cases: [(JSONValue, Int, String)] = [
         (["model": "tiny"], 400, "prompt"), (["model": "tiny", "prompt": 3], 400, "prompt"),
         (["model": "tiny", "prompt": [[100000]]], 422, "prompt[0]"), (["model": "tiny", "prompt": ["a", 3]], 400, "prompt"),

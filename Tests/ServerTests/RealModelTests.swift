@@ -7,7 +7,7 @@ import Testing
 /// The small real model, where it is installed.
 @Suite(.enabled(if: SmallModel.isInstalled)) struct RealModelTests {
   @Test func knowsTheCapitalOfFrance() async throws {
-    try await TestServer.run(model: SmallModel.path) { server in
+    try await TestServer.run(model: SmallModel.path) { server async throws in
       let body: JSONValue = [
         "model": "tiny", "temperature": 0, "max_tokens": 20,
         "messages": [["role": "user", "content": "What is the capital of France?"]],
