@@ -5,7 +5,7 @@ SCRATCH ?= .build
 FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
 BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 
-.PHONY: build chat test kernel-checks client-tests mutations lint format oracle install-dependencies
+.PHONY: build chat test schema-tests kernel-checks client-tests mutations lint format oracle install-dependencies
 
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
@@ -24,6 +24,16 @@ chat:
 test: install-dependencies
 	$(SWIFT) build $(FLAGS) --build-tests
 	$(SWIFT) test $(FLAGS) --skip-build --no-parallel
+
+# Samples every schema of the corpus under random logits, and has jsonschema judge the outputs. Needs Python, for its package jsonschema.
+ORACLE ?= .build-oracle
+schema-tests: install-dependencies
+	$(SWIFT) build $(FLAGS) --build-tests
+	[ -x $(ORACLE)/schemas/bin/python ] || python3 -m venv $(ORACLE)/schemas
+	$(ORACLE)/schemas/bin/python -m pip install -q 'jsonschema[format]==4.26.0'
+	SWIFTLET_SCHEMA_SAMPLES=$(abspath $(ORACLE))/schema-samples.jsonl $(SWIFT) test $(FLAGS) --skip-build --no-parallel \
+	  --filter SchemaCorpusTests
+	$(ORACLE)/schemas/bin/python -W ignore Tests/ConstraintsTests/make_fixtures.py --judge $(ORACLE)/schema-samples.jsonl
 
 # Every operation of every kernel variant, here and on old x86 CPUs and arm64 under QEMU; docs/kernels.md tells of the others.
 kernel-checks:

@@ -57,6 +57,7 @@ let package = Package(
     module("Checkpoints", dependencies: ["CSwiftletKernels", "SwiftletTensors", "SwiftletJSON"]),
     module("Tokenization", dependencies: ["SwiftletJSON"]),
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
+    module("Constraints", dependencies: ["SwiftletJSON", "SwiftletTokenization"]),
     module("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
     module(
       "Generation",
@@ -115,6 +116,12 @@ let package = Package(
     tests("Checkpoints", dependencies: ["SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON"]),
     tests("Tokenization", dependencies: ["SwiftletTokenization", "SwiftletJSON"]),
     tests("ChatTemplates", dependencies: ["SwiftletChatTemplates", "SwiftletJSON"]),
+    tests(
+      "Constraints",
+      dependencies: [
+        "SwiftletConstraints", "SwiftletGeneration", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletJSON",
+        "SwiftletTestSupport",
+      ]),
     tests("Models", dependencies: ["SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
     tests(
       "Generation",

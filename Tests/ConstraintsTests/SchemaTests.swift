@@ -1,0 +1,190 @@
+import Foundation
+import SwiftletGeneration
+import SwiftletJSON
+import SwiftletTestSupport
+import SwiftletTokenization
+import Testing
+
+@testable import SwiftletConstraints
+
+/// What schemas allow, as texts; over a vocabulary of bytes.
+@Suite struct SchemaTests {
+  static let bytes = TokenTrie(vocabularySize: 256) { [UInt8($0)] }
+
+  private func grammar(_ schema: String) throws -> CompiledGrammar {
+    try CompiledGrammar(.schema(try JSONSchema(JSONValue(parsing: schema))), trie: Self.bytes)
+  }
+
+  private func accepts(_ grammar: CompiledGrammar, _ text: String) -> Bool {
+    var matcher = Matcher(grammar)
+    return matcher.accept(text.utf8) && matcher.isComplete
+  }
+
+  static let cases: [(schema: String, accepted: [String], refused: [String])] = [
+    (
+      #"{"type":"object"}"#, ["{}", #"{"a":1,"b":[{"c":null}]}"#, "{ }", "{\n  \"a\": true\n}"],
+      ["[]", #"{"a":1,"a":2}"#, "{\"a\":1,}", "{\n\n}x"]
+    ),
+    (
+      #"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["b"]}"#,
+      [#"{"b":"x"}"#, #"{"a":1,"b":""}"#, #"{"a": -3, "b": "é\n"}"#],
+      [#"{"a":1}"#, #"{"b":"x","a":1}"#, #"{"b":"x","c":1}"#, "{\"b\":\"\n\"}"]
+    ),
+    (
+      #"{"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"boolean"}}"#,
+      ["{}", #"{"a":1,"z":true}"#, #"{"aa":false,"b":true}"#, #"{"x":true}"#],
+      [#"{"a":true}"#, #"{"z":1}"#, #"{"z":true,"z":true}"#]
+    ),
+    (
+      #"{"type":"object","patternProperties":{"^x-":{"type":"null"}},"additionalProperties":false}"#,
+      [#"{"x-a":null,"x-b":null}"#, "{}"], [#"{"y":null}"#, #"{"x-a":1}"#, #"{"x-a":null,"x-a":null}"#]
+    ),
+    (
+      #"{"type":"object","properties":{"a":{},"b":{},"c":{}},"minProperties":2,"maxProperties":2}"#,
+      [#"{"a":1,"c":2}"#, #"{"b":1,"c":2}"#], ["{}", #"{"a":1}"#, #"{"c":1}"#, #"{"a":1,"b":2,"c":3}"#]
+    ),
+    (
+      #"{"type":"object","minProperties":2,"propertyNames":{"enum":["a","b"]}}"#, [#"{"b":1,"a":2}"#],
+      [#"{"a":1}"#, #"{"c":1,"a":2}"#]
+    ),
+    (
+      #"{"type":"array","items":{"type":"integer"},"minItems":1,"maxItems":3}"#, ["[1]", "[1, 2,3]"],
+      ["[]", "[1,2,3,4]", "[1,]", #"["a"]"#]
+    ),
+    (
+      #"{"prefixItems":[{"type":"string"},{"type":"integer"}],"items":false}"#, ["[]", #"["a"]"#, #"["a",1]"#],
+      ["[1]", #"["a",1,2]"#]
+    ),
+    (
+      #"{"type":"array","uniqueItems":true,"minItems":2,"items":{"enum":["a",1,12]}}"#, [#"["a",12,1]"#, "[1,12]"],
+      ["[1,1]", #"["a"]"#]
+    ),
+    (#"{"type":"array","uniqueItems":true,"items":{"type":"string"}}"#, [#"["a","aa"]"#, "[]"], [#"["a","a"]"#]),
+    (
+      #"{"type":["string","null"],"minLength":2,"maxLength":3}"#, ["null", #""éé""#, #""a\u00e9""#, #""abc""#],
+      [#""a""#, #""abcd""#, #""\ud83d\ude00""#]
+    ),
+    (#"{"type":"string","pattern":"^[a-z]+$","maxLength":3}"#, [#""a""#, #""abc""#], [#""""#, #""abcd""#, #""A""#]),
+    (#"{"enum":["a",1,null,{"b":[1.5]}]}"#, [#""a""#, "1", "null", #"{"b":[1.5]}"#], ["2", #""b""#, "{}"]),
+    (#"{"const":"x","minLength":2}"#, [], [#""x""#]),
+    (#"{"anyOf":[{"type":"integer","maximum":3},{"const":"x"}]}"#, ["3", "-10", #""x""#], ["4", #""y""#]),
+    (
+      #"{"oneOf":[{"type":"object","properties":{"k":{"const":"a"},"x":{"type":"integer"}},"required":["k","x"]},{"type":"object","properties":{"k":{"const":"b"}},"required":["k"]}]}"#,
+      [#"{"k":"a","x":1}"#, #"{"k":"b"}"#], [#"{"k":"b","x":1}"#, #"{"k":"a"}"#]
+    ),
+    (
+      #"{"allOf":[{"properties":{"a":{"minimum":1}}},{"properties":{"a":{"type":"integer","maximum":2}},"required":["a"]}],"type":"object"}"#,
+      [#"{"a":1}"#, #"{"a":2}"#], [#"{"a":3}"#, #"{"a":0}"#, "{}"]
+    ),
+    (
+      ##"{"$defs":{"tree":{"type":"object","properties":{"v":{"type":"integer"},"kids":{"type":"array","items":{"$ref":"#/$defs/tree"}}},"required":["v"]}},"$ref":"#/$defs/tree"}"##,
+      [#"{"v":1}"#, #"{"v":1,"kids":[{"v":2,"kids":[]},{"v":3}]}"#], [#"{"kids":[]}"#, #"{"v":1,"kids":[{}]}"#]
+    ),
+    (#"{"type":"number"}"#, ["0", "-1.5e10", "1e-7"], ["01", "1.", ".5", "1e400", "NaN", "+1"]),
+    (#"{"type":"integer","multipleOf":5,"exclusiveMinimum":0}"#, ["5", "100"], ["0", "7", "-5"]),
+    (#"{"type":"integer","nullable":true}"#, ["null", "1"], ["1.5"]),
+    (#"{"properties":{"a":false,"b":true}}"#, ["{}", #"{"b":[1]}"#], [#"{"a":1}"#]),
+    ("true", ["1", #"{"a":[]}"#, "null"], ["", "tru"]),
+    (#"{"type":"object","propertyNames":{"type":"object"}}"#, ["{}"], [#"{"a":1}"#]),
+    (##"{"anyOf":[{"$ref":"#"},{"type":"null"}]}"##, ["null"], ["1"]),
+  ]
+
+  @Test(arguments: cases.indices) func schemasAllow(_ index: Int) throws {
+    let (schema, accepted, refused) = Self.cases[index]
+    let compiled: CompiledGrammar
+    do { compiled = try grammar(schema) } catch {
+      // Nothing at all is allowed.
+      #expect(error is ConstraintError && accepted.isEmpty, "\(schema): \(error)")
+      return
+    }
+    for text in accepted { #expect(accepts(compiled, text), "\(schema) must allow \(text)") }
+    for text in refused { #expect(!accepts(compiled, text), "\(schema) must not allow \(text)") }
+  }
+
+  /// The keyword and its place are named.
+  @Test(arguments: [
+    (#"{"properties":{"a":{"not":{}}}}"#, "#/properties/a/not"),
+    (#"{"if":{"type":"string"},"then":{"minLength":1}}"#, "#/if"),
+    (#"{"type":"array","uniqueItems":true}"#, "#/uniqueItems"),
+    (#"{"type":"string","pattern":"(?=a)"}"#, "#/pattern"),
+    (#"{"type":"string","format":"regex"}"#, "#/format"),
+    (#"{"$ref":"https://example.org/other.json"}"#, "#/$ref"),
+    (##"{"$ref":"#/$defs/missing"}"##, "#/$ref"),
+    (#"{"oneOf":[{"type":"number"},{"type":"integer"}]}"#, "#/oneOf"),
+    (#"{"type":"number","multipleOf":0.01}"#, "#/multipleOf"),
+    (#"{"type":"array","contains":{"type":"integer"}}"#, "#/contains"),
+    (#"{"properties":{"a/b":{"dependentRequired":{"x":["y"]}}}}"#, "#/properties/a~1b/dependentRequired"),
+    (##"{"$ref":"#"}"##, "#"), (#"{"allOf":[{"properties":{"a":{}}}],"unevaluatedProperties":false}"#, "#/unevaluatedProperties"),
+    (#"{"type":"strin"}"#, "#/type"), (#"{"minLength":-1,"type":"string"}"#, "#/minLength"),
+    (#"{"properties":{"a":3}}"#, "#/properties/a"),
+    (#"{"type":"array","items":{"type":"string","pattern":"^(a|b)*a(a|b){14}$"}}"#, "#/items/pattern"),
+  ])
+  func whatCannotBeKeptIsNamed(_ schema: String, _ pointer: String) throws {
+    let error = try #require(throws: SchemaError.self) { try JSONSchema(JSONValue(parsing: schema)) }
+    #expect(error.pointer == pointer && "\(error)".contains(pointer), "\(error)")
+  }
+
+  @Test(arguments: [
+    #"{"enum":[]}"#, "false", #"{"type":"object","properties":{"a":false},"required":["a"]}"#,
+    #"{"type":"integer","minimum":2,"maximum":1}"#,
+  ])
+  func contradictionsAreRefused(_ schema: String) throws {
+    #expect(throws: ConstraintError.self) { try grammar(schema) }
+  }
+
+  /// The least number of tokens is enough, whatever is taken.
+  @Test(arguments: [
+    #"{"type":"object"}"#, #"{"type":"string","minLength":7}"#, #"{"type":"object","minProperties":4}"#,
+    #"{"type":"array","uniqueItems":true,"minItems":4,"items":{"enum":["a","b","ccccccc","d"]}}"#,
+    #"{"type":"array","uniqueItems":true,"minItems":3,"items":{"type":"string","pattern":"^a*$"}}"#,
+    #"{"type":"object","minProperties":3,"additionalProperties":{"type":"integer"},"propertyNames":{"maxLength":1}}"#,
+    ##"{"$defs":{"t":{"type":"object","properties":{"l":{"$ref":"#/$defs/t"},"v":{"type":"boolean"}},"required":["v"]}},"$ref":"#/$defs/t"}"##,
+  ])
+  func leastTokensSuffice(_ schema: String) throws {
+    let compiled = try grammar(schema)
+    for extra in [0, 1, 2, 5, 30] {
+      for seed in 0..<20 {
+        var random = SeededGenerator(seed: UInt64(seed)), matcher = Matcher(compiled), mask = TokenMask(count: 256),
+          text: [UInt8] = []
+        let limit = compiled.leastTokens + extra
+        while text.count < limit, !matcher.isFinished {
+          mask.removeAll()
+          matcher.allow(within: limit - text.count - 1, into: &mask)
+          let allowed = (0..<Int32(256)).filter { mask.contains($0) }
+          for token in 0..<Int32(256) {
+            let isAllowed = matcher.allows(token, bytes: [UInt8(token)], within: limit - text.count - 1)
+            #expect(isAllowed == mask.contains(token))
+          }
+          if allowed.isEmpty, matcher.isComplete { break }
+          let token = try #require(allowed.randomElement(using: &random), "\(String(decoding: text, as: UTF8.self))")
+          let isAccepted = matcher.accept([UInt8(token)])
+          #expect(isAccepted)
+          text.append(UInt8(token))
+        }
+        #expect(matcher.isComplete && accepts(compiled, String(decoding: text, as: UTF8.self)))
+      }
+    }
+  }
+
+  /// A tool call: fixed text around a schema.
+  @Test func grammarsPutSchemasIntoTexts() throws {
+    let arguments = try JSONSchema(["type": "object", "properties": ["city": ["type": "string"]], "required": ["city"]])
+    let call = Grammar.sequence([
+      .literal(#"<tool_call>{"name": "weather", "arguments": "#), .schema(arguments), .literal("}</tool_call>"),
+    ])
+    let grammar = try CompiledGrammar(
+      .choice([.literal("No."), .repetition(call, separator: "\n", minimum: 1, maximum: 2)]), trie: Self.bytes)
+    let one = #"<tool_call>{"name": "weather", "arguments": {"city": "Paris"}}</tool_call>"#
+    for text in ["No.", one, one + "\n" + one] { #expect(accepts(grammar, text)) }
+    for text in ["", "No", one + "\n", one + "\n" + one + "\n" + one] { #expect(!accepts(grammar, text)) }
+    #expect(grammar.leastTokens == 3)
+  }
+
+  /// Deep nesting goes the shortest way from some depth on, so that every reader can read it.
+  @Test func depthIsBounded() throws {
+    let compiled = try grammar(##"{"type":"object","additionalProperties":{"$ref":"#"}}"##)
+    var matcher = Matcher(compiled), depth = 0
+    while depth < 300, matcher.accept(#"{"a":"#.utf8) { depth += 1 }
+    #expect((50..<100).contains(depth), "\(depth)")
+  }
+}
