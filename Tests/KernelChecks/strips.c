@@ -187,8 +187,7 @@ static struct work work_making(const struct trial *t) {
 //
 // BF16 has 8 bits of each value; integers have a step for 128 values, which depends on the largest.
 
-static const struct size panel_sizes[] = {{1, 1, 1, 0},  {3, 16, 2, 0}, {2, 15, 3, 1}, {6, 16, 5, 3},  {7, 33, 4, 2},
-                                          {13, 32, 3, 0}, {1, 20, 17, 1}, {31, 16, 2, 0}, {0, 0, 0, 0}};
+static const struct size panel_sizes[] = {{1, 1, 1, 0}, {3, 16, 2, 0}, {13, 17, 1, 2},  {1, 20, 5, 1},  {0, 0, 0, 0}};
 
 static size_t panel_stride(const struct trial *t) {
   return (t->kernels->input_bytes(t->kernels->panel_type, length_of(t)) + 3) / 4 * 4 + 4 * t->size.gap;
