@@ -187,7 +187,7 @@ static struct work work_making(const struct trial *t) {
 //
 // BF16 has 8 bits of each value; integers have a step for 128 values, which depends on the largest.
 
-static const struct size panel_sizes[] = {{1, 1, 1, 0}, {3, 16, 2, 0}, {13, 17, 1, 2},  {1, 20, 5, 1},  {0, 0, 0, 0}};
+static const struct size panel_sizes[] = {{1, 1, 1, 0}, {3, 16, 2, 0}, {13, 17, 1, 2}, {1, 20, 5, 1}, {0, 0, 0, 0}};
 
 static size_t panel_stride(const struct trial *t) {
   return (t->kernels->input_bytes(t->kernels->panel_type, length_of(t)) + 3) / 4 * 4 + 4 * t->size.gap;
@@ -260,7 +260,10 @@ static void reference_panel(const struct trial *t, double *expected, double *bou
           // Where the hardware takes subnormal numbers for zeros, it does so with both and with the sum.
           error += 0x1.02p-7 * magnitude + 0x1p-126 * (total_x + total_w + 256);
         } else {
-          double step_x = largest_x / 16383 * 0.501, step_w = largest_w / 1023 * 0.501;
+          // An input is rounded once. A weight's record has the step of the largest value that its groups' scales allow, which among 32
+          // codes is at most half as large again as the largest there is; code and minimum are rounded apart, half a step each, and a
+          // group's share of the scale adds up to an eighth.
+          double step_x = largest_x / 16383 * 0.501, step_w = 1.5 * largest_w / 1023 * 1.126;
           error += step_x * total_w + step_w * total_x + 128 * step_x * step_w + 0x1p-110;
         }
         // All sums of the record have no number.
