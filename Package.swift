@@ -46,12 +46,14 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "CSwiftletKernels", path: "Sources/Kernels", publicHeadersPath: "include"),
+    .target(name: "CSwiftletPage", path: "Sources/Page", exclude: ["site"], publicHeadersPath: "include"),
     module("JSON"),
     module("Tensors", dependencies: ["CSwiftletKernels"]),
     module("Checkpoints", dependencies: ["CSwiftletKernels", "SwiftletTensors", "SwiftletJSON"]),
@@ -63,14 +65,16 @@ let package = Package(
       "Generation",
       dependencies: [
         "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization",
-        "SwiftletChatTemplates",
+        "SwiftletChatTemplates", "SwiftletConstraints",
       ]),
     module(
       "Conversion",
       dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization"]),
     .target(
       name: "Swiftlet",
-      dependencies: ["SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletJSON"],
+      dependencies: [
+        "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletConstraints", "SwiftletJSON",
+      ],
       path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(
       "Hub",
@@ -83,7 +87,9 @@ let package = Package(
       "Server",
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization", "SwiftletChatTemplates",
-        "SwiftletCheckpoints", "SwiftletJSON", .product(name: "Hummingbird", package: "hummingbird"),
+        "SwiftletCheckpoints", "SwiftletConstraints", "SwiftletJSON", "CSwiftletPage",
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
@@ -94,7 +100,7 @@ let package = Package(
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletServer", "SwiftletTensors", "SwiftletModels",
         "SwiftletCheckpoints",
-        "SwiftletConversion", "SwiftletTokenization", "SwiftletJSON",
+        "SwiftletConversion", "SwiftletTokenization", "SwiftletConstraints", "SwiftletJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -102,6 +108,7 @@ let package = Package(
       path: "Sources/Command", swiftSettings: swiftSettings),
     example("Chat"),
     example("Stream"),
+    example("StructuredOutput"),
 
     // Small models, and a loopback hub.
     .target(
@@ -127,7 +134,7 @@ let package = Package(
       "Generation",
       dependencies: [
         "SwiftletGeneration", "Swiftlet", "SwiftletConversion", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints",
-        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
+        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletConstraints", "SwiftletJSON", "SwiftletTestSupport",
       ]),
     tests(
       "Conversion",
@@ -139,14 +146,14 @@ let package = Package(
     tests(
       "Server",
       dependencies: [
-        "SwiftletServer", "Swiftlet", "SwiftletGeneration", "SwiftletJSON", "SwiftletTestSupport",
+        "SwiftletServer", "Swiftlet", "SwiftletGeneration", "SwiftletConstraints", "SwiftletJSON", "SwiftletTestSupport",
         .product(name: "AsyncHTTPClient", package: "async-http-client"), .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     // The command's tests run the built command.
-    tests("Command", dependencies: ["SwiftletCommand", "SwiftletJSON", "SwiftletTestSupport"]),
+    tests("Command", dependencies: ["SwiftletCommand", "SwiftletServer", "SwiftletJSON", "SwiftletTestSupport"]),
     // Broken inputs for every parser, for the tests and for `make mutations`.
     .target(name: "CSwiftletAllocations", path: "Tests/Mutations/Allocations"),
     .target(

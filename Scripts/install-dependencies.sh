@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the commands of the Makefile need beside the Swift toolchain, with the system's package manager, and only what
-# is missing: git for the packages, and Python with pip for the small default model.
+# is missing: git for the packages, SQLite's headers for the server's database, and Python with pip for the small default model.
 set -eu
 command -v "${SWIFT:-swift}" >/dev/null 2>&1 || {
   echo "No Swift toolchain found. Install Swift 6.2 or later: https://www.swift.org/install" >&2
@@ -12,6 +12,10 @@ if ! command -v python3 >/dev/null 2>&1; then
   missing="$missing python3 python3-pip"
 elif ! python3 -m pip --version >/dev/null 2>&1; then
   missing="$missing python3-pip"
+fi
+# On a Mac they are the system's.
+if [ "$(uname)" = Linux ] && ! [ -e /usr/include/sqlite3.h ]; then
+  if command -v apt-get >/dev/null 2>&1; then missing="$missing libsqlite3-dev"; else missing="$missing sqlite-devel"; fi
 fi
 [ -n "$missing" ] || exit 0
 root=""
