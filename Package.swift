@@ -73,7 +73,8 @@ let package = Package(
     .target(
       name: "Swiftlet",
       dependencies: [
-        "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletConstraints", "SwiftletJSON",
+        "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletConstraints",
+        "SwiftletJSON",
       ],
       path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(
