@@ -71,7 +71,11 @@ struct PolicyFilter {
 
   private mutating func append(_ text: String, to path: WritableKeyPath<PolicyFilter, Text>) -> Denial? {
     defer { self[keyPath: path].count += text.utf8.count }
-    return scan(path) { $0.append(text.utf8) }
+    // By bytes, so that it does not matter how the text was cut into tokens.
+    for byte in text.utf8 {
+      if let denial = scan(path, { $0.append(CollectionOfOne(byte)) }) { return denial }
+    }
+    return nil
   }
 
   private mutating func end(_ path: WritableKeyPath<PolicyFilter, Text>) -> Denial? {
