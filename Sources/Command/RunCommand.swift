@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Swiftlet
+import SwiftletConstraints
 import SwiftletGeneration
 
 struct RunCommand: AsyncParsableCommand {
@@ -17,6 +18,7 @@ struct RunCommand: AsyncParsableCommand {
         swiftlet run deepseek-r1:1.5b "Summarise:" < notes.txt
         swiftlet run model.gguf "Name a prime." --temperature 0 --json
         swiftlet run coder.gguf "def add(a, b):" --suffix "    return c"
+        swiftlet run smollm2 "A city as JSON:" --json-schema city.json
         swiftlet run smollm2 --batch in.jsonl --output out.jsonl
 
       A row of a batch is {"prompt": "…"} or {"messages": […]} and may have
@@ -49,6 +51,7 @@ struct RunCommand: AsyncParsableCommand {
   var output: String?
   @Option(help: ArgumentHelp("Rows of a batch in progress at once.", valueName: "n"))
   var parallel = 8
+  @OptionGroup var constraint: ConstraintArguments
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var engine: EngineArguments
   @OptionGroup var context: ContextArguments
@@ -61,13 +64,17 @@ struct RunCommand: AsyncParsableCommand {
     if suffix != nil, raw || system != nil || batch != nil || template.template != nil {
       throw ValidationError("--suffix fills in a text, without a chat: it excludes --raw, --system, --batch and --template.")
     }
+    if suffix != nil, constraint.isGiven {
+      throw ValidationError("--suffix fills in a text: it excludes --json-schema and --json-object.")
+    }
     if raw, system != nil { throw ValidationError("--raw has no place for --system.") }
   }
 
   func run() async throws {
+    let grammar = try constraint.grammar()
     if let batch, let output {
       let model = try await ModelFinder.load(model, engine, context, template, isVerbose: verbose)
-      let options = try sampling.options(advised: model.loaded.advisedOptions)
+      let options = try options(model, grammar)
       let run = BatchRun(model: model, defaults: options, concurrency: parallel)
       let answered = try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
       if answered == 0 { Output.note("\(output) has them all already; name another file to answer them anew.") }
@@ -80,7 +87,7 @@ struct RunCommand: AsyncParsableCommand {
           + (isatty(STDIN_FILENO) == 1 ? ", or talk with the model: swiftlet chat \(model)" : "."))
     }
     let model = try await ModelFinder.load(model, engine, context, template, isVerbose: verbose)
-    let options = try sampling.options(advised: model.loaded.advisedOptions)
+    let options = try options(model, grammar)
     let prompt: LanguageModel.Prompt =
       if let suffix {
         .fillInMiddle(prefix: text, suffix: suffix)
@@ -98,10 +105,16 @@ struct RunCommand: AsyncParsableCommand {
     }
   }
 
+  private func options(_ model: LanguageModel, _ grammar: Grammar?) throws -> GenerationOptions {
+    var options = try sampling.options(advised: model.loaded.advisedOptions)
+    options.constraint = grammar
+    return options
+  }
+
   private func stream(_ model: LanguageModel, _ prompt: LanguageModel.Prompt, _ options: GenerationOptions) async throws {
     var completion = Completion()
     var printer = AnswerPrinter(showsReasoning: Output.isTerminal)
-    for try await event in try model.engine.generate(model.request(prompt, options: options)) {
+    for try await event in try await model.generate(model.request(prompt, options: options)) {
       printer.print(completion.add(event))
     }
     printer.finish()

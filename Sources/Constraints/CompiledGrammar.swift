@@ -68,6 +68,8 @@ public final class CompiledGrammar: Sendable {
   let character: Leaf
   /// What the states of leaves allow of the vocabulary.
   private let cache = Mutex<[LocalKey: LocalMask]>([:])
+  /// The most that are kept; each takes up to some tens of kilobytes.
+  private static let maximumMasks = 1024
 
   /// The least number of tokens of a whole text.
   public var leastTokens: Int { costs[root] }
@@ -240,7 +242,10 @@ public final class CompiledGrammar: Sendable {
   func local(_ key: LocalKey) -> LocalMask {
     if let known = cache.withLock({ $0[key] }) { return known }
     let mask = LocalMask(key, self)
-    cache.withLock { $0[key] = mask }
+    cache.withLock { cache in
+      if cache.count >= Self.maximumMasks { cache.removeAll() }
+      cache[key] = mask
+    }
     return mask
   }
 }

@@ -19,6 +19,20 @@ public indirect enum Grammar: Sendable, Hashable {
   public static let anyObject = Grammar.schema(.anyObject)
 }
 
+extension Grammar: CustomStringConvertible {
+  /// Tells grammars apart.
+  public var description: String {
+    switch self {
+    case .literal(let text): JSONValue.string(text).serialized()
+    case .sequence(let parts): "(" + parts.map(\.description).joined(separator: " ") + ")"
+    case .choice(let parts): "(" + parts.map(\.description).joined(separator: " | ") + ")"
+    case .repetition(let part, let separator, let minimum, let maximum):
+      "\(part){\(minimum),\(maximum),\(JSONValue.string(separator).serialized())}"
+    case .schema(let schema): "schema \(schema.source)"
+    }
+  }
+}
+
 /// A JSON Schema that can be kept.
 public struct JSONSchema: Sendable, Hashable {
   /// The schema as it was given, in one line.

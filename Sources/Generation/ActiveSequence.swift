@@ -16,6 +16,7 @@ final class ActiveSequence {
   private var decoder: StreamingDecoder?
   private var stops: StopDetector
   private var reasoning: ReasoningParser
+  private var constraint: AnswerConstraint?
   private let ends: Set<Int32>
   /// Tokens that belong to the thought.
   private var reasoningTokens = 0
@@ -30,10 +31,12 @@ final class ActiveSequence {
   /// Its cache is of no use: the model computed no number, or its weights changed.
   private(set) var isBroken = false
 
-  /// - Parameter drafting: none but those that the model can do.
+  /// - Parameters:
+  ///   - constraint: what the request's options ask for, made ready.
+  ///   - drafting: none but those that the model can do.
   init(
-    _ request: GenerationRequest, cache: KeyValueCache, tokenizer: Tokenizer?, ends: Set<Int32>, drafting: Drafting,
-    events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+    _ request: GenerationRequest, constraint: PreparedConstraint?, cache: KeyValueCache, tokenizer: Tokenizer?,
+    ends: Set<Int32>, drafting: Drafting, events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
   ) {
     self.request = request
     self.cache = cache
@@ -45,6 +48,9 @@ final class ActiveSequence {
     stops = StopDetector(request.options.stop)
     reasoning = ReasoningParser(promptOpensThought: request.promptOpensThought)
     self.ends = request.options.ignoresEnd ? [] : ends
+    // The last token of a full context is not computed.
+    let limit = request.maximumAnswerTokens(contextLength: cache.capacity)
+    self.constraint = constraint.map { AnswerConstraint($0, request: request, limit: limit) }
     if drafting != .none {
       drafter = Drafter(drafting, limit: request.options.maximumDraftTokens, prompt: request.prompt)
     }
@@ -58,16 +64,19 @@ final class ActiveSequence {
   /// Chooses the next token from the logits of the last, and ends the answer when it is time.
   func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
     let likelihoods = request.options.topLogProbabilities.map { LogProbabilities(logits, top: $0) }
-    guard let chosen = sampler.sample(logits, position: tokens.count, kernels: kernels) else {
-      return fail(GenerationError.notANumber(position: tokens.count))
+    let token: Int32
+    switch choose(logits, kernels) {
+    case .token(let chosen): token = chosen
+    case .end: return finish(constraint?.isComplete ?? true ? .stop : .length)
+    case .broken: return fail(GenerationError.notANumber(position: tokens.count))
     }
-    let token = forcedToken() ?? chosen
     if firstTokenTime == nil {
       firstTokenTime = .now
       events.yield(.promptDone(tokens: request.prompt.count, cached: cachedTokens, seconds: seconds(from: startTime)))
     }
     tokens.append(token)
     sampler.accept(token)
+    if !ends.contains(token) { constraint?.accept(token) }
     drafter?.append(token)
     let isEnd = ends.contains(token), wasThinking = reasoning.isThinking
     let parts = isEnd ? [] : parts(of: stops.append(decoder?.append(token) ?? ""))
@@ -79,20 +88,42 @@ final class ActiveSequence {
           id: token, parts: parts, isReasoning: isReasoning, isEnd: isEnd, logProbabilities: likelihoods?.of(token))))
     if isEnd { return finish(.stop) }
     let generated = tokens.count - request.prompt.count
-    if stops.isStopped {
+    if stops.isStopped || constraint?.isFinished ?? false {
       finish(.stop)
     } else if generated == request.options.maximumResponseTokens || tokens.count > cache.capacity {
       // The last token of a full context is shown, but there is no place to compute what follows it.
-      finish(.length)
+      finish(constraint?.isComplete ?? false ? .stop : .length)
     }
+  }
+
+  private enum Choice {
+    case token(Int32)
+    /// The constraint leaves nothing but the end.
+    case end
+    /// The model's logits are no numbers.
+    case broken
+  }
+
+  private func choose(_ logits: UnsafeMutableBufferPointer<Float>, _ kernels: Kernels) -> Choice {
+    func sample() -> Int32? { sampler.sample(logits, position: tokens.count, kernels: kernels) }
+    let forced = forcedToken()
+    if forced != nil || constraint == nil { return sample().map { .token(forced ?? $0) } ?? .broken }
+    // A broken model is told from one whose allowed tokens a bias forbids.
+    let best = kernels.argmax(UnsafeBufferPointer(logits))
+    guard logits.indices.contains(best), logits[best].isFinite else { return .broken }
+    guard let allowed = constraint?.restrict(logits, ends: ends) else { return .end }
+    return .token(sample() ?? allowed)
   }
 
   /// The next of the tokens that end a thought which has become too long.
   private func forcedToken() -> Int32? {
-    if let limit = request.thoughtLimit, !hasForced, reasoning.isThinking, reasoningTokens >= limit.tokens {
+    // The constraint knows of the thought's end before a stop text lets it through.
+    let isThinking = reasoning.isThinking && constraint?.isThinking ?? true
+    if let limit = request.thoughtLimit, !hasForced, isThinking, reasoningTokens >= limit.tokens {
       forced = limit.closing[...]
       hasForced = true
     }
+    if forced.isEmpty, let closing = constraint?.closing { forced = closing[...] }
     return forced.popFirst()
   }
 

@@ -27,6 +27,9 @@ public struct ChatPrompt: Sendable {
   /// Whether a rendered prompt ends inside a thought, as those of reasoning models do.
   public static func opensThought(_ prompt: String) -> Bool { ReasoningParser.opensThought(prompt) }
 
+  /// Whether a rendered prompt ends with a thought that is closed already, as those that ask for none do.
+  public static func closesThought(_ prompt: String) -> Bool { ReasoningParser.closesThought(prompt) }
+
   /// The prompt that lets the model answer next.
   /// - Parameters:
   ///   - messages: an array of objects with `role` and `content`.
@@ -48,7 +51,8 @@ extension GenerationRequest {
   /// A request for the answer to a rendered prompt.
   public init(renderedPrompt: String, tokenizer: Tokenizer, options: GenerationOptions) {
     self.init(
-      prompt: tokenizer.encode(renderedPrompt), options: options, promptOpensThought: ReasoningParser.opensThought(renderedPrompt)
-    )
+      prompt: tokenizer.encode(renderedPrompt), options: options,
+      promptOpensThought: ReasoningParser.opensThought(renderedPrompt),
+      mayOpenThought: !ReasoningParser.closesThought(renderedPrompt))
   }
 }

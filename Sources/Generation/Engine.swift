@@ -1,4 +1,5 @@
 internal import Foundation
+public import SwiftletConstraints
 public import SwiftletModels
 public import SwiftletTensors
 public import SwiftletTokenization
@@ -13,6 +14,7 @@ public final class Engine: Sendable {
   /// Positions a sequence may have.
   public let contextLength: Int
   private let tokenizer: Tokenizer?
+  private let grammars: GrammarCache?
   private let inbox = Inbox()
   private let limits: EngineLimits
   private let counters = EngineCounters()
@@ -28,6 +30,7 @@ public final class Engine: Sendable {
   ) {
     self.decoder = decoder
     self.tokenizer = tokenizer
+    grammars = tokenizer.map { GrammarCache($0, ends: endTokens) }
     self.limits = limits
     self.contextLength = min(contextLength ?? decoder.configuration.contextLength, decoder.configuration.contextLength)
     let thread = Thread { [decoder, inbox, counters, contextLength = self.contextLength] in
@@ -64,15 +67,41 @@ public final class Engine: Sendable {
     if let outside = request.prompt.first(where: { !(0..<vocabularySize).contains(Int($0)) }) {
       throw .tokenOutOfRange(id: Int(outside), vocabularySize: vocabularySize)
     }
+    let constraint = try constraint(of: request)
     let cacheBytes = try cacheBytes(of: request)
     try counters.enqueue(limits)
     let (stream, continuation) = AsyncThrowingStream.makeStream(of: GenerationEvent.self)
-    let submission = Submission(request: request, cacheBytes: cacheBytes, events: continuation)
+    let submission = Submission(request: request, constraint: constraint, cacheBytes: cacheBytes, events: continuation)
     continuation.onTermination = { reason in
       if case .cancelled = reason { submission.isCancelled.store(true, ordering: .relaxed) }
     }
     inbox.add(submission)
     return GenerationStream(engine: self, submission: submission, events: stream)
+  }
+
+  /// Makes a constraint ready, which takes a moment when none of the last requests had it. `generate` does the same; this is for
+  /// callers that must not wait there.
+  /// - Throws: `GenerationError.constraintRefused` when no answer can keep to it, or the model has no tokenizer.
+  public func prepare(_ constraint: Grammar) throws(GenerationError) {
+    _ = try prepared(constraint)
+  }
+
+  private func prepared(_ constraint: Grammar) throws(GenerationError) -> PreparedConstraint {
+    guard let grammars else {
+      throw .invalidOption(name: "constraint", reason: "this model has no tokenizer; put tokenizer.json beside the weights")
+    }
+    do throws(ConstraintError) { return try grammars.prepare(constraint) } catch { throw .constraintRefused(error) }
+  }
+
+  /// The constraint of a request, made ready; nil for none.
+  /// - Throws: `GenerationError.limitTooSmall` when no answer that keeps to it can be as short as it must be.
+  private func constraint(of request: GenerationRequest) throws(GenerationError) -> PreparedConstraint? {
+    guard let constraint = request.options.constraint else { return nil }
+    let prepared = try prepared(constraint)
+    let tokens = request.maximumAnswerTokens(contextLength: contextLength)
+    let needed = prepared.leastTokens(opensThought: request.startsInThought)
+    guard needed <= tokens else { throw .limitTooSmall(tokens: tokens, needed: needed) }
+    return prepared
   }
 
   /// The most that a request's cache takes.
@@ -91,15 +120,18 @@ public final class Engine: Sendable {
 /// A request as it is handed to the engine's thread.
 final class Submission: Sendable {
   let request: GenerationRequest
+  let constraint: PreparedConstraint?
   /// The most that its cache takes.
   let cacheBytes: Int
   let events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
   let isCancelled = Atomic<Bool>(false)
 
   init(
-    request: GenerationRequest, cacheBytes: Int, events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+    request: GenerationRequest, constraint: PreparedConstraint?, cacheBytes: Int,
+    events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
   ) {
     self.request = request
+    self.constraint = constraint
     self.cacheBytes = cacheBytes
     self.events = events
   }

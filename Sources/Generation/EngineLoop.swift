@@ -114,7 +114,8 @@ final class EngineLoop {
     var drafting = submission.request.options.drafting
     if drafting == .automatic { drafting = decoder.predictsFurtherTokens ? .multiTokenPrediction : .none }
     let sequence = ActiveSequence(
-      submission.request, cache: cache, tokenizer: tokenizer, ends: endTokens, drafting: drafting, events: submission.events)
+      submission.request, constraint: submission.constraint, cache: cache, tokenizer: tokenizer, ends: endTokens,
+      drafting: drafting, events: submission.events)
     active.append((submission, sequence))
   }
 

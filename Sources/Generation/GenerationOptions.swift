@@ -1,3 +1,5 @@
+public import SwiftletConstraints
+
 /// How an answer is sampled and when it ends.
 public struct GenerationOptions: Sendable, Equatable {
   /// 0 takes the most likely token every time. Above: logits are divided by it before everything else.
@@ -32,13 +34,16 @@ public struct GenerationOptions: Sendable, Equatable {
   public var maximumDraftTokens: Int
   /// Each token comes with its log-probability and those of so many most likely ones; nil computes none.
   public var topLogProbabilities: Int?
+  /// What the answer must be, behind a thought; nil for anything. Stop texts still end it, whole or not.
+  public var constraint: Grammar?
 
   /// Temperature 0.6 and top-p 0.95 are what DeepSeek advises for R1.
   public init(
     temperature: Double = 0.6, topK: Int = 0, topP: Double = 0.95, minP: Double = 0, repetitionPenalty: Double = 1,
     frequencyPenalty: Double = 0, presencePenalty: Double = 0, logitBias: [Int32: Double] = [:], seed: UInt64 = 0,
     sampleIndex: Int = 0, stop: [String] = [], maximumResponseTokens: Int? = nil, ignoresEnd: Bool = false,
-    drafting: Drafting = .automatic, maximumDraftTokens: Int = 8, topLogProbabilities: Int? = nil
+    drafting: Drafting = .automatic, maximumDraftTokens: Int = 8, topLogProbabilities: Int? = nil,
+    constraint: Grammar? = nil
   ) {
     self.temperature = temperature
     self.topK = topK
@@ -56,6 +61,7 @@ public struct GenerationOptions: Sendable, Equatable {
     self.drafting = drafting
     self.maximumDraftTokens = maximumDraftTokens
     self.topLogProbabilities = topLogProbabilities
+    self.constraint = constraint
   }
 
   /// How a token is chosen, in the shape of Apple's Foundation Models.
@@ -148,6 +154,10 @@ public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible
   case queueFull(waiting: Int)
   /// Prompt and answer together take more of the cache than there is memory for.
   case cacheTooSmall(tokens: Int, bytes: Int, allowed: Int)
+  /// No answer can keep to the constraint.
+  case constraintRefused(ConstraintError)
+  /// The shortest answer that keeps to the constraint has more tokens than there may be.
+  case limitTooSmall(tokens: Int, needed: Int)
 
   public var description: String {
     switch self {
@@ -163,6 +173,10 @@ public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible
     case .cacheTooSmall(let tokens, let bytes, let allowed):
       "prompt and answer of up to \(tokens) tokens take \(MemoryError.text(bytes)) of cache, but there is room for "
         + "\(MemoryError.text(allowed)); shorten the prompt or ask for fewer tokens"
+    case .constraintRefused(let error): "\(error)"
+    case .limitTooSmall(let tokens, let needed):
+      "the answer may have \(tokens) tokens, but the shortest that the schema or grammar allows has \(needed); raise the limit of "
+        + "tokens or shorten the prompt"
     }
   }
 }

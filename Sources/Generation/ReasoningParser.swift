@@ -25,8 +25,13 @@ struct ReasoningParser {
   init(promptOpensThought: Bool) { state = promptOpensThought ? .thinking(hasText: false) : .start }
 
   /// Whether a rendered prompt leaves a thought open.
-  static func opensThought(_ prompt: String) -> Bool {
-    trimmedEnd(Array(prompt.utf8.suffix(64))).suffix(open.count).elementsEqual(open)
+  static func opensThought(_ prompt: String) -> Bool { ends(prompt, with: open) }
+
+  /// Whether a rendered prompt ends with a thought that is closed.
+  static func closesThought(_ prompt: String) -> Bool { ends(prompt, with: close) }
+
+  private static func ends(_ prompt: String, with tag: [UInt8]) -> Bool {
+    trimmedEnd(Array(prompt.utf8.suffix(64))).suffix(tag.count).elementsEqual(tag)
   }
 
   /// Whether what comes next belongs to a thought.

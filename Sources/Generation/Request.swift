@@ -6,6 +6,8 @@ public struct GenerationRequest: Sendable {
   public var promptOpensThought: Bool
   /// Whether thoughts are told apart from the answer; else all is content.
   public var splitsReasoning: Bool
+  /// Whether the model may begin a constrained answer with a thought of its own. Without a constraint it always may.
+  public var mayOpenThought: Bool
   /// Ends a long thought; nil lets it take as long as the answer may be.
   public var thoughtLimit: ThoughtLimit?
   /// Whose request it is: tenants whose requests wait take turns.
@@ -13,13 +15,22 @@ public struct GenerationRequest: Sendable {
 
   public init(
     prompt: [Int32], options: GenerationOptions, promptOpensThought: Bool = false, splitsReasoning: Bool = true,
-    thoughtLimit: ThoughtLimit? = nil
+    mayOpenThought: Bool = true, thoughtLimit: ThoughtLimit? = nil
   ) {
     self.prompt = prompt
     self.options = options
     self.promptOpensThought = promptOpensThought
     self.splitsReasoning = splitsReasoning
+    self.mayOpenThought = mayOpenThought
     self.thoughtLimit = thoughtLimit
+  }
+
+  /// Whether the answer begins inside of a thought that is told apart.
+  var startsInThought: Bool { promptOpensThought && splitsReasoning }
+
+  /// The most tokens of an answer. The last one of a full context is not computed.
+  func maximumAnswerTokens(contextLength: Int) -> Int {
+    min(options.maximumResponseTokens ?? .max, contextLength + 1 - prompt.count)
   }
 }
 
@@ -72,7 +83,7 @@ public struct TokenLogProbabilities: Sendable, Equatable {
 
 /// Why an answer ended.
 public enum FinishReason: String, Sendable {
-  /// The model ended it, or a stop text came.
+  /// The model ended it, a stop text came, or it is whole by its constraint.
   case stop
   /// `maximumResponseTokens` were generated or the context is full.
   case length

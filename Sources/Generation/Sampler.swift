@@ -96,7 +96,7 @@ struct Sampler {
     let floor = options.minP * Double(probabilities[Int(candidates[0])])
     for token in candidates {
       let probability = Double(probabilities[Int(token)])
-      if kept > 0, keptMass >= options.topP * mass || probability < floor { break }
+      if kept > 0, keptMass >= options.topP * mass || probability < floor || probability == 0 { break }
       kept += 1
       keptMass += probability
     }

@@ -104,7 +104,7 @@ public struct ToolCallParser: Sendable {
       held.removeFirst(certain.count)
       return false
     case .inside(let open, let close):
-      guard let end = held.indices.first(where: { held[$0...].starts(with: close) }) else { return false }
+      guard let end = Self.end(of: held, close) else { return false }
       let body = held[..<end]
       if let call = Self.call(body, open: open) {
         pieces.append(.call(call))
@@ -115,6 +115,21 @@ public struct ToolCallParser: Sendable {
       state = .text
       return true
     }
+  }
+
+  /// Where a closing mark stands, outside of the call's JSON strings.
+  private static func end(of bytes: [UInt8], _ close: [UInt8]) -> Int? {
+    var isInString = false, index = 0
+    while index < bytes.count {
+      switch bytes[index] {
+      case UInt8(ascii: "\""): isInString.toggle()
+      case UInt8(ascii: "\\") where isInString: index += 1
+      case close[0] where !isInString: if bytes[index...].starts(with: close) { return index }
+      default: break
+      }
+      index += 1
+    }
+    return nil
   }
 
   private func firstMark() -> (start: Int, mark: [UInt8])? {
@@ -144,7 +159,7 @@ public struct ToolCallParser: Sendable {
     if let fence = arguments.firstRange(of: "```json"), name.trimmed == "function" {
       name = arguments[..<fence.lowerBound]
       arguments = arguments[fence.upperBound...]
-      if let end = arguments.firstRange(of: "```") { arguments = arguments[..<end.lowerBound] }
+      if let end = arguments.ranges(of: "```").last { arguments = arguments[..<end.lowerBound] }
     }
     guard !name.trimmed.isEmpty, let value = try? JSONValue(parsing: String(arguments)), value.members != nil else { return nil }
     return ToolCall(name: String(name.trimmed), arguments: value.serialized())

@@ -95,6 +95,8 @@ struct APIError: Error, Sendable, Equatable {
     case .emptyPrompt: self = .malformed("\(error)", parameter: "prompt")
     case .tokenOutOfRange: self = .outOfRange("prompt", "\(error)")
     case .cacheTooSmall: self = .outOfRange("max_tokens", "\(error)")
+    case .constraintRefused: self = .malformed("\(error)", parameter: "response_format", code: "invalid_schema")
+    case .limitTooSmall: self = .malformed("max_tokens: \(error)", parameter: "max_tokens", code: "max_tokens_too_small")
     case .queueFull: self = .overloaded("\(error)", retryAfter: retryAfter)
     case .notANumber, .engineStopped: self = .internalError("\(error)")
     }

@@ -17,7 +17,7 @@ extension API {
   private static func collect(
     _ run: AnswerRun, _ format: AnthropicFormat, idle: @Sendable () -> Void
   ) async throws -> JSONValue {
-    var choice = ChoiceState(findsCalls: format.hasTools)
+    var choice = format.choice
     defer { format.note(choice) }
     try await run.forEach { signal in
       switch signal {
@@ -32,7 +32,7 @@ extension API {
 
   private static func stream(_ run: AnswerRun, _ format: AnthropicFormat) -> Response {
     EventStream.response { events in
-      var choice = ChoiceState(findsCalls: format.hasTools)
+      var choice = format.choice
       defer { format.note(choice) }
       var blocks = AnthropicBlocks()
       func send(_ json: JSONValue) async throws { try await events.send(json, event: json["type"]?.string) }
@@ -117,14 +117,15 @@ private struct AnthropicFormat: Sendable {
   private let id: String
   private let model: String
   private let promptTokens: Int
-  let hasTools: Bool
+  /// An answer of which nothing has come.
+  let choice: ChoiceState
   let record: RequestRecord
 
   init(_ message: AnthropicRequest, record: RequestRecord) {
     id = "msg_" + record.id
     model = message.modelName
     promptTokens = message.request.prompt.count
-    hasTools = message.hasTools
+    choice = ChoiceState(findsCalls: message.hasTools, callLimit: message.callLimit)
     self.record = record
   }
 

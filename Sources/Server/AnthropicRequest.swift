@@ -9,6 +9,8 @@ struct AnthropicRequest: Sendable {
   let isStreamed: Bool
   /// Whether the answer may call tools.
   let hasTools: Bool
+  /// The most calls that an answer has; nil for any number.
+  let callLimit: Int?
 
   /// - Throws: `APIError` naming the field, or `TemplateError`.
   init(_ body: JSONValue, models: ServedModels) throws {
@@ -29,13 +31,16 @@ struct AnthropicRequest: Sendable {
     options.stop = try GenerationOptions.stops(fields, "stop_sequences")
     let thinking = try Thinking(fields, alias: choice.thinking)
     let chat = try Self.messages(fields, parsesArguments: served.parsesArguments)
-    let tools = try Self.tools(fields)
-    hasTools = tools != nil
-    request = try served.request(chat, tools: tools, thinking: thinking, options: options)
+    let tools = try Self.tools(fields), toolChoice = try ToolChoice(anthropic: fields), shown = toolChoice.shown(tools)
+    hasTools = shown != nil
+    callLimit = toolChoice.callLimit
+    options.constraint = try toolChoice.grammar(tools: tools, format: ResponseFormat.anthropicGrammar(fields), served)
+    try served.prepare(options.constraint, parameter: fields["output_config"] == nil ? "tools" : "output_config")
+    request = try served.request(chat, tools: shown, thinking: thinking, options: options)
   }
 
   /// Anthropic's tools as OpenAI's, which chat templates read.
-  private static func tools(_ fields: Fields) throws(APIError) -> JSONValue? {
+  private static func tools(_ fields: Fields) throws(APIError) -> [JSONValue] {
     var tools: [JSONValue] = []
     for (index, value) in (try fields.array("tools") ?? []).enumerated() {
       let tool = try Fields(value, path: "tools[\(index)]")
@@ -46,15 +51,7 @@ struct AnthropicRequest: Sendable {
       }
       tools.append(["type": "function", "function": .object(function)])
     }
-    if let choice = try fields.object("tool_choice") {
-      let type = try choice.required("type", try choice.string("type"))
-      if type == "none" { return nil }
-      guard type == "auto" else {
-        throw .malformed(
-          "tool_choice: only none and auto are supported yet", parameter: "tool_choice", code: "unsupported_parameter")
-      }
-    }
-    return tools.isEmpty ? nil : .array(tools)
+    return tools
   }
 
   private static func messages(_ fields: Fields, parsesArguments: Bool) throws(APIError) -> ChatMessages {

@@ -17,7 +17,7 @@ extension API {
   }
 
   private static func collect(_ run: AnswerRun, _ format: ChatFormat, idle: @Sendable () -> Void) async throws -> JSONValue {
-    var choices = [ChoiceState](repeating: ChoiceState(findsCalls: format.hasTools), count: run.streams.count)
+    var choices = [ChoiceState](repeating: format.choice, count: run.streams.count)
     defer { format.note(choices) }
     try await run.forEach { signal in
       switch signal {
@@ -32,7 +32,7 @@ extension API {
 
   private static func stream(_ run: AnswerRun, _ format: ChatFormat) -> Response {
     EventStream.response { events in
-      var choices = [ChoiceState](repeating: ChoiceState(findsCalls: format.hasTools), count: run.streams.count)
+      var choices = [ChoiceState](repeating: format.choice, count: run.streams.count)
       defer { format.note(choices) }
       for index in choices.indices { try await events.send(format.chunk(index, delta: ["role": "assistant", "content": ""])) }
       do {
@@ -78,7 +78,8 @@ struct ChatFormat: Sendable {
   private let tokenizer: Tokenizer
   private let wantsLogProbabilities: Bool
   let includesUsage: Bool
-  let hasTools: Bool
+  /// An answer of which nothing has come.
+  let choice: ChoiceState
   let record: RequestRecord
 
   init(_ chat: ChatRequest, record: RequestRecord, tokenizer: Tokenizer) {
@@ -87,7 +88,7 @@ struct ChatFormat: Sendable {
     promptTokens = chat.promptTokens
     wantsLogProbabilities = chat.wantsLogProbabilities
     includesUsage = chat.includesUsage
-    hasTools = chat.hasTools
+    choice = ChoiceState(findsCalls: chat.hasTools, callLimit: chat.callLimit)
     self.record = record
     self.tokenizer = tokenizer
   }

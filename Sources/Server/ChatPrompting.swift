@@ -80,7 +80,9 @@ extension ServedModel {
       options.maximumResponseTokens = opensThought || thinking.isEnabled == true ? Self.thoughtTokens : Self.answerTokens
     }
     let limit = thinking.budget.map { ThoughtLimit(tokens: $0, closing: tokenizer.encode("\n</think>\n\n")) }
+    let mayOpenThought = thinking.isEnabled != false && chat.prefix == nil && !ChatPrompt.closesThought(text)
     return GenerationRequest(
-      prompt: tokenizer.encode(text), options: options, promptOpensThought: opensThought, thoughtLimit: limit)
+      prompt: tokenizer.encode(text), options: options, promptOpensThought: opensThought, mayOpenThought: mayOpenThought,
+      thoughtLimit: limit)
   }
 }

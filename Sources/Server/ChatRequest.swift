@@ -13,6 +13,8 @@ struct ChatRequest: Sendable {
   let wantsLogProbabilities: Bool
   /// Whether the answer may call tools.
   let hasTools: Bool
+  /// The most calls that an answer has; nil for any number.
+  let callLimit: Int?
 
   var promptTokens: Int { requests.first?.prompt.count ?? 0 }
 
@@ -38,11 +40,13 @@ struct ChatRequest: Sendable {
       throw APIError.malformed("stream_options: only goes with \"stream\": true", parameter: "stream_options")
     }
     includesUsage = try streamOptions?.bool("include_usage") ?? false
-    try Self.checkFormat(fields)
-    let tools = try Self.tools(fields)
-    hasTools = tools != nil
+    let tools = try Self.tools(fields), toolChoice = try ToolChoice(fields), shown = toolChoice.shown(tools)
+    hasTools = shown != nil
+    callLimit = toolChoice.callLimit
+    options.constraint = try toolChoice.grammar(tools: tools, format: ResponseFormat.grammar(fields), served)
+    try served.prepare(options.constraint, parameter: fields["response_format"] == nil ? "tools" : "response_format")
     let request = try served.request(
-      chat, tools: tools, thinking: Thinking(fields, alias: choice.thinking), options: options)
+      chat, tools: shown, thinking: Thinking(fields, alias: choice.thinking), options: options)
     let count = try fields.integer("n", in: 1...16) ?? 1
     requests = (0..<count).map { index in
       var sample = request
@@ -51,19 +55,8 @@ struct ChatRequest: Sendable {
     }
   }
 
-  /// Constrained output.
-  private static func checkFormat(_ fields: Fields) throws(APIError) {
-    guard let format = try fields.object("response_format") else { return }
-    let type = try format.required("type", try format.string("type"))
-    guard type == "text" else {
-      throw .malformed(
-        "response_format: \"\(type.prefix(40))\" is not supported yet; leave it out, or take {\"type\": \"text\"}",
-        parameter: "response_format", code: "unsupported_parameter")
-    }
-  }
-
-  /// The tools that the template is to show; nil for none.
-  private static func tools(_ fields: Fields) throws(APIError) -> JSONValue? {
+  /// The tools of a request, checked.
+  private static func tools(_ fields: Fields) throws(APIError) -> [JSONValue] {
     let values = try fields.array("tools") ?? []
     for (index, value) in values.enumerated() {
       let tool = try Fields(value, path: "tools[\(index)]")
@@ -76,15 +69,6 @@ struct ChatRequest: Sendable {
       _ = try function.string("description")
       _ = try function.object("parameters")
     }
-    if let choice = fields["tool_choice"] {
-      switch choice.string {
-      case "none"?: return nil
-      case "auto"?: break
-      default:
-        throw .malformed(
-          "tool_choice: only none and auto are supported yet", parameter: "tool_choice", code: "unsupported_parameter")
-      }
-    }
-    return values.isEmpty ? nil : .array(values)
+    return values
   }
 }

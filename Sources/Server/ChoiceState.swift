@@ -20,6 +20,8 @@ struct ChoiceState: Sendable {
   private(set) var summary: GenerationSummary?
   /// nil where no tools may be called.
   private var calls: ToolCallParser?
+  /// Calls beyond these are left out; nil for any number.
+  private let callLimit: Int?
   /// nil until the prompt is computed.
   private(set) var cachedTokens: Int?
   private(set) var reasoningTokens = 0
@@ -30,8 +32,13 @@ struct ChoiceState: Sendable {
   /// The tokens whose log-probabilities were not taken yet.
   private(set) var logProbabilities: [(token: GeneratedToken, values: TokenLogProbabilities)] = []
 
-  /// - Parameter findsCalls: whether calls of tools are told apart from the text.
-  init(findsCalls: Bool = false) { calls = findsCalls ? ToolCallParser() : nil }
+  /// - Parameters:
+  ///   - findsCalls: whether calls of tools are told apart from the text.
+  ///   - callLimit: the most calls that the answer has.
+  init(findsCalls: Bool = false, callLimit: Int? = nil) {
+    calls = findsCalls ? ToolCallParser() : nil
+    self.callLimit = callLimit
+  }
 
   /// Adds what an event brings.
   /// - Returns: what is new of the answer.
@@ -47,7 +54,7 @@ struct ChoiceState: Sendable {
       return token.parts.flatMap { add($0) }
     case .finished(let summary):
       self.summary = summary
-      let pieces = summary.parts.flatMap { add($0) } + (calls?.finish() ?? []).map { add($0) }
+      let pieces = summary.parts.flatMap { add($0) } + (calls?.finish() ?? []).compactMap { add($0) }
       let callsTools = summary.finishReason == .stop && !toolCalls.isEmpty
       finishReason = callsTools ? "tool_calls" : summary.finishReason.rawValue
       return pieces
@@ -60,17 +67,18 @@ struct ChoiceState: Sendable {
       reasoning += text
       return [.reasoning(text)]
     case .content(let text):
-      guard let pieces = calls?.append(text) else { return [add(.content(text))] }
-      return pieces.map { add($0) }
+      guard let pieces = calls?.append(text) else { return [add(.content(text))].compactMap { $0 } }
+      return pieces.compactMap { add($0) }
     }
   }
 
-  private mutating func add(_ piece: ToolCallParser.Piece) -> AnswerPiece {
+  private mutating func add(_ piece: ToolCallParser.Piece) -> AnswerPiece? {
     switch piece {
     case .content(let text):
       content += text
       return .content(text)
     case .call(let call):
+      if let callLimit, toolCalls.count >= callLimit { return nil }
       toolCalls.append(call)
       return .call(toolCalls.count - 1, call)
     }

@@ -50,6 +50,11 @@ struct CompletionRequest: Sendable {
         "n", "found \(prompts.count) prompts with \(count) answers each, expected \(Self.mostAnswers) at most")
     }
     let suffix = try fields.string("suffix").flatMap { $0.isEmpty ? nil : $0 }
+    options.constraint = try ResponseFormat.grammar(fields)
+    if suffix != nil, options.constraint != nil {
+      throw APIError.malformed("response_format: does not go with suffix; leave one of them out", parameter: "response_format")
+    }
+    try served.prepare(options.constraint, parameter: "response_format")
     var requests: [GenerationRequest] = [], echoes: [String] = []
     for prompt in prompts {
       let ids = try Self.ids(prompt, suffix: suffix, tokenizer)

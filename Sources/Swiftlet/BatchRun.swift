@@ -92,7 +92,9 @@ public struct BatchRun: Sendable {
       "logit_bias": .object(biases), "seed": .string("\(defaults.seed)"), "stop": .array(defaults.stop.map { .string($0) }),
       "max_tokens": defaults.maximumResponseTokens.map { .integer($0) } ?? .null,
     ]
-    return BatchJournal.Origin(settings: settings.serialized(), input: input)
+    let constraint = defaults.constraint.map { [JSONMember(key: "constraint", value: .string($0.description))] } ?? []
+    let all = JSONValue.object((settings.members ?? []) + constraint)
+    return BatchJournal.Origin(settings: all.serialized(), input: input)
   }
 
   private func answer(_ row: [UInt8]) async throws -> JSONValue {

@@ -1,4 +1,8 @@
 @_exported public import struct SwiftletCheckpoints.CheckpointError
+@_exported public import enum SwiftletConstraints.ConstraintError
+@_exported public import enum SwiftletConstraints.Grammar
+@_exported public import struct SwiftletConstraints.JSONSchema
+@_exported public import struct SwiftletConstraints.SchemaError
 @_exported public import enum SwiftletGeneration.AnswerPart
 @_exported public import struct SwiftletGeneration.ChatPrompt
 // Apps that import Swiftlet name these types in their own code, or meet them in what it throws and takes.

@@ -1,3 +1,4 @@
+internal import Foundation
 public import SwiftletGeneration
 public import SwiftletJSON
 
@@ -36,11 +37,23 @@ extension LanguageModel {
     }
   }
 
+  /// Starts a request. A constraint that is new is made ready before, on a thread of its own.
+  /// - Throws: `GenerationError` when prompt or options cannot be served.
+  public func generate(_ request: GenerationRequest) async throws -> GenerationStream {
+    if let constraint = request.options.constraint {
+      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        let engine = engine
+        DispatchQueue.global().async { continuation.resume(with: Result { try engine.prepare(constraint) }) }
+      }
+    }
+    return try engine.generate(request)
+  }
+
   /// Answers one prompt, outside of any conversation.
   /// - Parameter options: nil for what the model's files advise.
   public func complete(_ prompt: Prompt, options: GenerationOptions? = nil) async throws -> Completion {
     var completion = Completion()
-    for try await event in try engine.generate(request(prompt, options: options ?? loaded.advisedOptions)) {
+    for try await event in try await generate(request(prompt, options: options ?? loaded.advisedOptions)) {
       completion.add(event)
     }
     guard completion.summary != nil else { throw CancellationError() }

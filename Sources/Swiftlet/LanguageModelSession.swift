@@ -1,3 +1,5 @@
+internal import Foundation
+public import SwiftletConstraints
 public import SwiftletGeneration
 internal import Synchronization
 
@@ -36,6 +38,26 @@ public final class LanguageModelSession: Sendable {
   ///   transcript then is as before.
   public func respond(to prompt: String, options: GenerationOptions? = nil) async throws -> Completion {
     try await stream(prompt, options, keepsPartialAnswer: false).collect()
+  }
+
+  /// Answers a prompt with a JSON value of a schema, behind the model's thought. The prompt should say what is asked for: the model
+  /// is not told of the schema, only kept to it.
+  /// - Throws: also `GenerationError.limitTooSmall` when no value of the schema fits into the tokens there are.
+  public func respond(
+    to prompt: String, schema: JSONSchema, options: GenerationOptions? = nil
+  ) async throws -> Completion {
+    var options = options ?? model.loaded.advisedOptions
+    options.constraint = .schema(schema)
+    return try await respond(to: prompt, options: options)
+  }
+
+  /// Answers a prompt with a value that is read from JSON of a schema.
+  /// - Throws: also `DecodingError` when the type is not what the schema describes, or a stop text cut the answer.
+  public func respond<Value: Decodable>(
+    to prompt: String, schema: JSONSchema, as type: Value.Type, options: GenerationOptions? = nil
+  ) async throws -> Value {
+    let content = try await respond(to: prompt, schema: schema, options: options).content
+    return try JSONDecoder().decode(type, from: Data(content.utf8))
   }
 
   /// Answers a prompt; every element is the whole answer so far, the last one has a summary.

@@ -32,7 +32,8 @@ public struct ResponseStream: AsyncSequence, Sendable {
       defer { withExtendedLifetime(lease) {} }
       if response.summary != nil { return nil }
       do {
-        var events = try self.events ?? turn.start().makeAsyncIterator()
+        if events == nil { events = try await turn.start().makeAsyncIterator() }
+        guard var events else { return nil }
         let event = try await events.next()
         self.events = events
         guard let event else {
@@ -82,7 +83,7 @@ final class Turn: Sendable {
   deinit { leave() }
 
   /// Sends the conversation to the engine.
-  func start() throws -> GenerationStream {
+  func start() async throws -> GenerationStream {
     let model = session.model
     guard number != nil else { throw LanguageModelError.sessionIsResponding }
     guard let tokenizer = model.loaded.tokenizer else { throw LanguageModelError.noTokenizer(path: model.loaded.path) }
@@ -90,7 +91,7 @@ final class Turn: Sendable {
     var transcript = session.transcript
     transcript.entries.append(.prompt(prompt))
     let rendered = try chatPrompt.render(transcript.messages)
-    return try model.engine.generate(GenerationRequest(renderedPrompt: rendered, tokenizer: tokenizer, options: options))
+    return try await model.generate(GenerationRequest(renderedPrompt: rendered, tokenizer: tokenizer, options: options))
   }
 
   func note(_ response: Completion) { latest.withLock { $0 = response } }

@@ -31,6 +31,13 @@ import Testing
     Case(
       text: "Well.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"x\": [1, 2]}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
       pieces: [.content("Well."), call("f", #"{"x":[1,2]}"#)]),
+    // Marks within the call's strings.
+    Case(
+      text: "<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": \"\\\"</tool_call>\"}}</tool_call> Done.",
+      pieces: [call("f", #"{"x":"\"</tool_call>"}"#), .content(" Done.")]),
+    Case(
+      text: "<｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"x\": \"```<｜tool▁call▁end｜>\"}\n```<｜tool▁call▁end｜>",
+      pieces: [call("f", #"{"x":"```<｜tool▁call▁end｜>"}"#)]),
     Case(text: "{\"name\": \"f\", \"parameters\": {\"x\": 1}}", pieces: [call("f", #"{"x":1}"#)]),
     Case(text: "{\"name\": \"Ada\"", pieces: [.content("{\"name\": \"Ada\"")]),
     Case(text: "{\"answer\": 1}", pieces: [.content("{\"answer\": 1}")]),

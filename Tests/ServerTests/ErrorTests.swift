@@ -30,7 +30,7 @@ import Testing
     Case("logit_bias", ["1000000": 1], 422), Case("logit_bias", ["1": 1000], 422), Case("logprobs", 3, 400),
     Case("top_logprobs", 3, 400), Case("stream_options", ["include_usage": true], 400), Case("model", 3, 400),
     Case("messages", "Hi", 400), Case("messages", [], 400), Case("tools", "x", 400), Case("tool_choice", "required", 400),
-    Case("reasoning_effort", "huge", 422), Case("response_format", ["type": "json_object"], 400),
+    Case("reasoning_effort", "huge", 422), Case("response_format", "json_object", 400),
   ]
 
   @Test func refusesWhatIsWrongByName() async throws {

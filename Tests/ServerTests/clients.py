@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 
 import anthropic
 import httpx
 import openai
+import pydantic
 
 CHECKS = []
 
@@ -345,8 +347,8 @@ def errors_name_what_is_wrong(c):
     assert raises(openai.BadRequestError, ask(messages=[])).param == "messages"
     error = raises(openai.BadRequestError, ask(messages=[{"role": "wizard", "content": "Hi"}]))
     assert error.param == "messages[0].role", error
-    error = raises(openai.BadRequestError, ask(response_format={"type": "json_object"}))
-    assert error.param == "response_format", error
+    error = raises(openai.BadRequestError, ask(response_format={"type": "yaml"}))
+    assert error.param == "response_format.type", error
     error = raises(openai.BadRequestError, ask(messages=user("word " * 20000)))
     assert error.code == "context_length_exceeded" and "8192" in error.message, error
     assert raises(openai.NotFoundError, lambda: c.openai.get("/nothing", cast_to=object))
@@ -359,6 +361,86 @@ def broken_bodies_are_refused(c):
         assert response.status_code == 400 and response.json()["error"]["message"], (body[:20], response.text)
     big = httpx.post(c.url + "/v1/chat/completions", content=b" " * (17 << 20))
     assert big.status_code == 413, big
+
+
+# Structured output
+
+
+class City(pydantic.BaseModel):
+    name: str
+    country: typing.Literal["France", "Italy", "Spain"]
+    population: int
+    sights: list[str]
+
+
+PARIS = user("Describe Paris as JSON with name, country, population and sights.")
+
+
+@check
+def the_parse_helper_gives_a_value(c):
+    arguments = dict(model=c.model, messages=PARIS, response_format=City, max_tokens=200)
+    for temperature, seed in [(0, 0), (2, 1), (2, 2)]:
+        answer = c.openai.chat.completions.parse(**arguments, temperature=temperature, seed=seed).choices[0]
+        assert isinstance(answer.message.parsed, City) and answer.finish_reason == "stop", answer
+    assert c.openai.chat.completions.parse(**arguments, temperature=0).choices[0].message.parsed.country == "France"
+    with c.openai.chat.completions.stream(**arguments, temperature=0) as stream:
+        assert isinstance(stream.get_final_completion().choices[0].message.parsed, City)
+
+
+@check
+def any_object_is_an_object(c):
+    for seed in range(3):
+        answer = c.openai.chat.completions.create(
+            model=c.model, messages=user("A colour as JSON."), response_format={"type": "json_object"}, temperature=1.5,
+            seed=seed, max_tokens=60)
+        assert isinstance(json.loads(answer.choices[0].message.content), dict), answer
+
+
+@check
+def schemas_that_cannot_be_kept_are_refused(c):
+    def ask(schema, **more):
+        return lambda: c.openai.chat.completions.create(
+            model=c.model, messages=PARIS, **more,
+            response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}})
+
+    error = raises(openai.BadRequestError, ask({"type": "object", "properties": {"a": {"not": {}}}}))
+    assert error.param == "response_format" and "#/properties/a/not" in error.message, error
+    error = raises(openai.BadRequestError, ask(City.model_json_schema(), max_tokens=3))
+    assert error.param == "max_tokens" and "3 tokens" in error.message, error
+
+
+class GetWeather(pydantic.BaseModel):
+    """The weather of a city."""
+
+    city: str
+    unit: typing.Literal["celsius", "fahrenheit"]
+
+
+class Add(pydantic.BaseModel):
+    """The sum of two numbers."""
+
+    a: int
+    b: int
+
+
+@check
+def tools_are_called_when_they_must_be(c):
+    tools = [openai.pydantic_function_tool(GetWeather), openai.pydantic_function_tool(Add)]
+    arguments = dict(model=c.model, messages=user("How is the weather in Rome?"), tools=tools, max_tokens=300)
+    for temperature, seed in [(0, 0), (2, 1), (2, 2)]:
+        sampling = dict(temperature=temperature, seed=seed)
+        answer = c.openai.chat.completions.create(**arguments, **sampling, tool_choice="required").choices[0]
+        assert answer.finish_reason == "tool_calls" and answer.message.tool_calls and not answer.message.content, answer
+        for call in answer.message.tool_calls:
+            {"GetWeather": GetWeather, "Add": Add}[call.function.name].model_validate_json(call.function.arguments)
+        one = c.openai.chat.completions.create(
+            **arguments, **sampling, tool_choice="required", parallel_tool_calls=False).choices[0].message.tool_calls
+        assert len(one) == 1, one
+        named = c.openai.chat.completions.parse(
+            **arguments, **sampling, tool_choice={"type": "function", "function": {"name": "Add"}}).choices[0].message.tool_calls
+        assert len(named) == 1 and isinstance(named[0].function.parsed_arguments, Add), named
+    with c.openai.chat.completions.stream(**arguments, temperature=0, tool_choice="required") as stream:
+        assert stream.get_final_completion().choices[0].message.tool_calls[0].function.parsed_arguments
 
 
 # Anthropic's client, whose newer versions do not name the temperature
@@ -419,6 +501,19 @@ def anthropics_blocks_and_tools_are_read(c):
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}]}]
     tools = [{"name": "get_weather", "description": "The weather.", "input_schema": {"type": "object"}}]
     assert c.anthropic.messages.create(model=c.model, max_tokens=5, messages=messages, tools=tools).usage.output_tokens
+
+
+@check
+def anthropics_tools_are_called_when_they_must_be(c):
+    tools = [{"name": "add", "description": "Adds.", "input_schema": Add.model_json_schema()},
+             {"name": "weather", "input_schema": GetWeather.model_json_schema()}]
+    ask = lambda **more: c.anthropic.messages.create(
+        model=c.model, max_tokens=300, messages=user("What is 1 + 2?"), tools=tools, extra_body=GREEDY, **more)
+    for choice in [{"type": "any"}, {"type": "tool", "name": "add"}]:
+        message = ask(tool_choice=choice)
+        assert message.stop_reason == "tool_use" and all(block.type == "tool_use" for block in message.content), message
+    Add.model_validate(message.content[0].input)
+    assert len(message.content) == 1 and message.content[0].name == "add"
 
 
 # The rest

@@ -1,0 +1,73 @@
+public import SwiftletConstraints
+internal import SwiftletJSON
+
+/// The form in which a model is trained to write calls of tools. `ToolCallParser` reads all of them.
+public enum ToolCallForm: Sendable, Equatable {
+  /// `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, of Hermes and Qwen.
+  case hermes
+  /// A fence of `json` between DeepSeek's marks, of DeepSeek-V3 and R1.
+  case deepseekV3
+  /// JSON between DeepSeek's marks, of DeepSeek-V3.1.
+  case deepseekV31
+  /// `{"name": …, "parameters": {…}}`, of Llama 3.1.
+  case llama
+
+  /// The form that a chat template has; that of Hermes for one that knows of no tools.
+  /// - Returns: nil for the markup of DeepSeek-V3.2, which is not JSON.
+  public init?(template: TemplateSource?) {
+    let text = (template?.toolText ?? template?.text) ?? ""
+    if text.contains("<tool_call>") {
+      self = .hermes
+    } else if text.contains("｜DSML｜") {
+      return nil
+    } else if text.contains("<｜tool▁call▁begin｜>") {
+      self = text.contains("```json") ? .deepseekV3 : .deepseekV31
+    } else if text.contains("\"parameters\":") {
+      self = .llama
+    } else {
+      self = .hermes
+    }
+  }
+
+  /// Whether an answer can hold several calls.
+  private var isRepeatable: Bool { self != .llama }
+
+  /// An answer that calls tools and does nothing else.
+  /// - Parameters:
+  ///   - tools: what may be called; one at least.
+  ///   - maximumCalls: at least 1.
+  public func calls(_ tools: [(name: String, arguments: Grammar)], maximumCalls: Int) -> Grammar {
+    let call = Grammar.choice(tools.map { self.call($0.name, $0.arguments) })
+    if maximumCalls == 1 || !isRepeatable { return surrounded(call) }
+    return surrounded(.repetition(call, separator: separator, minimum: 1, maximum: maximumCalls))
+  }
+
+  private func call(_ name: String, _ arguments: Grammar) -> Grammar {
+    let quoted = JSONValue.string(name).serialized()
+    switch self {
+    case .hermes:
+      return .sequence([
+        .literal("<tool_call>\n{\"name\": \(quoted), \"arguments\": "), arguments, .literal("}\n</tool_call>"),
+      ])
+    case .deepseekV3:
+      return .sequence([
+        .literal("<｜tool▁call▁begin｜>function<｜tool▁sep｜>\(name)\n```json\n"), arguments, .literal("\n```<｜tool▁call▁end｜>"),
+      ])
+    case .deepseekV31:
+      return .sequence([
+        .literal("<｜tool▁call▁begin｜>\(name)<｜tool▁sep｜>"), arguments, .literal("<｜tool▁call▁end｜>"),
+      ])
+    case .llama:
+      return .sequence([.literal("{\"name\": \(quoted), \"parameters\": "), arguments, .literal("}")])
+    }
+  }
+
+  private var separator: String { self == .deepseekV31 ? "" : "\n" }
+
+  private func surrounded(_ calls: Grammar) -> Grammar {
+    switch self {
+    case .hermes, .llama: calls
+    case .deepseekV3, .deepseekV31: .sequence([.literal("<｜tool▁calls▁begin｜>"), calls, .literal("<｜tool▁calls▁end｜>")])
+    }
+  }
+}
