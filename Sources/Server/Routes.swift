@@ -29,6 +29,7 @@ extension API {
       group.post("messages", use: anthropicMessages)
       group.post("anthropic/v1/messages", use: anthropicMessages)
     }
+    PageFiles.add(to: router)
     return router.buildResponder()
   }
 
