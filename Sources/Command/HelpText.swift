@@ -20,6 +20,10 @@ enum HelpText {
       SWIFTLET_CACHE    folder of packed weights; in HF_HOME unless set
       SWIFTLET_CACHE_LIMIT  the most they may take, such as 20GB; 0 for none
     """
+  static let data = """
+      SWIFTLET_DATA     folder of the server's database; unless set, swiftlet in
+                        XDG_DATA_HOME, which is ~/.local/share unless set
+    """
   static let kernels = """
       SWIFTLET_KERNELS  a variant of the kernels: generic; on x86-64 avx2, avxvnni,
                         avx512, avx512vnni, avx512bf16, amx; on arm64 neon,

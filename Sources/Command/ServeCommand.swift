@@ -25,6 +25,7 @@ struct ServeCommand: AsyncParsableCommand {
           "content": "Hi"}]}'
 
       ENVIRONMENT
+      \(HelpText.data)
       \(HelpText.generation)
       """)
 
@@ -54,6 +55,7 @@ struct ServeCommand: AsyncParsableCommand {
   var logLevel = Logger.Level.info
   @Option(help: ArgumentHelp("Seconds that answers in progress may take when the server stops.", valueName: "n"))
   var drainTimeout = 30.0
+  @OptionGroup var data: DataArguments
   @OptionGroup var engine: EngineArguments
   @OptionGroup var context: ContextArguments
   @OptionGroup var template: TemplateArguments
@@ -68,6 +70,8 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    // What is wrong with it is told before a model is fetched.
+    let store = try data.store()
     var served: [ServedModel] = []
     for name in models.isEmpty ? [nil] : models.map(Optional.some) {
       let model = try await ModelFinder.load(
@@ -80,7 +84,7 @@ struct ServeCommand: AsyncParsableCommand {
     let configuration = ServerConfiguration(
       host: host, port: port, allowedHosts: allowedHost, corsOrigins: corsOrigin, drainTimeout: .seconds(drainTimeout))
     let names = served.map(\.id).joined(separator: ", "), host = host
-    let server = try APIServer(models: served, configuration: configuration, logger: logger) { [logger] port in
+    let server = try APIServer(models: served, store: store, configuration: configuration, logger: logger) { [logger] port in
       let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
       if Output.errorIsTerminal { Output.note("\(names) at \(url)/v1 (Ctrl-C stops)") }
       logger.info("listening", metadata: ["url": "\(url)", "port": .stringConvertible(port), "models": "\(names)"])

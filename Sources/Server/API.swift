@@ -9,6 +9,7 @@ internal import SwiftletJSON
 /// What all endpoints work with.
 struct API: Sendable {
   let models: ServedModels
+  let store: Store
   let configuration: ServerConfiguration
   let metrics: Metrics
   let lifecycle: Lifecycle

@@ -14,10 +14,11 @@ public struct APIServer: Service {
   private let onRunning: @Sendable (_ port: Int) async -> Void
 
   /// - Parameters:
+  ///   - store: the keys, and where what requests use is written.
   ///   - onRunning: called with the port once requests are taken.
   /// - Throws: `ServerError`.
   public init(
-    models: [ServedModel], configuration: ServerConfiguration = ServerConfiguration(), logger: Logger,
+    models: [ServedModel], store: Store, configuration: ServerConfiguration = ServerConfiguration(), logger: Logger,
     onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
   ) throws(ServerError) {
     guard !models.isEmpty else { throw .noModels }
@@ -26,7 +27,8 @@ public struct APIServer: Service {
     }
     guard ServerConfiguration.loopback.contains(configuration.host) else { throw .openAddress(configuration.host) }
     api = API(
-      models: ServedModels(all: models), configuration: configuration, metrics: Metrics(), lifecycle: Lifecycle())
+      models: ServedModels(all: models), store: store, configuration: configuration, metrics: Metrics(),
+      lifecycle: Lifecycle())
     self.logger = logger
     self.onRunning = onRunning
   }

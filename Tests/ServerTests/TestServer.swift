@@ -17,6 +17,7 @@ struct TestServer {
   let model: LanguageModel
   let group: ServiceGroup
   let log: Log
+  let store: Store
 
   var url: String { "http://127.0.0.1:\(port)" }
 
@@ -59,9 +60,10 @@ struct TestServer {
     let log = Log()
     let logger = Logger(label: "test") { _ in Recorder(target: log) }
     let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
-    let server = try APIServer(models: [ServedModel(id: "tiny", model: model)], configuration: configuration, logger: logger) {
-      continuation.yield($0)
-    }
+    let store = try Store(folder: folder.path + "/data")
+    let server = try APIServer(
+      models: [ServedModel(id: "tiny", model: model)], store: store, configuration: configuration, logger: logger
+    ) { continuation.yield($0) }
     var quiet = logger
     quiet.logLevel = .critical
     let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [server], logger: quiet))
@@ -71,7 +73,7 @@ struct TestServer {
         try await group.run()
       }
       for await port in ports {
-        let value = try await body(TestServer(port: port, model: model, group: group, log: log))
+        let value = try await body(TestServer(port: port, model: model, group: group, log: log, store: store))
         await group.triggerGracefulShutdown()
         try await tasks.waitForAll()
         return value
