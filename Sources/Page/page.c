@@ -61,6 +61,9 @@ static const unsigned char dialogs_js[] = {
 static const unsigned char dom_js[] = {
 #embed "site/page/dom.js"
 };
+static const unsigned char failures_js[] = {
+#embed "site/page/failures.js"
+};
 static const unsigned char inline_js[] = {
 #embed "site/page/inline.js"
 };
@@ -128,6 +131,7 @@ static const swiftlet_page_file files[] = {
     {"/page/dashboard.js", "text/javascript; charset=utf-8", dashboard_js, sizeof dashboard_js},
     {"/page/dialogs.js", "text/javascript; charset=utf-8", dialogs_js, sizeof dialogs_js},
     {"/page/dom.js", "text/javascript; charset=utf-8", dom_js, sizeof dom_js},
+    {"/page/failures.js", "text/javascript; charset=utf-8", failures_js, sizeof failures_js},
     {"/page/inline.js", "text/javascript; charset=utf-8", inline_js, sizeof inline_js},
     {"/page/languages.js", "text/javascript; charset=utf-8", languages_js, sizeof languages_js},
     {"/page/markdown.js", "text/javascript; charset=utf-8", markdown_js, sizeof markdown_js},

@@ -12,6 +12,7 @@ struct API: Sendable {
   let store: Store
   let configuration: ServerConfiguration
   let metrics: Metrics
+  let history = LoadHistory()
   let lifecycle: Lifecycle
 
   /// The body of a request as JSON.

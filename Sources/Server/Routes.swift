@@ -29,6 +29,8 @@ extension API {
       group.post("messages", use: anthropicMessages)
       group.post("anthropic/v1/messages", use: anthropicMessages)
     }
+    addChats(to: router)
+    addStats(to: router)
     PageFiles.add(to: router)
     return router.buildResponder()
   }

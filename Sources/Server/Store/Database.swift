@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 internal import GRDB
 
 /// The server's database: keys, what they used and owe, and what else outlives the process. One file, `server.sqlite`, in a folder.
@@ -58,6 +58,7 @@ public struct Store: Sendable {
   private static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     registerAccounts(&migrator)
+    registerChats(&migrator)
     return migrator
   }
 

@@ -50,13 +50,11 @@ export function requestBody(chat, parent, begun = null) {
 /// Answers the message `parent` with a new message, or goes on with `begun`.
 /// - Parameter onChange: called with the message whenever there is more of it, and at its end.
 export async function answer(chat, parent, onChange, begun = null) {
-  const message = begun ?? addMessage(chat, {
-    parent, role: 'assistant', content: '', details: { model: chat.settings.model, json: chat.settings.json || undefined },
-  });
+  const message = begun ?? addMessage(chat, { parent, role: 'assistant', content: '' });
   const body = requestBody(chat, message.parent, begun && (begun.content || begun.reasoning) ? begun : null);
   // Until it has ended, an answer counts as broken off: then it is right when the page is closed.
   const { error, ...rest } = message.details;
-  message.details = { ...rest, finish: 'interrupted' };
+  message.details = { ...rest, model: chat.settings.model, json: chat.settings.json, finish: 'interrupted' };
   const controller = new AbortController();
   const run = { stop: () => controller.abort(), isThinking: false, thoughtTokens: 0, thinkingSince: null, isWaiting: true, tokens: null };
   running.set(message.id, run);
@@ -114,6 +112,8 @@ function added(earlier, usage) {
 }
 
 function note(error, message) {
+  // When the page goes, so do its connections.
+  if (isLeaving) return;
   if (error.name === 'AbortError') message.details.finish = 'stopped';
   else if (error instanceof Failure) {
     message.details.finish = 'interrupted';
@@ -169,8 +169,12 @@ function keepRegularly(chat, message) {
   }, 1000);
 }
 
-/// Keeps what there is of all answers, as when the page goes.
+let isLeaving = false;
+addEventListener('pageshow', () => (isLeaving = false));
+
+/// Keeps what there is of all answers when the page goes.
 export function keepRunning(chats) {
+  isLeaving = true;
   for (const chat of chats) {
     for (const message of chat.messages) if (running.has(message.id)) saveMessage(chat, message, { isSent: false });
   }

@@ -4,7 +4,8 @@ import { addMessage, changeChat, forgetLoaded, newChat, onChats, openChat, title
 import { Composer } from './composer.js';
 import { askKey } from './dialogs.js';
 import { announce, drawIcons, element, find } from './dom.js';
-import { failureText, Thread } from './messages.js';
+import { failureText } from './failures.js';
+import { Thread } from './messages.js';
 import { flush, onOutbox, state as outboxState } from './outbox.js';
 import { applyTheme, chooseTheme, theme } from './preferences.js';
 import { json, onKeyWanted, setKey } from './server.js';
@@ -54,7 +55,11 @@ function post(text, files, parent) {
   if (isFirst) chat.title = titleFrom(text || files[0].name);
   const details = files.length > 0 ? { files } : {};
   const message = addMessage(chat, { parent, role: 'user', content: text, details });
-  if (isFirst) history.replaceState(null, '', `#${chat.id}`);
+  if (isFirst) {
+    history.replaceState(null, '', `#${chat.id}`);
+    composer.settle(chat.id);
+    sidebar.mark(chat.id);
+  }
   reply(message.id);
   return true;
 }
@@ -165,7 +170,7 @@ async function openFromAddress() {
   }
   if (id === chat.id) return;
   try {
-    const found = await openChat(id);
+    const found = await openChat(id, isAnswering);
     if (location.hash.slice(1) !== id) return;
     chat = found;
     chat.settings.model = chosenModel(chat.settings.model);
@@ -261,6 +266,11 @@ find('#new-chat-top').addEventListener('click', () => {
   startChat();
   composer.focus();
 });
+find('#skip').addEventListener('click', (event) => {
+  // The address names the chat.
+  event.preventDefault();
+  composer.focus();
+});
 find('#settings').addEventListener('click', openSettings);
 find('#settings-summary').addEventListener('click', openSettings);
 find('#model').addEventListener('change', (event) => changeSettings({ model: event.target.value }));
@@ -291,12 +301,12 @@ addEventListener('pagehide', () => keepRunning(opened.values()));
 addEventListener('online', drawConnection);
 addEventListener('offline', drawConnection);
 onOutbox(drawConnection);
+let refreshTimer = null;
 onChats(() => {
   find('#title').textContent = chat.title;
   clearTimeout(refreshTimer);
   refreshTimer = setTimeout(() => sidebar.refresh(), 150);
 });
-let refreshTimer = null;
 onLanguage(() => {
   drawStarters();
   drawTheme();

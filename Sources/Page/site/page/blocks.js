@@ -177,7 +177,7 @@ function listAt(lines, at, depth) {
     }
     const task = /^\[([ xX])\] /.exec(inner[0]);
     if (task) inner[0] = inner[0].slice(4);
-    if (inner.slice(0, -1).some((text, index) => text === '' && index > 0)) isLoose = true;
+    if (inner.some((text, index) => text === '' && index > 0 && inner[index + 1]?.search(/\S/) === 0)) isLoose = true;
     items.push({ blocks: blocksOf(inner, depth + 1), task: task && task[1] !== ' ', isTask: Boolean(task) });
     const blank = end;
     while (end < lines.length && isBlank(lines[end])) end += 1;

@@ -43,13 +43,16 @@ export async function listChats(search = '') {
 const titleOf = (chat) => (chat ? { title: chat.title, updated: chat.updated } : {});
 
 /// A chat with its messages.
+/// - Parameter isBusy: whether a chat that was opened before has an answer in progress: then it is what the server will have.
 /// - Throws: `Failure`.
-export async function openChat(id) {
-  if (loaded.has(id)) return loaded.get(id);
+export async function openChat(id, isBusy) {
+  const earlier = loaded.get(id);
+  if (earlier && isBusy(earlier)) return earlier;
   let chat;
   try {
     chat = await json('GET', address(id));
   } catch (error) {
+    if (earlier && error.status !== 404) return earlier;
     // It may be one that never reached the server.
     const own = pending(address(id)).find(([rest]) => rest === '');
     if (!own) throw error;
@@ -59,7 +62,6 @@ export async function openChat(id) {
     if (rest === '') Object.assign(chat, body);
     else if (rest.startsWith('/messages/')) keep(chat, { ...body, id: rest.slice('/messages/'.length) });
   }
-  if (loaded.has(id)) return loaded.get(id);
   loaded.set(id, chat);
   return chat;
 }

@@ -50,6 +50,12 @@ export class Composer {
     this.update(this.isAnswering);
   }
 
+  /// What is written from now on belongs to this chat.
+  settle(chatId) {
+    remember(this.draftName, null);
+    this.draftName = `draft.${chatId}`;
+  }
+
   /// Puts a text into the field, as a suggestion.
   fill(text) {
     this.field.value = text;

@@ -2,6 +2,7 @@
 import { runOf, textForModel } from './answer.js';
 import { codeBlock } from './code.js';
 import { announce, copyText, element, icon, iconButton } from './dom.js';
+import { failureText } from './failures.js';
 import { showMarkdown } from './markdown.js';
 import { place } from './tree.js';
 import { duration, number, price, word } from './words.js';
@@ -237,17 +238,6 @@ class MessageView {
     area.focus();
     grow();
   }
-}
-
-/// What a failed request is called, with the server's own words behind it.
-export function failureText(error) {
-  if (error.kind === 'network') return word('networkFailed');
-  if (error.kind === 'key') return word('keyRefused');
-  if (error.kind === 'page') return `${word('pageFailed')} ${error.text}`;
-  const text = error.text ?? error.message;
-  const after = error.retryAfter ? ` ${word('retryAfter', { count: number(error.retryAfter) })}` : '';
-  const known = { 402: 'noBalance', 413: 'tooLarge', 429: 'tooMany', 503: 'busy' }[error.status];
-  return known ? `${word(known)}${after} (${text})` : `${word('refused')} ${text}`;
 }
 
 /// Makes a button copy, and shows that it did.

@@ -22,7 +22,7 @@ export function settingsSummary(settings) {
   return parts.join(' · ');
 }
 
-const budgets = ['', 'off', '1024', '8192', 'max'];
+const budgets = ['', 'off', '256', '1024', '8192', 'max'];
 
 const thinkingWord = (value) => {
   switch (value) {

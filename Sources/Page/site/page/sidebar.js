@@ -2,7 +2,7 @@
 import { deleteChat, exportAddress, listChats, renameChat } from './chats.js';
 import { askText, confirm } from './dialogs.js';
 import { announce, download, element, find, iconButton } from './dom.js';
-import { failureText } from './messages.js';
+import { failureText } from './failures.js';
 import { send } from './server.js';
 import { language, word } from './words.js';
 
