@@ -66,7 +66,7 @@ def stopping_keeps_what_there_is(browser, server):
             visitor.wait()
             text = visitor.answer()
             assert len(text) > 40
-            assert "You stopped this answer." in page.inner_text(".notice")
+            assert "You stopped this answer." in page.inner_text(".of-model .notice")
             eventually(lambda: server.metric("swiftlet_batch_size") == 0, 10)
         page.click(".notice button:has-text('Go on')")
         page.wait_for_function("n => document.querySelector('.of-model .bubble .text').innerText.length > n + 20", arg=len(text))
@@ -295,7 +295,7 @@ def settings_reach_the_model(browser, server):
         assert body["messages"][0] == {"role": "system", "content": "Answer in one word."}
         content = body["messages"][1]["content"]
         assert content.startswith("notes.txt:\n````\nSwifts ```rarely``` land.\n````") and content.endswith("What is in the file?"), content
-        assert "limit of tokens" in page.inner_text(".notice")
+        assert "limit of tokens" in page.inner_text(".of-model .notice")
         page.click(".notice button:has-text('Go on')")
         visitor.wait()
         assert bodies[-1]["messages"][-1]["prefix"] is True
@@ -318,10 +318,10 @@ def json_mode(browser, server):
             json.loads(visitor.page.inner_text(".of-model pre"))
             assert page.inner_text(".of-model figcaption span").startswith("json")
         else:
-            assert "response_format" in page.inner_text(".notice.bad")
+            assert "response_format" in page.inner_text(".of-model .notice.bad")
             page.click("#json")
             page.click(".notice button:has-text('Try again')")
-            page.wait_for_selector(".notice.bad", state="detached")
+            page.wait_for_selector(".of-model .notice.bad", state="detached")
             visitor.wait()
             assert visitor.answer()
             assert page.locator(".of-model").count() == 1
@@ -456,7 +456,9 @@ def a_closed_page_keeps_half_an_answer(browser, server):
         visitor.page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")
         visitor.reload()
         visitor.page.wait_for_selector(".of-model .notice")
-        assert len(visitor.answer()) > 40 and "broke off" in visitor.page.inner_text(".notice")
+        assert len(visitor.answer()) > 40
+        notice = visitor.page.inner_text(".of-model .notice")
+        assert "broke off" in notice, notice
         eventually(lambda: server.metric("swiftlet_batch_size") == 0, 10)
 
 

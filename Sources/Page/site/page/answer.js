@@ -170,11 +170,14 @@ function keepRegularly(chat, message) {
 }
 
 let isLeaving = false;
-addEventListener('pageshow', () => (isLeaving = false));
+addEventListener('beforeunload', () => {
+  isLeaving = true;
+  // The page may stay after all.
+  setTimeout(() => (isLeaving = false), 2000);
+});
 
 /// Keeps what there is of all answers when the page goes.
 export function keepRunning(chats) {
-  isLeaving = true;
   for (const chat of chats) {
     for (const message of chat.messages) if (running.has(message.id)) saveMessage(chat, message, { isSent: false });
   }

@@ -5,12 +5,11 @@ import { language, word } from './words.js';
 const height = 150;
 const margin = { top: 10, right: 6, bottom: 22, left: 6 };
 
-/// A number that is 1, 2 or 5 times a power of the base, and not below `value`.
-function roundedUp(value, base) {
+/// A number that is 1, 2, 2.5 or 5 times a power of ten, and not below `value`.
+function roundedUp(value) {
   if (value <= 0) return 1;
-  const power = base ** Math.floor(Math.log(value) / Math.log(base));
-  const factors = base === 10 ? [1, 2, 2.5, 5, 10] : [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
-  return (factors.find((factor) => factor * power >= value * 0.9999) ?? base) * power;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return ([1, 2, 2.5, 5].find((factor) => factor * power >= value * 0.9999) ?? 10) * power;
 }
 
 /// A card with a title, the value of this moment, and the plot.
@@ -18,9 +17,9 @@ export class Plot {
   /// - Parameters:
   ///   - title, series: keys of words; one series or several that lie on each other.
   ///   - format: makes a text of a value.
-  ///   - headline: makes the text of the card's large value from all series' last values; their sum unless given.
-  constructor({ title, series, format, base = 10, least = 0, isStacked = true }) {
-    Object.assign(this, { title, series, format, base, least, isStacked });
+  ///   - least: what the axis reaches at least.
+  constructor({ title, series, format, least = 0 }) {
+    Object.assign(this, { title, series, format, least });
     this.value = element('p', { class: 'plot-value' });
     this.peak = element('p', { class: 'plot-peak' });
     this.readout = element('p', { class: 'plot-readout' });
@@ -71,7 +70,7 @@ export class Plot {
     const names = this.names ?? this.series.map((key) => word(key));
     this.legend.replaceChildren(...(names.length > 1 ? names.map((name, index) => element('li', { class: `series-${index + 1}` }, name)) : []));
     const [from, to] = this.span ?? [this.times[0] ?? 0, this.times.at(-1) ?? 1];
-    const top = roundedUp(Math.max(peak, this.least), this.base);
+    const top = roundedUp(Math.max(peak, this.least));
     this.x = (time) => margin.left + ((time - from) / Math.max(1, to - from)) * (width - margin.left - margin.right);
     this.y = (value) => margin.top + (1 - value / top) * (height - margin.top - margin.bottom);
     this.picture.setAttribute('viewBox', `0 0 ${width} ${height}`);
@@ -95,6 +94,7 @@ export class Plot {
   areas() {
     const below = this.times.map(() => 0);
     const nodes = [];
+    const lines = [];
     this.columns.forEach((column, index) => {
       const points = [];
       this.times.forEach((time, at) => {
@@ -103,7 +103,7 @@ export class Plot {
           points.push(null);
           return;
         }
-        const start = this.isStacked ? below[at] : 0;
+        const start = below[at];
         points.push({ x: this.x(time), low: this.y(start), high: this.y(start + value) });
         below[at] = start + value;
       });
@@ -111,10 +111,11 @@ export class Plot {
         const line = run.map((point, at) => `${at === 0 ? 'M' : 'L'}${point.x.toFixed(1)} ${point.high.toFixed(1)}`).join('');
         const back = run.toReversed().map((point) => `L${point.x.toFixed(1)} ${point.low.toFixed(1)}`).join('');
         nodes.push(drawing('path', { class: `area series-${index + 1}`, d: `${line}${back}Z` }));
-        nodes.push(drawing('path', { class: `line series-${index + 1}`, d: line }));
+        lines.unshift(drawing('path', { class: `line series-${index + 1}`, d: line }));
       }
     });
-    return nodes;
+    // Where nothing lies on a series, its own line is seen.
+    return [...nodes, ...lines];
   }
 
   point(x) {
