@@ -93,10 +93,15 @@ function draw() {
   const path = shownPath(chat);
   thread.show(chat, path);
   find('#empty').hidden = path.length > 0;
-  document.title = chat.title ? `${chat.title} · Swiftlet` : 'Swiftlet';
-  find('#title').textContent = chat.title;
+  drawTitle();
   composer.update(isAnswering(chat));
   drawSettings();
+}
+
+function drawTitle() {
+  document.title = chat.title ? `${chat.title} · Swiftlet` : 'Swiftlet';
+  find('#title').textContent = chat.title || word('newChat');
+  find('#title').classList.toggle('unseen', !chat.title);
 }
 
 function drawSettings() {
@@ -303,7 +308,7 @@ addEventListener('offline', drawConnection);
 onOutbox(drawConnection);
 let refreshTimer = null;
 onChats(() => {
-  find('#title').textContent = chat.title;
+  drawTitle();
   clearTimeout(refreshTimer);
   refreshTimer = setTimeout(() => sidebar.refresh(), 150);
 });

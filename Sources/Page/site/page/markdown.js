@@ -4,6 +4,7 @@ import { codeBlock } from './code.js';
 import { element } from './dom.js';
 import { inlineNodes } from './inline.js';
 import { mathNode } from './math.js';
+import { word } from './words.js';
 
 const shown = new WeakMap();
 
@@ -37,7 +38,7 @@ function listNode(block) {
   const items = block.items.map((item) => {
     const content = item.blocks.flatMap((inner) =>
       inner.type === 'paragraph' && !block.isLoose ? inlineNodes(inner.text) : [blockNode(inner)]);
-    const box = item.isTask ? element('input', { type: 'checkbox', disabled: true, checked: Boolean(item.task) }) : null;
+    const box = item.isTask ? element('input', { type: 'checkbox', disabled: true, checked: Boolean(item.task), 'aria-label': word(item.task ? 'taskDone' : 'taskOpen') }) : null;
     return element('li', { class: item.isTask ? 'task' : null }, box, content);
   });
   return element(block.isOrdered ? 'ol' : 'ul', { start: block.isOrdered && block.start !== 1 ? block.start : null }, items);
