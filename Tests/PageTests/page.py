@@ -202,7 +202,7 @@ def nothing_becomes_markup(browser, server):
         ("assistant", markdown, {"model": attack, "finish": "stop", "usage": {"completion": attack}}),
         ("assistant", markdown, {"error": {"kind": "server", "status": 400, "text": attack}, "model": attack}),
     ])
-    with visit(browser, server.url, "/#attack") as visitor:
+    with visit(browser, server.url, "/#attack", allowed=("TrustedHTML",)) as visitor:
         page = visitor.page
         page.wait_for_selector(".of-model")
         assert page.locator("#messages img, #messages script, #messages svg [onload], #messages iframe, #chats img").count() == 0

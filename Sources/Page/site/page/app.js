@@ -133,8 +133,8 @@ setInterval(() => {
   for (const message of chat.messages) if (runOf(message)?.isThinking) thread.update(message);
 }, 250);
 
-/// Says what is wrong above the composer, with a button that tries again.
-function showProblem(text, retry) {
+/// Says what is wrong above the field, with a button that does something about it.
+function showProblem(text, retry, label = word('tryAgain')) {
   const bar = find('#problem');
   bar.hidden = text === '';
   bar.replaceChildren();
@@ -142,7 +142,7 @@ function showProblem(text, retry) {
   const button = element('button', { type: 'button', class: 'button small', on: { click: () => {
     showProblem('');
     retry();
-  } } }, word('tryAgain'));
+  } } }, label);
   bar.append(element('span', {}, text), button);
 }
 
@@ -182,7 +182,8 @@ async function openFromAddress() {
     show(false);
     if (!matchMedia('(pointer: coarse)').matches) composer.focus();
   } catch (failure) {
-    showProblem(failure.status === 404 ? word('noSuchChat') : failureText(failure), failure.status === 404 ? startChat : openFromAddress);
+    if (failure.status === 404 || failure.status === 422) showProblem(word('noSuchChat'), startChat, word('newChat'));
+    else showProblem(failureText(failure), openFromAddress);
   }
 }
 

@@ -1,12 +1,13 @@
 // The chats of this user. The server keeps them; what it does not have yet is in the outbox and counts as kept.
 import { newId } from './dom.js';
 import { flush, forget, pending, put } from './outbox.js';
+import { remember } from './preferences.js';
 import { json } from './server.js';
 
 const loaded = new Map();
 const observers = new Set();
 
-const address = (id) => `/api/chats/${id}`;
+const address = (id) => `/api/chats/${encodeURIComponent(id)}`;
 
 /// Calls `observer(id)` when a chat's title, place or messages changed.
 export const onChats = (observer) => observers.add(observer);
@@ -123,6 +124,7 @@ export async function deleteChat(id) {
     if (error.status !== 404) throw error;
   }
   forget(address(id));
+  remember(`draft.${id}`, null);
   loaded.delete(id);
   tell(id);
 }

@@ -19,6 +19,7 @@ export class Composer {
     this.problem = find('#composer-problem');
     this.files = [];
     this.isAnswering = false;
+    this.isTouched = matchMedia('(pointer: coarse)');
     this.form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.submit();
@@ -87,8 +88,8 @@ export class Composer {
   }
 
   onKey(event) {
-    // Enter that ends the choice of a Chinese character sends nothing.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    // Enter that ends the choice of a Chinese character sends nothing, and on a phone there is no other key for a new line.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229 || this.isTouched.matches) return;
     event.preventDefault();
     if (!this.isAnswering) this.submit();
   }

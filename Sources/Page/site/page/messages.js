@@ -22,7 +22,12 @@ export class Thread {
     this.chat = chat;
     const views = messages.map((message) => this.views.get(message.id) ?? new MessageView(message, this));
     this.views = new Map(views.map((view) => [view.message.id, view]));
-    this.container.replaceChildren(...views.map((view) => view.node));
+    // Nodes that are in their place stay there, and keep the focus.
+    views.forEach((view, index) => {
+      const there = this.container.children[index];
+      if (there !== view.node) this.container.insertBefore(view.node, there ?? null);
+    });
+    while (this.container.children.length > views.length) this.container.lastElementChild.remove();
     for (const view of views) view.update();
   }
 

@@ -35,9 +35,9 @@ export function put(path, body, { isSent = true } = {}) {
   if (isSent) flush();
 }
 
-/// Forgets changes of what is not wanted any more.
+/// Forgets changes of what is not wanted any more, and of what stands below it.
 export function forget(start) {
-  for (const path of [...waiting.keys()].filter((path) => path.startsWith(start))) drop(path);
+  for (const path of [...waiting.keys()].filter((path) => path === start || path.startsWith(`${start}/`))) drop(path);
 }
 
 function drop(path) {

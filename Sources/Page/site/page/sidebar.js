@@ -158,7 +158,7 @@ export class Sidebar {
     button.setAttribute('aria-expanded', 'true');
     row.append(menu);
     // The last rows open upwards.
-    menu.classList.toggle('above', menu.getBoundingClientRect().bottom > innerHeight - 8);
+    menu.classList.toggle('above', menu.getBoundingClientRect().bottom > this.list.getBoundingClientRect().bottom);
     items[0].focus();
   }
 
