@@ -1,6 +1,8 @@
 // Each file of `site` by #embed, so that the program needs no files beside it.
 #include "CSwiftletPage.h"
 
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
 static const unsigned char index_html[] = {
 #embed "site/index.html"
 };

@@ -257,6 +257,34 @@ def markdown_and_mathematics(browser, server):
 
 
 @check
+def any_text_is_shown(browser, server):
+    # Pieces of Markdown and TeX in any order, and what makes careless parsers slow.
+    with visit(browser, server.url) as visitor:
+        problems = visitor.page.evaluate("""async () => {
+          const { showMarkdown } = await import('/page/markdown.js');
+          const pieces = ['*', '**', '_', '`', '```', '$', '$$', '\\\\(', '\\\\)', '\\\\[', '\\\\]', '[', '](', ')', 'https://x.yz', '|', '|-|', '\\n', '\\n\\n', '- ', '1. ',
+            '> ', '# ', '~~', '<br>', '&amp;', '\\\\frac', '{', '}', '^', '_', '&', '\\\\\\\\', '\\\\begin{pmatrix}', '\\\\end{pmatrix}', '\\\\left(', '\\\\right)', '\\\\sqrt', 'a', '字', ' ', '    ', '---', '\\\\text{'];
+          let state = 7;
+          const random = (count) => (state = (state * 48271) % 2147483647) % count;
+          const problems = [];
+          const node = document.createElement('div');
+          for (let round = 0; round < 3000; round += 1) {
+            const text = Array.from({ length: 1 + random(40) }, () => pieces[random(pieces.length)]).join('');
+            try { showMarkdown(node, text); } catch (error) { problems.push(`${JSON.stringify(text)}: ${error}`); }
+          }
+          const hard = ['*', '[', '$', '`', '**a', '_a*', '[a](', '\\\\(', '$a', '~~', '> ', '- ', '|', '\\\\frac{', '<', '&', '# ', '\\n', '\\n- a\\n', '\\n\\\\[', '![', '(', '** ', '$$', 'https://', '1. a\\n'];
+          for (const piece of hard) {
+            const start = performance.now();
+            try { showMarkdown(document.createElement('div'), piece.repeat(10000)); } catch (error) { problems.push(`${piece}: ${error}`); }
+            const time = performance.now() - start;
+            if (time > 5000) problems.push(`${JSON.stringify(piece)} took ${Math.round(time)} ms`);
+          }
+          return problems;
+        }""")
+        assert problems == [], "\n".join(problems[:20])
+
+
+@check
 def thoughts_are_folded(browser, server):
     with tempfile.TemporaryDirectory() as data:
         thinker = Server(server.command, server.model, data, "--template", "deepseek-r1")
