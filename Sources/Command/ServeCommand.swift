@@ -13,9 +13,16 @@ struct ServeCommand: AsyncParsableCommand {
       Clients take http://127.0.0.1:8080/v1 as their base URL and any text as key;
       Anthropic's take http://127.0.0.1:8080/anthropic. The model is called as it is
       named here; deepseek-chat and deepseek-reasoner stand for the first one.
-      Only this machine can reach the server. Ctrl-C or SIGTERM stops it once the
-      answers in progress have ended. Standard error gets a JSON object a request,
-      without any text of prompts or answers.
+      Only this machine can reach the server, until `swiftlet keys create` has made
+      a key; then each request needs one, and --host may be any address. Ctrl-C or
+      SIGTERM stops it once the answers in progress have ended. Standard error gets
+      a JSON object a request, without any text of prompts or answers.
+
+      Every option may stand in a file of --config by its name without dashes, and
+      so may prices, in dollars per million tokens; what is given here comes before
+      the environment, and the environment before the file:
+        {"models": ["smollm2"], "port": 9000, "prices": {"*":
+          {"cache_hit": 0.014, "cache_miss": 0.14, "output": 0.28}}}
 
       EXAMPLES
         swiftlet serve
@@ -31,10 +38,11 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Argument(help: "Aliases, org/repo[:quant], or paths; the default model when left out.")
   var models: [String] = []
-  @Option(help: ArgumentHelp("The address to listen on: 127.0.0.1, ::1 or localhost.", valueName: "address"))
-  var host = "127.0.0.1"
-  @Option(help: ArgumentHelp("The port; 0 takes any free one.", valueName: "n"))
-  var port = 8080
+  @Option(
+    help: ArgumentHelp("The address to listen on (default: 127.0.0.1); others than it and ::1 need keys.", valueName: "address"))
+  var host: String?
+  @Option(help: ArgumentHelp("The port; 0 takes any free one (default: 8080).", valueName: "n"))
+  var port: Int?
   @Option(
     help: ArgumentHelp(
       "An origin whose web pages may use the server, such as https://example.org; may be given several times.",
@@ -45,47 +53,65 @@ struct ServeCommand: AsyncParsableCommand {
       "A name by which the server may be called besides localhost, as behind a proxy; may be given several times.",
       valueName: "name"))
   var allowedHost: [String] = []
-  @Option(help: ArgumentHelp("Requests that are answered at once; the others wait.", valueName: "n"))
-  var parallel = 64
-  @Option(help: ArgumentHelp("Requests that may wait; further ones are told to come again.", valueName: "n"))
-  var maxQueue = 128
+  @Option(help: ArgumentHelp("Requests that are answered at once; the others wait (default: 64).", valueName: "n"))
+  var parallel: Int?
+  @Option(help: ArgumentHelp("Requests that may wait; further ones are told to come again (default: 128).", valueName: "n"))
+  var maxQueue: Int?
   @Option(
     help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error (default: info).", valueName: "level"),
     transform: Self.level)
-  var logLevel = Logger.Level.info
-  @Option(help: ArgumentHelp("Seconds that answers in progress may take when the server stops.", valueName: "n"))
-  var drainTimeout = 30.0
+  var logLevel: Logger.Level?
+  @Option(help: ArgumentHelp("Seconds that answers in progress may take when the server stops (default: 30).", valueName: "n"))
+  var drainTimeout: Double?
+  @Option(help: ArgumentHelp("A JSON file of options and prices (SWIFTLET_CONFIG).", valueName: "file"))
+  var config: String?
+  @Option(help: ArgumentHelp("Certificates in PEM, the server's own first; https is spoken then.", valueName: "file"))
+  var tlsCertificate: String?
+  @Option(help: ArgumentHelp("The key of --tls-certificate, in PEM.", valueName: "file"))
+  var tlsKey: String?
+  @Option(help: ArgumentHelp("A JSON file of rules for what prompts and answers may not contain.", valueName: "file"))
+  var policy: String?
   @OptionGroup var data: DataArguments
   @OptionGroup var engine: EngineArguments
   @OptionGroup var context: ContextArguments
   @OptionGroup var template: TemplateArguments
 
   func validate() throws {
-    guard (0...65535).contains(port) else { throw ValidationError("--port: found \(port), expected 0 to 65535.") }
-    guard (1...1024).contains(parallel) else { throw ValidationError("--parallel: found \(parallel), expected 1 to 1024.") }
-    guard (0...100_000).contains(maxQueue) else { throw ValidationError("--max-queue: found \(maxQueue), expected 0 to 100000.") }
-    guard (0...86400).contains(drainTimeout) else {
-      throw ValidationError("--drain-timeout: found \(drainTimeout), expected 0 to 86400.")
+    func check<Value: Comparable>(_ name: String, _ value: Value?, _ range: ClosedRange<Value>) throws {
+      guard let value, !range.contains(value) else { return }
+      throw ValidationError("--\(name): found \(value), expected \(range.lowerBound) to \(range.upperBound).")
     }
+    try check("port", port, ServeFile.ports)
+    try check("parallel", parallel, ServeFile.parallels)
+    try check("max-queue", maxQueue, ServeFile.queues)
+    try check("drain-timeout", drainTimeout, ServeFile.timeouts)
   }
 
-  func run() async throws {
+  mutating func run() async throws {
+    let (prices, alarm) = try takeFile()
+    let host = host ?? "127.0.0.1", drainTimeout = drainTimeout ?? 30, logLevel = logLevel ?? .info
+    guard (tlsCertificate == nil) == (tlsKey == nil) else {
+      throw CommandError("A certificate and its key go together: --tls-certificate and --tls-key.")
+    }
+    let tls = tlsCertificate.flatMap { certificate in tlsKey.map { TLSFiles(certificate: certificate, key: $0) } }
+    let rules = try policy.map { try Policy(file: $0) } ?? Policy()
+    let limits = EngineLimits(maximumSequences: parallel ?? 64, maximumWaiting: maxQueue ?? 128)
     // What is wrong with it is told before a model is fetched.
     let store = try data.store()
     var served: [ServedModel] = []
     for name in models.isEmpty ? [nil] : models.map(Optional.some) {
-      let model = try await ModelFinder.load(
-        name, engine, context, template, limits: EngineLimits(maximumSequences: parallel, maximumWaiting: maxQueue))
+      let model = try await ModelFinder.load(name, engine, context, template, limits: limits)
       let path = (model.loaded.path as NSString).lastPathComponent
       served.append(ServedModel(id: Self.id(name, path: path), model: model))
     }
     var logger = Logger(label: "swiftlet") { _ in JSONLines() }
     logger.logLevel = logLevel
     let configuration = ServerConfiguration(
-      host: host, port: port, allowedHosts: allowedHost, corsOrigins: corsOrigin, drainTimeout: .seconds(drainTimeout))
-    let names = served.map(\.id).joined(separator: ", "), host = host
+      host: host, port: port ?? 8080, allowedHosts: allowedHost, corsOrigins: corsOrigin, drainTimeout: .seconds(drainTimeout),
+      prices: prices, tls: tls, policy: rules, alarm: alarm)
+    let names = served.map(\.id).joined(separator: ", ")
     let server = try APIServer(models: served, store: store, configuration: configuration, logger: logger) { [logger] port in
-      let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+      let url = "\(tls == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
       if Output.errorIsTerminal { Output.note("\(names) at \(url)/v1 (Ctrl-C stops)") }
       logger.info("listening", metadata: ["url": "\(url)", "port": .stringConvertible(port), "models": "\(names)"])
     }
@@ -101,7 +127,7 @@ struct ServeCommand: AsyncParsableCommand {
     logger.info("stopped")
   }
 
-  private static func level(_ name: String) throws -> Logger.Level {
+  static func level(_ name: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: name) else {
       throw ValidationError(
         "--log-level: found '\(name)', expected \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")

@@ -24,7 +24,7 @@ struct SwiftletCommand: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
-      RemoveCommand.self, CacheCommand.self,
+      RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
       TokenizeCommand.self, ConvertCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
     ])
 

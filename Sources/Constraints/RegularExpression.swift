@@ -4,6 +4,9 @@
 /// language has only what all of them accept.
 struct RegularExpression {
   private let scalars: [UInt32]
+  /// How characters out of some ranges are written.
+  private let encoding: ([ClosedRange<UInt32>]) -> ByteExpression
+  private let ignoresCase: Bool
   private var position = 0
   private var depth = 0
 
@@ -12,13 +15,37 @@ struct RegularExpression {
 
   /// The body of a JSON string, without quotes, that a pattern matches somewhere.
   static func body(_ pattern: String) throws(Refusal) -> ByteExpression {
-    var parser = RegularExpression(scalars: pattern.unicodeScalars.map(\.value))
-    let expression = try parser.alternatives(isOutermost: true)
-    guard parser.position == parser.scalars.count else { throw Refusal(reason: "found ')' without '('") }
-    return expression
+    let parts = try alternatives(pattern, encoding: JSONText.canonical).map { part in
+      ByteExpression.sequence((part.isAtStart ? [] : [anything]) + [part.expression] + (part.isAtEnd ? [] : [anything]))
+    }
+    return parts.count == 1 ? parts[0] : .choice(parts)
   }
 
-  private init(scalars: [UInt32]) { self.scalars = scalars }
+  /// One of the texts `a|b|c` that a pattern finds.
+  struct Alternative {
+    var expression: ByteExpression
+    /// Whether it is found at the beginning of a text only, and at the end only.
+    var isAtStart = false
+    var isAtEnd = false
+  }
+
+  /// What a pattern finds.
+  /// - Parameter encoding: how characters out of some ranges are written.
+  static func alternatives(
+    _ pattern: String, ignoringCase: Bool = false, encoding: @escaping ([ClosedRange<UInt32>]) -> ByteExpression
+  ) throws(Refusal) -> [Alternative] {
+    var parser = RegularExpression(
+      scalars: pattern.unicodeScalars.map(\.value), encoding: encoding, ignoresCase: ignoringCase)
+    let alternatives = try parser.alternatives(isOutermost: true)
+    guard parser.position == parser.scalars.count else { throw Refusal(reason: "found ')' without '('") }
+    return alternatives
+  }
+
+  private init(scalars: [UInt32], encoding: @escaping ([ClosedRange<UInt32>]) -> ByteExpression, ignoresCase: Bool) {
+    self.scalars = scalars
+    self.encoding = encoding
+    self.ignoresCase = ignoresCase
+  }
 
   private static let anything = ByteExpression.repetition(JSONText.canonicalCharacter, minimum: 0, maximum: nil)
 
@@ -35,11 +62,11 @@ struct RegularExpression {
   }
 
   /// - Parameter isOutermost: `^` and `$` may stand at the ends of alternatives; what lacks them matches inside of a longer text.
-  private mutating func alternatives(isOutermost: Bool) throws(Refusal) -> ByteExpression {
+  private mutating func alternatives(isOutermost: Bool) throws(Refusal) -> [Alternative] {
     depth += 1
     defer { depth -= 1 }
     if depth > 50 { throw Refusal(reason: "groups are nested more than 50 deep") }
-    var parts: [ByteExpression] = []
+    var parts: [Alternative] = []
     repeat {
       var terms: [ByteExpression] = []
       var isAnchored = (start: false, end: false)
@@ -55,12 +82,9 @@ struct RegularExpression {
           terms.append(try term())
         }
       }
-      if isOutermost {
-        terms = (isAnchored.start ? [] : [Self.anything]) + terms + (isAnchored.end ? [] : [Self.anything])
-      }
-      parts.append(.sequence(terms))
+      parts.append(Alternative(expression: .sequence(terms), isAtStart: isAnchored.start, isAtEnd: isAnchored.end))
     } while take("|")
-    return parts.count == 1 ? parts[0] : .choice(parts)
+    return parts
   }
 
   private mutating func term() throws(Refusal) -> ByteExpression {
@@ -122,16 +146,20 @@ struct RegularExpression {
           throw Refusal(reason: "looking ahead or behind and inline flags are not kept")
         }
       }
-      let group = try alternatives(isOutermost: false)
+      let group = try alternatives(isOutermost: false).map(\.expression)
       guard take(")") else { throw Refusal(reason: "found '(' without ')'") }
-      return group
-    case "[": return JSONText.canonical(try set())
+      return group.count == 1 ? group[0] : .choice(group)
+    case "[": return encoding(try set())
     case ".":
-      return JSONText.canonical(Self.complement([0x0A...0x0A, 0x0D...0x0D, 0x85...0x85, 0x2028...0x2029]))
-    case "\\": return JSONText.canonical(try escape(inSet: false))
+      return encoding(Self.complement([0x0A...0x0A, 0x0D...0x0D, 0x85...0x85, 0x2028...0x2029]))
+    case "\\": return encoding(folded(try escape(inSet: false)))
     case "*", "+", "?": throw Refusal(reason: "found a repetition of nothing")
-    default: return JSONText.canonical([scalar...scalar])
+    default: return encoding(folded([scalar...scalar]))
     }
+  }
+
+  private func folded(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {
+    ignoresCase ? TextPattern.bothCases(ranges) : ranges
   }
 
   private mutating func set() throws(Refusal) -> [ClosedRange<UInt32>] {
@@ -151,6 +179,7 @@ struct RegularExpression {
         ranges += first
       }
     }
+    ranges = folded(ranges)
     if !isNegated { return ranges }
     let others = Self.complement(ranges)
     return hasClass ? others.filter { $0.lowerBound < 0x80 }.map { $0.clamped(to: 0...0x7F) } : others

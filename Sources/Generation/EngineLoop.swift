@@ -28,6 +28,9 @@ final class EngineLoop {
   /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again; the first `promptCount` of
   /// them were the prompt.
   private var kept: [(tokens: [Int32], promptCount: Int, cache: KeyValueCache)] = []
+  /// Requests admitted so far, and which of them was each tenant's last.
+  private var admissionCount = 0
+  private var lastAdmissions: [Int: Int] = [:]
   /// Chunks of prompts computed so far.
   private var chunkCount = 0
 
@@ -51,9 +54,8 @@ final class EngineLoop {
       for (submission, sequence) in active where submission.isCancelled.load(ordering: .relaxed) { sequence.cancel() }
       retire()
       dropCancelled()
-      // In the order of their coming, so that a large one is not overtaken for ever.
-      while active.count < limits.maximumSequences, let next = waiting.first, makesRoom(for: next) {
-        admit(waiting.removeFirst())
+      while active.count < limits.maximumSequences, let next = nextWaiting, makesRoom(for: waiting[next]) {
+        admit(waiting.remove(at: next))
       }
       noteLoad()
       // Prompts take turns: the one whose last chunk is longest ago is next.
@@ -65,6 +67,18 @@ final class EngineLoop {
     }
     for submission in waiting + active.map(\.submission) + inbox.drain() {
       submission.events.finish(throwing: GenerationError.engineStopped)
+    }
+  }
+
+  /// The first request of the tenant that has the fewest in progress, of several tenants the one that was admitted longest ago. A
+  /// request that finds no room is waited for, so that a large one is not overtaken for ever.
+  private var nextWaiting: Int? {
+    if waiting.count < 2 { return waiting.indices.first }
+    var counts: [Int: Int] = [:]
+    for (submission, _) in active { counts[submission.request.tenant, default: 0] += 1 }
+    return waiting.indices.min { a, b in
+      let first = waiting[a].request.tenant, second = waiting[b].request.tenant
+      return (counts[first] ?? 0, lastAdmissions[first] ?? 0, a) < (counts[second] ?? 0, lastAdmissions[second] ?? 0, b)
     }
   }
 
@@ -94,6 +108,8 @@ final class EngineLoop {
 
   private func admit(_ submission: Submission) {
     counters.dequeue(isActive: true)
+    admissionCount += 1
+    lastAdmissions[submission.request.tenant] = admissionCount
     let cache = takeCache(for: submission.request.prompt)
     var drafting = submission.request.options.drafting
     if drafting == .automatic { drafting = decoder.predictsFurtherTokens ? .multiTokenPrediction : .none }

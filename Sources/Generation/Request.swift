@@ -8,6 +8,8 @@ public struct GenerationRequest: Sendable {
   public var splitsReasoning: Bool
   /// Ends a long thought; nil lets it take as long as the answer may be.
   public var thoughtLimit: ThoughtLimit?
+  /// Whose request it is: tenants whose requests wait take turns.
+  public var tenant = 0
 
   public init(
     prompt: [Int32], options: GenerationOptions, promptOpensThought: Bool = false, splitsReasoning: Bool = true,

@@ -1,5 +1,6 @@
 internal import HTTPTypes
 internal import Hummingbird
+internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Swiftlet
@@ -14,6 +15,10 @@ struct API: Sendable {
   let metrics: Metrics
   let history = LoadHistory()
   let lifecycle: Lifecycle
+  let limiter: RateLimiter
+  let ledger: Ledger
+  let alarm: ExtractionAlarm
+  let logger: Logger
 
   /// The body of a request as JSON.
   func json(_ request: Request, _ context: ServerContext) async throws -> JSONValue {
@@ -41,23 +46,37 @@ struct API: Sendable {
   }
 
   /// Hands requests to the engine.
-  /// - Throws: `APIError` when one of them cannot be served, or the server is stopping.
+  /// - Throws: `APIError` when one of them cannot be served, the key may not have it, or the server is stopping.
   func start(
     _ requests: [GenerationRequest], _ served: ServedModel, _ context: ServerContext
   ) async throws(APIError) -> AnswerRun {
     guard !lifecycle.isDraining else { throw .draining }
+    let record = context.record, key = record.key
+    let prices = try checkedPrices(served, key)
+    try await checkPolicy(requests, served)
+    let prompts = requests.filter { $0.options.sampleIndex == 0 }.map(\.prompt)
+    let promptTokens = prompts.reduce(0) { $0 + $1.count }
+    let admission: RateLimiter.Admission? = if let key { try limiter.admit(key, tokens: promptTokens) } else { nil }
+    if let key { alarm.count(key: key.id, prompts: prompts, tokens: promptTokens) }
     let client = await ClientWatch.gone(context.channel)
     var streams: [GenerationStream] = []
     for request in requests {
       do throws(GenerationError) {
+        var request = request
+        request.tenant = key.map { Int($0.id) } ?? 0
         streams.append(try served.model.engine.generate(request))
       } catch {
         throw APIError(error, retryAfter: retryAfter(served))
       }
     }
+    let entry = UsageEntry(
+      request: "req_" + record.id, key: key?.id, time: record.time, model: served.id, endpoint: record.endpoint,
+      usage: Usage(promptTokens: 0, choices: []), charge: .zero)
+    let meter = RequestMeter(entry: entry, requests: requests, prices: prices, admission: admission, ledger: ledger, alarm: alarm)
     return AnswerRun(
-      streams: streams, client: client, cut: lifecycle.cut, idleInterval: configuration.keepAliveInterval, metrics: metrics,
-      start: context.record.start)
+      streams: streams, meter: meter, rules: configuration.policy.answerRules, client: client, cut: lifecycle.cut,
+      idleInterval: configuration.keepAliveInterval, metrics: metrics,
+      onDenial: { [self] in noteDenial($0, of: "answer") }, start: record.start)
   }
 
   /// About as long as the waiting requests take.

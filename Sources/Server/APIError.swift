@@ -25,12 +25,34 @@ struct APIError: Error, Sendable, Equatable {
       code: "invalid_parameter")
   }
 
+  /// 401, as OpenAI says it.
+  static func unauthorized(_ message: String) -> APIError {
+    APIError(status: 401, type: "invalid_request_error", message: message, code: "invalid_api_key")
+  }
+
+  /// 402, as DeepSeek says it.
+  static let insufficientBalance = APIError(
+    status: 402, type: "unknown_error", message: "Insufficient Balance", code: "invalid_request_error")
+
+  /// 429, as OpenAI says it.
+  static func limited(_ what: String, limit: Int, retryAfter: Int) -> APIError {
+    APIError(
+      status: 429, type: "rate_limit_error",
+      message: "Rate limit reached for \(what): this key may have \(limit). Please try again in \(retryAfter)s.",
+      code: "rate_limit_exceeded", retryAfter: retryAfter)
+  }
+
   static func notFound(_ message: String, parameter: String? = nil, code: String? = nil) -> APIError {
     APIError(status: 404, type: "invalid_request_error", message: message, parameter: parameter, code: code)
   }
 
   static func forbidden(_ message: String) -> APIError {
     APIError(status: 403, type: "permission_error", message: message, code: "forbidden")
+  }
+
+  /// 400, as OpenAI's API on Azure answers a prompt that its filter holds back.
+  static func denied(rule: String, message: String) -> APIError {
+    .malformed("The rule '\(rule)' of this server's content policy refuses the prompt: \(message)", code: "content_filter")
   }
 
   static func tooLarge(limit: Int) -> APIError {
@@ -104,6 +126,7 @@ struct APIError: Error, Sendable, Equatable {
     let type =
       switch status {
       case 401: "authentication_error"
+      case 402: "billing_error"
       case 403: "permission_error"
       case 404: "not_found_error"
       case 413: "request_too_large"

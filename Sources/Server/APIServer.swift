@@ -1,5 +1,6 @@
 internal import Hummingbird
 internal import HummingbirdCore
+internal import HummingbirdTLS
 public import Logging
 internal import NIOCore
 public import ServiceLifecycle
@@ -10,6 +11,7 @@ public import ServiceLifecycle
 /// in progress have `drainTimeout` to end.
 public struct APIServer: Service {
   private let api: API
+  private let tls: TLSConfiguration?
   private let logger: Logger
   private let onRunning: @Sendable (_ port: Int) async -> Void
 
@@ -25,10 +27,13 @@ public struct APIServer: Service {
     for (index, model) in models.enumerated() where models[..<index].contains(where: { $0.id == model.id }) {
       throw .duplicateName(model.id)
     }
-    guard ServerConfiguration.loopback.contains(configuration.host) else { throw .openAddress(configuration.host) }
+    if !configuration.isLoopback, try !store.isGuarded { throw .openAddress(configuration.host) }
+    let metrics = Metrics()
     api = API(
-      models: ServedModels(all: models), store: store, configuration: configuration, metrics: Metrics(),
-      lifecycle: Lifecycle())
+      models: ServedModels(all: models), store: store, configuration: configuration, metrics: metrics,
+      lifecycle: Lifecycle(), limiter: RateLimiter(), ledger: Ledger(store: store, logger: logger),
+      alarm: ExtractionAlarm(configuration.alarm, metrics: metrics, logger: logger), logger: logger)
+    tls = if let files = configuration.tls { try files.configuration() } else { nil }
     self.logger = logger
     self.onRunning = onRunning
   }
@@ -41,8 +46,9 @@ public struct APIServer: Service {
     let channel = HTTP1Channel.Configuration(
       additionalChannelHandlers: [ClientWatch()], idleTimeout: TimeAmount(configuration.idleTimeout),
       httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100))
+    let plain = HTTPServerBuilder.http1(configuration: channel)
     let application = Application(
-      responder: api.routes(logger: logger), server: .http1(configuration: channel),
+      responder: api.routes(logger: logger), server: try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain,
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port), serverName: "swiftlet"),
       onServerRunning: { [onRunning] in await onRunning($0.localAddress?.port ?? configuration.port) }, logger: quiet)

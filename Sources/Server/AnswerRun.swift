@@ -4,6 +4,8 @@ internal import SwiftletGeneration
 struct AnswerRun: Sendable {
   enum Signal: Sendable {
     case event(choice: Int, GenerationEvent)
+    /// An answer ends by a rule of the policy.
+    case denied(choice: Int, Policy.Rule)
     /// Nothing has come for a while.
     case idle
     /// The server stops and waits no longer. Nothing comes after it.
@@ -14,15 +16,20 @@ struct AnswerRun: Sendable {
   struct ClientGone: Error {}
 
   let streams: [GenerationStream]
+  let meter: RequestMeter
+  /// What the answers may not contain.
+  let rules: [Policy.Rule]
   let client: Flag
   let cut: Flag
   let idleInterval: Duration
   let metrics: Metrics
+  /// Told of every answer that a rule ended.
+  let onDenial: @Sendable (Policy.Rule) -> Void
   /// When the request came.
   let start: ContinuousClock.Instant
 
   private enum Input: Sendable {
-    case event(choice: Int, GenerationEvent)
+    case output(choice: Int, PolicyFilter.Output)
     case ended
     case failed(any Error)
     case tick
@@ -31,9 +38,18 @@ struct AnswerRun: Sendable {
   }
 
   /// Calls `body` for every signal, in order, until all answers have ended. When it returns or throws, the answers end at the
-  /// next token.
-  /// - Throws: `ClientGone`, what the engine throws, what `body` throws.
+  /// next token. What they used is written before the last signal.
+  /// - Throws: `ClientGone`, what the engine throws, what `body` throws; `APIError` when what was used cannot be written.
   func forEach(_ body: (Signal) async throws -> Void) async throws {
+    do {
+      try await signals(body)
+    } catch {
+      try? await meter.close(error is ClientGone ? "client_gone" : error is CancellationError ? "cancelled" : "error")
+      throw error
+    }
+  }
+
+  private func signals(_ body: (Signal) async throws -> Void) async throws {
     let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
     let leaving = client.observe { continuation.yield(.left) }
     let cutting = cut.observe { continuation.yield(.cut) }
@@ -41,13 +57,20 @@ struct AnswerRun: Sendable {
       client.remove(leaving)
       cut.remove(cutting)
     }
-    let streams = streams, idleInterval = idleInterval
+    let streams = streams, idleInterval = idleInterval, meter = meter, rules = rules
     try await withThrowingTaskGroup(of: Void.self) { group in
       defer { group.cancelAll() }
       for (choice, stream) in streams.enumerated() {
         group.addTask {
           do {
-            for try await event in stream { continuation.yield(.event(choice: choice, event)) }
+            var filter = PolicyFilter(rules)
+            reading: for try await event in stream {
+              meter.note(event, choice: choice)
+              for output in filter.add(event) {
+                continuation.yield(.output(choice: choice, output))
+                if case .denied = output { break reading }
+              }
+            }
             continuation.yield(.ended)
           } catch {
             continuation.yield(.failed(error))
@@ -60,21 +83,31 @@ struct AnswerRun: Sendable {
           continuation.yield(.tick)
         }
       }
-      var open = streams.count
+      var open = streams.count, unfinished = streams.count
       var wasBusy = false
       var lastToken = [ContinuousClock.Instant?](repeating: nil, count: streams.count)
       for await input in inputs {
         switch input {
-        case .event(let choice, let event):
+        case .output(let choice, .event(let event)):
           if case .token = event { note(&lastToken[choice]) }
+          if case .finished(let summary) = event {
+            unfinished -= 1
+            if unfinished == 0 { try await meter.close(summary.finishReason.rawValue) }
+          }
           wasBusy = true
           try await body(.event(choice: choice, event))
+        case .output(let choice, .denied(let rule)):
+          unfinished -= 1
+          if unfinished == 0 { try await meter.close("content_filter") }
+          onDenial(rule)
+          try await body(.denied(choice: choice, rule))
         case .ended: open -= 1
         case .failed(let error): throw error
         case .tick:
           if !wasBusy { try await body(.idle) }
           wasBusy = false
         case .cut:
+          try await meter.close("cut")
           try await body(.cut)
           return
         case .left: throw ClientGone()

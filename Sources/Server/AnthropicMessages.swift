@@ -22,6 +22,7 @@ extension API {
     try await run.forEach { signal in
       switch signal {
       case .event(_, let event): _ = choice.add(event)
+      case .denied(_, let rule): choice.deny(by: rule)
       case .idle: idle()
       case .cut: choice.cut()
       }
@@ -41,6 +42,7 @@ extension API {
           switch signal {
           case .event(_, let event):
             for piece in choice.add(event) { for json in blocks.add(piece, format) { try await send(json) } }
+          case .denied(_, let rule): choice.deny(by: rule)
           case .idle: try await send(["type": "ping"])
           case .cut: choice.cut()
           }
@@ -144,6 +146,7 @@ private struct AnthropicFormat: Sendable {
     switch choice.finishReason {
     case nil: return (.null, .null)
     case "stop"?: return sequence.map { ("stop_sequence", .string($0)) } ?? ("end_turn", .null)
+    case "content_filter"?: return ("refusal", .null)
     case "tool_calls"?: return ("tool_use", .null)
     // One that the server cut ended early too.
     default: return ("max_tokens", .null)
@@ -152,10 +155,11 @@ private struct AnthropicFormat: Sendable {
 
   func message(_ choice: ChoiceState, content: [JSONValue]) -> JSONValue {
     let stop = stopReason(choice)
-    return [
-      "id": .string(id), "type": "message", "role": "assistant", "model": .string(model), "content": .array(content),
-      "stop_reason": stop.reason, "stop_sequence": stop.sequence, "usage": usageJSON(choice),
+    let members: [(String, JSONValue)] = [
+      ("id", .string(id)), ("type", "message"), ("role", "assistant"), ("model", .string(model)), ("content", .array(content)),
+      ("stop_reason", stop.reason), ("stop_sequence", stop.sequence), ("usage", usageJSON(choice)),
     ]
+    return .object(members.map { JSONMember(key: $0.0, value: $0.1) } + (choice.denial.map { [$0.member] } ?? []))
   }
 
   func whole(_ choice: ChoiceState) -> JSONValue {
@@ -179,8 +183,10 @@ private struct AnthropicFormat: Sendable {
   /// The event before the last.
   func end(_ choice: ChoiceState) -> JSONValue {
     let stop = stopReason(choice)
-    return [
-      "type": "message_delta", "delta": ["stop_reason": stop.reason, "stop_sequence": stop.sequence], "usage": usageJSON(choice),
+    let members: [(String, JSONValue)] = [
+      ("type", "message_delta"), ("delta", ["stop_reason": stop.reason, "stop_sequence": stop.sequence]),
+      ("usage", usageJSON(choice)),
     ]
+    return .object(members.map { JSONMember(key: $0.0, value: $0.1) } + (choice.denial.map { [$0.member] } ?? []))
   }
 }

@@ -22,6 +22,7 @@ extension API {
     try await run.forEach { signal in
       switch signal {
       case .event(let choice, let event): _ = choices[choice].add(event)
+      case .denied(let choice, let rule): choices[choice].deny(by: rule)
       case .idle: idle()
       case .cut: for index in choices.indices { choices[index].cut() }
       }
@@ -43,6 +44,9 @@ extension API {
               try await events.send(format.chunk(index, delta: format.delta(piece), logProbabilities: logProbabilities))
             }
             if choices[index].finishReason != nil { try await events.send(format.end(index, &choices[index])) }
+          case .denied(let index, let rule):
+            choices[index].deny(by: rule)
+            try await events.send(format.end(index, &choices[index]))
           case .idle: try await events.sendKeepAlive()
           case .cut:
             for index in choices.indices where choices[index].finishReason == nil {
@@ -123,18 +127,23 @@ struct ChatFormat: Sendable {
     return .object(members)
   }
 
-  func chunk(_ index: Int, delta: JSONValue, logProbabilities: JSONValue = nil, finishReason: String? = nil) -> JSONValue {
-    let choice: JSONValue = [
-      "index": .integer(index), "delta": delta, "logprobs": logProbabilities,
-      "finish_reason": finishReason.map { .string($0) } ?? .null,
+  func chunk(
+    _ index: Int, delta: JSONValue, logProbabilities: JSONValue = nil, finishReason: String? = nil, denial: Policy.Rule? = nil
+  ) -> JSONValue {
+    let choice: [JSONMember] = [
+      JSONMember(key: "index", value: .integer(index)), JSONMember(key: "delta", value: delta),
+      JSONMember(key: "logprobs", value: logProbabilities),
+      JSONMember(key: "finish_reason", value: finishReason.map { .string($0) } ?? .null),
     ]
-    return object("chat.completion.chunk", choices: [choice], usage: includesUsage ? .null : nil)
+    let choices = [JSONValue.object(choice + (denial.map { [$0.member] } ?? []))]
+    return object("chat.completion.chunk", choices: choices, usage: includesUsage ? .null : nil)
   }
 
   /// The last chunk of a choice, with the log-probabilities of tokens that had no text of their own.
   func end(_ index: Int, _ choice: inout ChoiceState) -> JSONValue {
     let rest = choice.logProbabilities.isEmpty ? .null : logProbabilities(&choice)
-    return chunk(index, delta: .object([]), logProbabilities: rest, finishReason: choice.finishReason)
+    return chunk(
+      index, delta: .object([]), logProbabilities: rest, finishReason: choice.finishReason, denial: choice.denial)
   }
 
   func usageChunk(_ choices: [ChoiceState]) -> JSONValue {
@@ -155,10 +164,12 @@ struct ChatFormat: Sendable {
         let values = calls.enumerated().map { JSONValue.object(members($1, $0)) }
         message.append(JSONMember(key: "tool_calls", value: .array(values)))
       }
-      values.append([
-        "index": .integer(index), "message": .object(message), "logprobs": logProbabilities,
-        "finish_reason": choices[index].finishReason.map { .string($0) } ?? .null,
-      ])
+      let fields: [JSONMember] = [
+        JSONMember(key: "index", value: .integer(index)), JSONMember(key: "message", value: .object(message)),
+        JSONMember(key: "logprobs", value: logProbabilities),
+        JSONMember(key: "finish_reason", value: choice.finishReason.map { .string($0) } ?? .null),
+      ]
+      values.append(.object(fields + (choice.denial.map { [$0.member] } ?? [])))
     }
     return object("chat.completion", choices: values, usage: Usage(promptTokens: promptTokens, choices: choices).json)
   }

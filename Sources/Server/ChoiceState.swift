@@ -25,6 +25,8 @@ struct ChoiceState: Sendable {
   private(set) var reasoningTokens = 0
   /// Why the answer ended; nil while it has not.
   private(set) var finishReason: String?
+  /// The rule that ended the answer, where one did.
+  private(set) var denial: Policy.Rule?
   /// The tokens whose log-probabilities were not taken yet.
   private(set) var logProbabilities: [(token: GeneratedToken, values: TokenLogProbabilities)] = []
 
@@ -72,6 +74,12 @@ struct ChoiceState: Sendable {
       toolCalls.append(call)
       return .call(toolCalls.count - 1, call)
     }
+  }
+
+  /// A rule of the server's policy ends the answer.
+  mutating func deny(by rule: Policy.Rule) {
+    finishReason = "content_filter"
+    denial = rule
   }
 
   /// The server stops before the answer is whole.

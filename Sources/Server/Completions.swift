@@ -24,6 +24,7 @@ extension API {
     try await run.forEach { signal in
       switch signal {
       case .event(let choice, let event): _ = choices[choice].add(event)
+      case .denied(let choice, let rule): choices[choice].deny(by: rule)
       case .idle: idle()
       case .cut: for index in choices.indices { choices[index].cut() }
       }
@@ -49,6 +50,10 @@ extension API {
               try await events.send(
                 format.chunk(index, text: text, logProbabilities: logProbabilities, finishReason: reason))
             }
+          case .denied(let index, let rule):
+            choices[index].deny(by: rule)
+            try await events.send(
+              format.chunk(index, text: "", finishReason: choices[index].finishReason, denial: rule))
           case .idle: try await events.sendKeepAlive()
           case .cut:
             for index in choices.indices where choices[index].finishReason == nil {
@@ -137,22 +142,28 @@ struct CompletionFormat: Sendable {
     return .object(members)
   }
 
-  private func choice(_ index: Int, _ text: String, _ logProbabilities: JSONValue, _ finishReason: String?) -> JSONValue {
-    [
-      "index": .integer(index), "text": .string(text), "logprobs": logProbabilities,
-      "finish_reason": finishReason.map { .string($0) } ?? .null,
+  private func choice(
+    _ index: Int, _ text: String, _ logProbabilities: JSONValue, _ finishReason: String?, _ denial: Policy.Rule?
+  ) -> JSONValue {
+    let members: [JSONMember] = [
+      JSONMember(key: "index", value: .integer(index)), JSONMember(key: "text", value: .string(text)),
+      JSONMember(key: "logprobs", value: logProbabilities),
+      JSONMember(key: "finish_reason", value: finishReason.map { .string($0) } ?? .null),
     ]
+    return .object(members + (denial.map { [$0.member] } ?? []))
   }
 
-  func chunk(_ index: Int, text: String, logProbabilities: JSONValue = nil, finishReason: String? = nil) -> JSONValue {
-    object([choice(index, text, logProbabilities, finishReason)], usage: includesUsage ? .null : nil)
+  func chunk(
+    _ index: Int, text: String, logProbabilities: JSONValue = nil, finishReason: String? = nil, denial: Policy.Rule? = nil
+  ) -> JSONValue {
+    object([choice(index, text, logProbabilities, finishReason, denial)], usage: includesUsage ? .null : nil)
   }
 
   func usageChunk(_ choices: [ChoiceState]) -> JSONValue { object([], usage: usage(choices).json) }
 
   func whole(_ choices: [ChoiceState]) -> JSONValue {
     let values = choices.enumerated().map { index, state in
-      choice(index, echoes[index] + state.content, logProbabilities(state.logProbabilities), state.finishReason)
+      choice(index, echoes[index] + state.content, logProbabilities(state.logProbabilities), state.finishReason, state.denial)
     }
     return object(values, usage: usage(choices).json)
   }

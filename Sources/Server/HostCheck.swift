@@ -9,10 +9,12 @@ internal import Hummingbird
 struct HostCheck: RouterMiddleware {
   typealias Context = ServerContext
 
+  private let store: Store
   private let hosts: Set<String>
   private let origins: Set<String>
 
-  init(_ configuration: ServerConfiguration) {
+  init(_ configuration: ServerConfiguration, store: Store) {
+    self.store = store
     hosts = Set((["localhost", "127.0.0.1", "[::1]"] + configuration.allowedHosts).map { $0.lowercased() })
     origins = Set(configuration.corsOrigins.map { $0.lowercased() })
   }
@@ -21,7 +23,8 @@ struct HostCheck: RouterMiddleware {
     _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
   ) async throws -> Response {
     let host = request.head.authority?.lowercased() ?? ""
-    guard hosts.contains(Self.name(host)) else {
+    // Whoever has a key needs no page to lend it; without one, nothing but this keeps pages out.
+    if !hosts.contains(Self.name(host)), try await store.recognize(nil) == .noKeys {
       throw APIError.forbidden(
         "Host: found '\(host.prefix(200))', expected localhost, 127.0.0.1, [::1] or a name that the server is told to allow "
           + "(--allowed-host)")

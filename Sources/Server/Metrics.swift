@@ -41,6 +41,16 @@ final class Metrics: Sendable {
     }
   }
 
+  private struct Denial: Hashable {
+    var rule: String
+    var target: String
+  }
+
+  private struct Alarm: Hashable {
+    var key: Int64
+    var cause: String
+  }
+
   private struct Buckets {
     var counts: [Int]
     var sum = 0.0
@@ -52,6 +62,8 @@ final class Metrics: Sendable {
       uniqueKeysWithValues: Histogram.allCases.map { ($0, Buckets(counts: Array(repeating: 0, count: $0.bounds.count))) })
     var counters: [Counter: Int] = [:]
     var responses: [Int: Int] = [:]
+    var denials: [Denial: Int] = [:]
+    var alarms: [Alarm: Int] = [:]
   }
 
   private let state = Mutex(State())
@@ -69,6 +81,12 @@ final class Metrics: Sendable {
   func add(_ counter: Counter, _ amount: Int = 1) { state.withLock { $0.counters[counter, default: 0] += amount } }
 
   func addResponse(status: Int) { state.withLock { $0.responses[status, default: 0] += 1 } }
+
+  func addDenial(rule: String, target: String) {
+    state.withLock { $0.denials[Denial(rule: rule, target: target), default: 0] += 1 }
+  }
+
+  func addAlarm(key: Int64, cause: String) { state.withLock { $0.alarms[Alarm(key: key, cause: cause), default: 0] += 1 } }
 
   /// Seconds that a request takes on average; nil before the first.
   var meanRequestSeconds: Double? {
@@ -125,6 +143,14 @@ final class Metrics: Sendable {
     header("swiftlet_responses_total", "counter", "Responses by HTTP status.")
     for (status, count) in state.responses.sorted(by: { $0.key < $1.key }) {
       text += "swiftlet_responses_total{status=\"\(status)\"} \(count)\n"
+    }
+    header("swiftlet_policy_denials_total", "counter", "Prompts and answers that a rule of the policy denied.")
+    for (denial, count) in state.denials.sorted(by: { ($0.key.rule, $0.key.target) < ($1.key.rule, $1.key.target) }) {
+      text += "swiftlet_policy_denials_total{rule=\"\(Self.escaped(denial.rule))\",target=\"\(denial.target)\"} \(count)\n"
+    }
+    header("swiftlet_extraction_alarms_total", "counter", "Windows in which a key asked for more than the alarm's thresholds.")
+    for (alarm, count) in state.alarms.sorted(by: { ($0.key.key, $0.key.cause) < ($1.key.key, $1.key.cause) }) {
+      text += "swiftlet_extraction_alarms_total{key=\"\(alarm.key)\",cause=\"\(alarm.cause)\"} \(count)\n"
     }
     let loads = models.map { ($0.id, $0.model.engine.load) }
     func gauge(_ name: String, _ help: String, _ value: (Int) -> Int) {

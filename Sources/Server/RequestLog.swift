@@ -18,6 +18,7 @@ struct RequestLog: RouterMiddleware {
   func handle(
     _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
   ) async throws -> Response {
+    context.record.note(endpoint: request.uri.path.replacing(/^\/v1(?=\/)/, with: ""))
     var response: Response
     do {
       response = try await next(request, context)
@@ -63,6 +64,7 @@ struct RequestLog: RouterMiddleware {
     var response = API.response(isAnthropic ? failure.anthropicJSON : failure.json, status: failure.status)
     // What the client still sends is not read to its end.
     if failure.status == 413 { response.headers[.connection] = "close" }
+    if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
     if let seconds = failure.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
     return response
   }
@@ -75,6 +77,7 @@ struct RequestLog: RouterMiddleware {
       "request_id": "req_\(record.id)", "method": "\(request.method)", "path": "\(request.uri.path.prefix(200))",
       "status": .stringConvertible(status), "seconds": .stringConvertible((seconds * 1e6).rounded() / 1e6),
     ]
+    if let key = record.key { metadata["key"] = "\(key.id)" }
     if let model = record.model { metadata["model"] = "\(model)" }
     if let usage = record.usage {
       metrics.observe(.request, seconds)

@@ -10,9 +10,12 @@ extension API {
   func routes(logger: Logger) -> some HTTPResponder<ServerContext> {
     let router = Router(context: ServerContext.self)
     router.add(middleware: RequestLog(metrics: metrics, logger: logger))
-    router.add(middleware: HostCheck(configuration))
+    router.add(middleware: HostCheck(configuration, store: store))
+    let check = KeyCheck(store: store, limiter: limiter, isReachable: !configuration.isLoopback)
     for prefix in ["", "v1"] {
-      let group = router.group(RouterPath(prefix))
+      // Open to whoever reaches the server.
+      router.group(RouterPath(prefix)).get("health") { _, _ in health() }
+      let group = router.group(RouterPath(prefix)).add(middleware: check)
       group.post("chat/completions", use: chatCompletions)
       group.post("completions", use: completions)
       group.post("beta/completions", use: completions)
@@ -21,25 +24,27 @@ extension API {
         let name = context.parameters.getCatchAll().joined(separator: "/")
         return Self.response(try models.json(named: name.removingPercentEncoding ?? name))
       }
-      group.get("user/balance") { _, _ in Self.response(Self.balance) }
+      group.get("user/balance") { balance($0, $1) }
       group.post("tokenize", use: tokenize)
       group.post("detokenize", use: detokenize)
-      group.get("health") { _, _ in health() }
-      group.get("metrics") { _, _ in metricsText() }
+      group.get("policy") { _, _ in Self.response(configuration.policy.json) }
+      group.get("metrics") { _, context in
+        // What others do is told to administrators alone.
+        if let key = context.record.key, !key.isAdmin {
+          throw APIError.forbidden("/metrics: this key is not an administrator's (`swiftlet keys create --admin`)")
+        }
+        return metricsText()
+      }
       group.post("messages", use: anthropicMessages)
       group.post("anthropic/v1/messages", use: anthropicMessages)
     }
-    addChats(to: router)
-    addStats(to: router)
+    let guarded = router.group(RouterPath("")).add(middleware: check)
+    addChats(to: guarded)
+    addStats(to: guarded)
+    // They hold nobody's data, and ask for a key themselves.
     PageFiles.add(to: router)
     return router.buildResponder()
   }
-
-  /// Of a server without keys, where nothing is paid for.
-  private static let balance: JSONValue = [
-    "is_available": true,
-    "balance_infos": [["currency": "USD", "total_balance": "0.00", "granted_balance": "0.00", "topped_up_balance": "0.00"]],
-  ]
 
   private func health() -> Response {
     lifecycle.isDraining ? Self.response(["status": "draining"], status: 503) : Self.response(["status": "ok"])

@@ -1,6 +1,6 @@
 /// Where a server listens and what it allows.
 public struct ServerConfiguration: Sendable {
-  /// An address of this machine that only it reaches: without keys, nobody else is let in.
+  /// The address to listen on. While there are no keys, one that only this machine reaches: nobody else is let in.
   public var host: String
   /// 0 takes any free port.
   public var port: Int
@@ -16,11 +16,20 @@ public struct ServerConfiguration: Sendable {
   public var idleTimeout: Duration
   /// How long answers in progress may take when the server is asked to stop.
   public var drainTimeout: Duration
+  /// What tokens cost.
+  public var prices: PriceList
+  /// With it, https is spoken instead of http.
+  public var tls: TLSFiles?
+  /// What prompts and answers may not contain.
+  public var policy: Policy
+  /// When whoever runs the server is told of a key.
+  public var alarm: AlarmThresholds
 
   public init(
     host: String = "127.0.0.1", port: Int = 8080, allowedHosts: [String] = [], corsOrigins: [String] = [],
     maximumBodyBytes: Int = 16 << 20, keepAliveInterval: Duration = .seconds(10), idleTimeout: Duration = .seconds(60),
-    drainTimeout: Duration = .seconds(30)
+    drainTimeout: Duration = .seconds(30), prices: PriceList = PriceList(), tls: TLSFiles? = nil,
+    policy: Policy = Policy(), alarm: AlarmThresholds = AlarmThresholds()
   ) {
     self.host = host
     self.port = port
@@ -30,9 +39,14 @@ public struct ServerConfiguration: Sendable {
     self.keepAliveInterval = keepAliveInterval
     self.idleTimeout = idleTimeout
     self.drainTimeout = drainTimeout
+    self.prices = prices
+    self.tls = tls
+    self.policy = policy
+    self.alarm = alarm
   }
 
-  static let loopback = ["127.0.0.1", "::1", "localhost"]
+  /// Whether only this machine reaches the address.
+  var isLoopback: Bool { ["127.0.0.1", "::1", "localhost"].contains(host) }
 }
 
 /// Why a server does not start.
@@ -41,14 +55,19 @@ public enum ServerError: Error, Sendable, Equatable, CustomStringConvertible {
   case duplicateName(String)
   /// The address can be reached from elsewhere.
   case openAddress(String)
+  case store(StoreError)
+  case tls(file: String, reason: String)
 
   public var description: String {
     switch self {
     case .noModels: "the server has no model; name at least one"
     case .duplicateName(let name): "two models are called '\(name)'; each needs a name of its own"
     case .openAddress(let host):
-      "'\(host)' can be reached from other machines, and without keys anybody there could use the server; listen on "
-        + "127.0.0.1 and let a proxy that checks who asks stand before it"
+      "'\(host)' can be reached from other machines, and without keys anybody there could use the server; make one with "
+        + "`swiftlet keys create`, or listen on 127.0.0.1"
+    case .store(let error): "\(error)"
+    case .tls(let file, let reason):
+      "\(file) cannot be used for TLS: \(reason); expected a certificate and its key in PEM, without a passphrase"
     }
   }
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Hummingbird
 internal import NIOCore
 internal import Synchronization
@@ -20,7 +21,10 @@ final class RequestRecord: Sendable {
   /// Unlike those of all other requests; part of the ids in answers.
   let id: String
   let start = ContinuousClock.now
+  let time = Date.now
   private struct State {
+    var endpoint = ""
+    var key: APIKey?
     var model: String?
     var usage: Usage?
     var finishReason: String?
@@ -35,10 +39,18 @@ final class RequestRecord: Sendable {
     id = String(repeating: "0", count: 32 - digits.count) + digits
   }
 
+  /// The path, without a version before it.
+  var endpoint: String { state.withLock { $0.endpoint } }
+  /// Who asks; nil on a server without keys.
+  var key: APIKey? { state.withLock { $0.key } }
   var model: String? { state.withLock { $0.model } }
   var usage: Usage? { state.withLock { $0.usage } }
   var finishReason: String? { state.withLock { $0.finishReason } }
   var error: String? { state.withLock { $0.error } }
+
+  func note(endpoint: String) { state.withLock { $0.endpoint = endpoint } }
+
+  func note(key: APIKey) { state.withLock { $0.key = key } }
 
   func note(model: String) { state.withLock { $0.model = model } }
 

@@ -1,5 +1,6 @@
 import Foundation
 import SwiftletJSON
+import SwiftletTestSupport
 import Testing
 
 /// What a run of the built command left behind.
@@ -72,7 +73,7 @@ struct CommandRunner {
   /// The command, not yet started.
   func process(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Process {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: try Self.executable())
+    process.executableURL = URL(fileURLWithPath: try BuiltCommand.path())
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.environment = [
@@ -104,26 +105,4 @@ struct CommandRunner {
   func read(_ name: String) throws -> String {
     String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name)), as: UTF8.self)
   }
-
-  /// The command, which stands beside the tests' own executable or bundle.
-  private static func executable() throws -> String {
-    for argument in CommandLine.arguments where argument.hasPrefix("/") || argument.contains(".build") {
-      var folder = URL(fileURLWithPath: argument)
-      while folder.path != "/" {
-        folder.deleteLastPathComponent()
-        let candidate = folder.appendingPathComponent("swiftlet").path
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: candidate, isDirectory: &isFolder), !isFolder.boolValue,
-          FileManager.default.isExecutableFile(atPath: candidate)
-        {
-          return candidate
-        }
-      }
-    }
-    throw MissingCommand(arguments: CommandLine.arguments)
-  }
-}
-
-struct MissingCommand: Error {
-  let arguments: [String]
 }

@@ -2,7 +2,8 @@ import Testing
 
 @Suite struct HelpTests {
   static let commands = [
-    "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "tokenize", "convert", "logits", "perplexity", "bench",
+    "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "convert", "logits", "perplexity",
+    "bench",
   ]
 
   @Test(arguments: [""] + commands) func everyHelpHasAnExampleAndTheEnvironment(command: String) async throws {

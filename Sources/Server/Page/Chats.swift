@@ -24,7 +24,7 @@ extension API {
   }
 
   /// While there are no keys, whoever reaches the server is the same person.
-  private func owner(_ context: ServerContext) -> ChatOwner { nil }
+  private func owner(_ context: ServerContext) -> ChatOwner { context.record.key?.id }
 
   private static let longestSearch = 200, longestTitle = 200, longestSettings = 256 << 10
 

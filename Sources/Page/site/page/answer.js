@@ -97,9 +97,23 @@ function take(event, message, run, clock) {
   if (event.usage) {
     run.tokens = event.usage.completion_tokens;
     message.details.usage = added(message.details.usage, event.usage);
-    const cost = event.usage.cost ?? event.cost;
-    if (typeof cost === 'number') message.details.cost = (message.details.cost ?? 0) + cost;
+    const cost = costOf(event.usage, prices[message.details.model]);
+    if (cost !== null) message.details.cost = (message.details.cost ?? 0) + cost;
   }
+}
+
+let prices = {};
+
+/// - Parameter table: for models that cost something, dollars per million tokens: `{ cache_hit, cache_miss, output }`.
+export function setPrices(table) {
+  prices = table;
+}
+
+/// Dollars; null for what costs nothing.
+function costOf(usage, price) {
+  if (!price) return null;
+  const cached = usage.prompt_cache_hit_tokens ?? 0;
+  return (cached * price.cache_hit + (usage.prompt_tokens - cached) * price.cache_miss + usage.completion_tokens * price.output) / 1e6;
 }
 
 /// Tokens of an answer that was continued count together; the prompt is the last one's.

@@ -1,5 +1,5 @@
 // The chat page: puts its parts together.
-import { answer, isAnswering, keepRunning, runOf, stopAnswers } from './answer.js';
+import { answer, isAnswering, keepRunning, runOf, setPrices, stopAnswers } from './answer.js';
 import { addMessage, changeChat, forgetLoaded, newChat, onChats, openChat, titleFrom } from './chats.js';
 import { Composer } from './composer.js';
 import { askKey } from './dialogs.js';
@@ -197,6 +197,7 @@ async function loadModels() {
     const list = (await json('GET', '/v1/models')).data;
     // Other names of the same models are for programs.
     models = list.filter((model) => !model.root).map((model) => model.id);
+    setPrices((await json('GET', '/api/prices')).prices);
   } catch (failure) {
     showProblem(failureText(failure), loadModels);
     return;

@@ -1,0 +1,133 @@
+import AsyncHTTPClient
+import Foundation
+import GRDB
+import NIOCore
+import SwiftletJSON
+import SwiftletTestSupport
+import Synchronization
+import Testing
+
+@testable import SwiftletServer
+
+/// The built command, killed while it answers.
+@Suite(.timeLimit(.minutes(2))) struct KillTests {
+  /// `swiftlet serve` in a process of its own.
+  private final class Served: Sendable {
+    let process: Process
+    let port: Int
+
+    init(_ arguments: [String], folder: String) async throws {
+      let log = "\(folder)/\(UUID().uuidString).log"
+      try Data().write(to: URL(fileURLWithPath: log))
+      process = Process()
+      process.executableURL = URL(fileURLWithPath: try BuiltCommand.path())
+      process.arguments = ["serve"] + arguments + ["--port", "0"]
+      process.environment = ["HOME": folder, "HF_HOME": folder, "HF_HUB_OFFLINE": "1", "SWIFTLET_THREADS": "2"]
+      process.standardError = FileHandle(forWritingAtPath: log)
+      try process.run()
+      for _ in 0..<600 {
+        let text = try String(contentsOfFile: log, encoding: .utf8)
+        for line in text.split(separator: "\n") {
+          if let json = try? JSONValue(parsing: String(line)), let port = json["port"]?.integer {
+            self.port = port
+            return
+          }
+        }
+        guard process.isRunning else { throw Failure(log: text) }
+        try await Task.sleep(for: .milliseconds(50))
+      }
+      process.terminate()
+      throw Failure(log: try String(contentsOfFile: log, encoding: .utf8))
+    }
+
+    struct Failure: Error { let log: String }
+
+    /// Sends a chat; nil when the connection broke before the answer was whole.
+    func chat(_ model: String, _ key: String, tokens: Int, isStreamed: Bool) async -> (id: String, usage: JSONValue)? {
+      var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/v1/chat/completions")
+      request.method = .POST
+      request.headers.add(name: "x-api-key", value: key)
+      let more: JSONValue = ["max_tokens": .integer(tokens), "model": .string(model), "stream": .bool(isStreamed)]
+      var body = TestServer.chat(more)
+      if isStreamed { body = .object((body.members ?? []) + [.init(key: "stream_options", value: ["include_usage": true])]) }
+      request.body = .bytes(ByteBuffer(string: body.serialized()))
+      guard let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(30)), response.status == .ok,
+        let buffer = try? await response.body.collect(upTo: 1 << 24)
+      else { return nil }
+      let answer = TestServer.Answer(status: 200, headers: [], body: Array(buffer.readableBytesView))
+      let last = isStreamed ? (answer.text.hasSuffix("data: [DONE]\n\n") ? try? answer.events.last : nil) : try? answer.json
+      guard let usage = last?["usage"], let id = response.headers.first(name: "x-request-id") else { return nil }
+      return (id, usage)
+    }
+  }
+
+  private static let model = "chatter"
+  private static let hit: Int64 = 14_000, miss: Int64 = 140_000, output: Int64 = 280_000
+
+  private static func charge(_ prompt: Int, _ cached: Int, _ completion: Int) -> Int64 {
+    Int64(cached) * hit + Int64(prompt - cached) * miss + Int64(completion) * output
+  }
+
+  @Test func noChargeIsLostOrDoubled() async throws {
+    let folder = try TemporaryFolder(), path = folder.path
+    let model = try TinyModels.chat(in: path, contextLength: 4000), data = path + "/data", file = path + "/server.json"
+    let prices = #"{"*": {"cache_hit": 0.014, "cache_miss": 0.14, "output": 0.28}}"#
+    try Data(#"{"prices": \#(prices), "models": ["\#(model)"], "data": "\#(data)", "log-level": "info"}"#.utf8)
+      .write(to: URL(fileURLWithPath: file))
+    let store = try Store(folder: data), start = Money(dollars: "100") ?? .zero
+    let (secret, _) = try store.createKey(name: "k", balance: start)
+    let answered = Mutex<[String: Int64]>([:])
+
+    func load(_ server: Served, seconds: Double) async throws {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for worker in 0..<6 {
+          group.addTask {
+            while server.process.isRunning {
+              let tokens = [5, 20, 3000][worker % 3]
+              guard let (id, usage) = await server.chat(Self.model, secret, tokens: tokens, isStreamed: worker % 2 == 0) else {
+                continue
+              }
+              func count(_ name: String) -> Int { usage[name]?.integer ?? -1 }
+              let charge = Self.charge(
+                count("prompt_tokens"), count("prompt_cache_hit_tokens"), count("completion_tokens"))
+              answered.withLock { $0[id] = charge }
+            }
+          }
+        }
+        try await Task.sleep(for: .seconds(seconds))
+        kill(server.process.processIdentifier, SIGKILL)
+        try await group.waitForAll()
+      }
+    }
+
+    /// Every answer that came whole has been charged as it says, and the balance is what the table says.
+    func check() throws -> Int {
+      let rows = try store.pool.read { try Row.fetchAll($0, sql: "SELECT * FROM usage") }
+      var charges: [String: Int64] = [:]
+      for row in rows {
+        charges[row["request"]] = row["charge"]
+        #expect(row["charge"] == Self.charge(row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]))
+      }
+      for (id, charge) in answered.withLock({ $0 }) { #expect(charges[id] == charge, "\(id)") }
+      #expect(try store.findKey("k").balance.picodollars == start.picodollars - charges.values.reduce(0, +))
+      return rows.count
+    }
+
+    for _ in 0..<2 {
+      let server = try await Served(["--config", file], folder: path)
+      try await load(server, seconds: 1.5)
+      #expect(try check() >= answered.withLock { $0.count })
+    }
+    #expect(answered.withLock { $0.count } > 4)
+    // A further start changes nothing that was written, and goes on.
+    let count = try check()
+    let server = try await Served(["--config", file], folder: path)
+    #expect(try check() == count)
+    let last = await server.chat(Self.model, secret, tokens: 5, isStreamed: true)
+    #expect(last != nil)
+    #expect(try check() == count + 1)
+    server.process.terminate()
+    server.process.waitUntilExit()
+    #expect(server.process.terminationStatus == 0)
+  }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import GRDB
+import SwiftletTestSupport
+import Testing
+
+@testable import SwiftletServer
+
+@Suite struct StoreTests {
+  private let folder: TemporaryFolder
+  private var path: String { folder.path + "/data" }
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test func brokenFilesAreErrors() throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let file = URL(fileURLWithPath: path + "/" + Store.fileName)
+    try Data(repeating: 0x41, count: 5000).write(to: file)
+    #expect(throws: StoreError.self) { try Store(folder: path) }
+    try FileManager.default.removeItem(at: file)
+    _ = try Store(folder: path)
+    // Cut in the middle.
+    try Data(try Data(contentsOf: file).prefix(5000)).write(to: file)
+    #expect(throws: StoreError.self) { try Store(folder: path) }
+    #expect(throws: StoreError.self) { try Store(folder: "/dev/null/x") }
+  }
+
+  @Test func laterAndForeignDatabasesAreLeftAlone() throws {
+    do {
+      let store = try Store(folder: path)
+      try store.pool.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('of the future')") }
+      try store.pool.close()
+    }
+    #expect(throws: StoreError.newer(path: path + "/server.sqlite")) { try Store(folder: path) }
+    let other = folder.path + "/other"
+    try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: true)
+    let queue = try DatabaseQueue(path: other + "/server.sqlite")
+    try queue.write { try $0.execute(sql: "CREATE TABLE songs (name TEXT)") }
+    try queue.close()
+    #expect(throws: StoreError.foreign(path: other + "/server.sqlite")) { try Store(folder: other) }
+  }
+
+  @Test func aRequestIsChargedOnceHoweverOftenItIsWritten() async throws {
+    let store = try Store(folder: path)
+    let key = try store.createKey(name: "k", balance: Money(picodollars: 100)).key
+    var entry = UsageEntry(
+      request: "req_1", key: key.id, time: .now, model: "m", endpoint: "/chat/completions",
+      usage: Usage(promptTokens: 5, choices: []), charge: Money(picodollars: 30))
+    for charge in [30, 30, 80, 130] as [Int64] {
+      entry.charge = Money(picodollars: charge)
+      try await store.record([entry, entry])
+      #expect(try store.findKey("k").balance.picodollars == 100 - charge)
+    }
+    // What came with the key is used first; the rest is owed.
+    let after = try store.findKey("1")
+    #expect(after.granted == .zero && after.toppedUp.picodollars == -30)
+    #expect(try store.topUpKey(key.id, by: Money(picodollars: 50)).balance.picodollars == 20)
+    #expect(throws: KeyError.self) { try store.topUpKey(key.id, by: .largest) }
+    let sum = try #require(try store.usage(by: .key).first)
+    #expect(sum.group == "1 k" && sum.requests == 1 && sum.promptTokens == 5 && sum.charge.picodollars == 130)
+    #expect(try store.usage(by: .model, since: .now + 60).isEmpty)
+    #expect(throws: KeyError.notFound("x")) { try store.findKey("x") }
+  }
+
+  @Test func manyProcessesMayOpenANewFolderAtOnce() async throws {
+    let path = path
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for index in 0..<8 { group.addTask { _ = try Store(folder: path).createKey(name: "\(index)") } }
+      try await group.waitForAll()
+    }
+    #expect(try Store(folder: path).keys().count == 8)
+  }
+}
