@@ -5,7 +5,7 @@ SCRATCH ?= .build
 FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
 BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 
-.PHONY: build chat test schema-tests kernel-checks client-tests mutations lint format oracle install-dependencies
+.PHONY: build chat test schema-tests kernel-checks client-tests page-tests mutations lint format oracle install-dependencies
 
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
@@ -45,6 +45,13 @@ client-tests: build
 	test -x $(CLIENTS)/bin/python || python3 -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet openai anthropic httpx
 	$(CLIENTS)/bin/python Tests/ServerTests/clients.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
+
+# The chat page in a Chromium, with the small real model. CHROMIUM=… names one that is not found; Debian's package is called chromium.
+PAGE = $(SCRATCH)/page
+page-tests: build
+	test -x $(PAGE)/bin/python || python3 -m venv $(PAGE)
+	$(PAGE)/bin/pip install --quiet playwright
+	$(PAGE)/bin/python Tests/PageTests/page.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet" $(if $(CHROMIUM),--chromium $(CHROMIUM))
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Examples

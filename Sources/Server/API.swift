@@ -13,6 +13,7 @@ struct API: Sendable {
   let store: Store
   let configuration: ServerConfiguration
   let metrics: Metrics
+  let history = LoadHistory()
   let lifecycle: Lifecycle
   let limiter: RateLimiter
   let ledger: Ledger

@@ -52,6 +52,8 @@ public struct APIServer: Service {
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port), serverName: "swiftlet"),
       onServerRunning: { [onRunning] in await onRunning($0.localAddress?.port ?? configuration.port) }, logger: quiet)
+    let history = Task { [api] in await api.history.run(api.metrics, api.models) }
+    defer { history.cancel() }
     try await withGracefulShutdownHandler {
       try await application.run()
     } onGracefulShutdown: {

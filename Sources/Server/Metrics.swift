@@ -95,6 +95,29 @@ final class Metrics: Sendable {
     }
   }
 
+  /// What has happened since the start.
+  struct Totals: Sendable {
+    /// Tokens generated, those of answers in progress too.
+    var generatedTokens = 0
+    /// Of requests that have ended.
+    var promptTokens = 0
+    var cachedTokens = 0
+    var requests = 0
+    /// Answers that have begun, and the seconds they took to, together.
+    var firstTokens = 0
+    var firstTokenSeconds = 0.0
+  }
+
+  var totals: Totals {
+    state.withLock { state in
+      let first = state.histograms[.firstToken], gaps = state.histograms[.tokenGap]
+      return Totals(
+        generatedTokens: (first?.count ?? 0) + (gaps?.count ?? 0), promptTokens: state.counters[.promptTokens] ?? 0,
+        cachedTokens: state.counters[.cachedTokens] ?? 0, requests: state.histograms[.request]?.count ?? 0,
+        firstTokens: first?.count ?? 0, firstTokenSeconds: first?.sum ?? 0)
+    }
+  }
+
   /// Prometheus' text format, version 0.0.4.
   func text(_ models: [ServedModel]) -> String {
     let state = state.withLock { $0 }
@@ -149,7 +172,7 @@ final class Metrics: Sendable {
     label.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
   }
 
-  private static func residentBytes() -> Int? {
+  static func residentBytes() -> Int? {
     guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
     let fields = text.split(separator: " ")
     return fields.count > 1 ? Int(fields[1]).map { $0 * Int(getpagesize()) } : nil

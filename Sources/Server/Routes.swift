@@ -38,6 +38,11 @@ extension API {
       group.post("messages", use: anthropicMessages)
       group.post("anthropic/v1/messages", use: anthropicMessages)
     }
+    let guarded = router.group(RouterPath("")).add(middleware: check)
+    addChats(to: guarded)
+    addStats(to: guarded)
+    // They hold nobody's data, and ask for a key themselves.
+    PageFiles.add(to: router)
     return router.buildResponder()
   }
 

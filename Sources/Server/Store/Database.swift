@@ -58,6 +58,7 @@ public struct Store: Sendable {
   private static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     registerAccounts(&migrator)
+    registerChats(&migrator)
     return migrator
   }
 

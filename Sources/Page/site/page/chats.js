@@ -1,0 +1,150 @@
+// The chats of this user. The server keeps them; what it does not have yet is in the outbox and counts as kept.
+import { newId } from './dom.js';
+import { flush, forget, pending, put } from './outbox.js';
+import { remember } from './preferences.js';
+import { json } from './server.js';
+
+const loaded = new Map();
+const observers = new Set();
+
+const address = (id) => `/api/chats/${encodeURIComponent(id)}`;
+
+/// Calls `observer(id)` when a chat's title, place or messages changed.
+export const onChats = (observer) => observers.add(observer);
+
+function tell(id) {
+  for (const observer of observers) observer(id);
+}
+
+/// Chats for the list, the newest first, with those that the server does not have yet.
+/// - Parameter search: a text in their titles or messages; empty for all.
+export async function listChats(search = '') {
+  const query = new URLSearchParams({ limit: '200' });
+  if (search) query.set('search', search);
+  let chats;
+  let failure = null;
+  try {
+    chats = (await json('GET', `/api/chats?${query}`)).chats;
+  } catch (error) {
+    chats = [];
+    failure = error;
+  }
+  const own = new Map([...loaded.values()].filter((chat) => chat.messages.length > 0).map((chat) => [chat.id, chat]));
+  const known = new Map(chats.map((chat) => [chat.id, { ...chat, ...titleOf(own.get(chat.id)) }]));
+  if (!search) {
+    for (const [path, body] of pending('/api/chats/')) {
+      if (!path.includes('/') && !known.has(path)) known.set(path, { title: '', updated: Date.now(), ...body, id: path });
+    }
+    // Without the server, what this page has seen.
+    if (failure) for (const chat of own.values()) known.set(chat.id, chat);
+  }
+  return { chats: [...known.values()].sort((a, b) => b.updated - a.updated), failure };
+}
+
+const titleOf = (chat) => (chat ? { title: chat.title, updated: chat.updated } : {});
+
+/// A chat with its messages.
+/// - Parameter isBusy: whether a chat that was opened before has an answer in progress: then it is what the server will have.
+/// - Throws: `Failure`.
+export async function openChat(id, isBusy) {
+  const earlier = loaded.get(id);
+  if (earlier && isBusy(earlier)) return earlier;
+  let chat;
+  try {
+    chat = await json('GET', address(id));
+  } catch (error) {
+    if (earlier && error.status !== 404) return earlier;
+    // It may be one that never reached the server.
+    const own = pending(address(id)).find(([rest]) => rest === '');
+    if (!own) throw error;
+    chat = { id, title: '', settings: {}, current: null, created: Date.now(), updated: Date.now(), messages: [] };
+  }
+  for (const [rest, body] of pending(address(id))) {
+    if (rest === '') Object.assign(chat, body);
+    else if (rest.startsWith('/messages/')) keep(chat, { ...body, id: rest.slice('/messages/'.length) });
+  }
+  loaded.set(id, chat);
+  return chat;
+}
+
+function keep(chat, message) {
+  const index = chat.messages.findIndex((other) => other.id === message.id);
+  if (index < 0) chat.messages.push(message);
+  else chat.messages[index] = { ...chat.messages[index], ...message };
+}
+
+/// A chat without messages; it is kept once it has some.
+export function newChat(settings) {
+  const now = Date.now();
+  return { id: newId(), title: '', created: now, updated: now, settings: { ...settings }, current: null, messages: [] };
+}
+
+/// Changes a chat's `title`, `settings` or `current`.
+export function changeChat(chat, change) {
+  Object.assign(chat, change);
+  // An empty chat is nobody's loss.
+  if (chat.messages.length > 0) put(address(chat.id), change);
+  tell(chat.id);
+}
+
+const longestTitle = 60;
+
+/// The beginning of a text, as a title.
+export function titleFrom(text) {
+  const line = text.trim().split('\n')[0].replace(/\s+/g, ' ').replace(/^[#>*\s-]+/, '');
+  const letters = [...line];
+  return letters.length > longestTitle ? `${letters.slice(0, longestTitle - 1).join('').trimEnd()}…` : line;
+}
+
+/// Adds a message to a chat and makes it the current one.
+export function addMessage(chat, message) {
+  const whole = { id: newId(), created: Date.now(), reasoning: '', details: {}, ...message };
+  chat.messages.push(whole);
+  chat.updated = Date.now();
+  chat.current = whole.id;
+  loaded.set(chat.id, chat);
+  put(address(chat.id), { title: chat.title, settings: chat.settings, current: chat.current }, { isSent: false });
+  saveMessage(chat, whole);
+  tell(chat.id);
+  return whole;
+}
+
+/// Keeps a message as it is now.
+/// - Parameter isSent: false for this browser only, until something else is sent.
+export function saveMessage(chat, message, { isSent = true } = {}) {
+  const { id, parent, role, content, reasoning, created, details } = message;
+  put(`${address(chat.id)}/messages/${id}`, { parent: parent ?? null, role, content, reasoning, created, details }, { isSent });
+}
+
+/// - Throws: `Failure`, and the chat stays.
+export async function deleteChat(id) {
+  try {
+    await json('DELETE', address(id));
+  } catch (error) {
+    if (error.status !== 404) throw error;
+  }
+  forget(address(id));
+  remember(`draft.${id}`, null);
+  loaded.delete(id);
+  tell(id);
+}
+
+/// Renames a chat that may not be open.
+export function renameChat(id, title) {
+  const chat = loaded.get(id);
+  if (chat) chat.title = title;
+  put(address(id), { title });
+  tell(id);
+}
+
+/// Forgets what was loaded, as when another key is used.
+export function forgetLoaded() {
+  loaded.clear();
+}
+
+/// Where a chat can be had as a file.
+/// - Parameter format: `json` or `markdown`.
+export async function exportAddress(id, format) {
+  await flush();
+  return `${address(id)}/export?format=${format}`;
+}

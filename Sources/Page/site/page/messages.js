@@ -1,0 +1,293 @@
+// The messages of a chat, from the beginning to the current one.
+import { runOf, textForModel } from './answer.js';
+import { codeBlock } from './code.js';
+import { announce, copyText, element, icon, iconButton } from './dom.js';
+import { failureText } from './failures.js';
+import { showMarkdown } from './markdown.js';
+import { place } from './tree.js';
+import { duration, number, price, word } from './words.js';
+
+/// Shows messages in `container`.
+export class Thread {
+  /// - Parameter actions: `edit(message, text)`, `again(message)` beside it, `retry(message)` in its place, `resume(message)`,
+  ///   `choose(message)`.
+  constructor(container, actions) {
+    this.container = container;
+    this.actions = actions;
+    this.views = new Map();
+  }
+
+  /// - Parameter messages: those to be shown; views of messages that stay are kept.
+  show(chat, messages) {
+    this.chat = chat;
+    const views = messages.map((message) => this.views.get(message.id) ?? new MessageView(message, this));
+    this.views = new Map(views.map((view) => [view.message.id, view]));
+    // Nodes that are in their place stay there, and keep the focus.
+    views.forEach((view, index) => {
+      const there = this.container.children[index];
+      if (there !== view.node) this.container.insertBefore(view.node, there ?? null);
+    });
+    while (this.container.children.length > views.length) this.container.lastElementChild.remove();
+    for (const view of views) view.update();
+  }
+
+  update(message) {
+    this.views.get(message.id)?.update();
+  }
+
+  /// Makes everything anew, as in another language.
+  clear() {
+    this.views.clear();
+    this.container.replaceChildren();
+  }
+
+  focus(message) {
+    this.views.get(message.id)?.node.focus();
+  }
+}
+
+class MessageView {
+  constructor(message, thread) {
+    this.message = message;
+    this.thread = thread;
+    const isUser = message.role === 'user';
+    this.body = element('div', { class: 'text', dir: 'auto' });
+    this.thought = isUser ? null : new ThoughtView();
+    this.notice = element('div', { class: 'notices' });
+    this.foot = element('div', { class: 'message-foot' });
+    this.files = element('ul', { class: 'files', 'aria-label': word('files') });
+    const name = element('h2', { class: 'off-screen' }, word(isUser ? 'you' : 'answer'));
+    this.node = element(
+      'article', { class: `message ${isUser ? 'of-user' : 'of-model'}`, tabindex: '-1', 'data-id': message.id }, name, this.thought?.node,
+      element('div', { class: 'bubble' }, this.files, this.body), this.notice, this.foot);
+    this.spoken = 0;
+    this.frame = null;
+  }
+
+  /// Shows what has changed, at most once a frame.
+  update() {
+    const isRunning = Boolean(runOf(this.message));
+    if (isRunning && this.isRunning) {
+      this.frame ??= requestAnimationFrame(() => {
+        this.frame = null;
+        this.draw();
+      });
+    } else {
+      this.draw();
+    }
+    this.isRunning = isRunning;
+  }
+
+  draw() {
+    const { message } = this;
+    const run = runOf(message);
+    this.node.setAttribute('aria-busy', String(Boolean(run)));
+    if (this.editor) return;
+    if (message.role === 'user') this.drawUser();
+    else this.drawAnswer(run);
+    const state = JSON.stringify([Boolean(run), message.details, place(this.thread.chat, message).index, place(this.thread.chat, message).all.length]);
+    if (state === this.footState) return;
+    this.footState = state;
+    const focused = this.foot.contains(document.activeElement) ? document.activeElement.dataset.action : null;
+    this.notice.replaceChildren(...(run ? [] : this.notices()));
+    this.foot.replaceChildren(...this.footNodes(run));
+    if (focused) this.foot.querySelector(`[data-action="${focused}"]`)?.focus();
+  }
+
+  drawUser() {
+    const files = this.message.details.files ?? [];
+    this.files.hidden = files.length === 0;
+    this.files.replaceChildren(...files.map((file) => element('li', { class: 'file' }, icon('file'), element('span', {}, file.name))));
+    this.body.textContent = this.message.content;
+    this.body.hidden = this.message.content === '';
+  }
+
+  drawAnswer(run) {
+    const { message } = this;
+    this.files.hidden = true;
+    this.thought.update(message, run);
+    this.body.classList.toggle('waiting', Boolean(run?.isWaiting));
+    this.body.classList.toggle('writing', Boolean(run) && !run.isWaiting && !run.isThinking);
+    if (run?.isWaiting && !message.content) {
+      if (!this.body.querySelector('.dots')) {
+        this.body.replaceChildren(element('span', { class: 'dots', role: 'img', 'aria-label': word('waiting') }, ...Array.from({ length: 3 }, () => element('i'))));
+      }
+      return;
+    }
+    if (this.body.querySelector('.dots')) this.body.replaceChildren();
+    if (message.details.json && message.content) this.drawJSON();
+    else showMarkdown(this.body, message.content);
+    this.speak(run);
+  }
+
+  drawJSON() {
+    let text = this.message.content;
+    try {
+      text = JSON.stringify(JSON.parse(text), null, 2);
+    } catch {
+      // Not whole yet.
+    }
+    this.body.replaceChildren(codeBlock(text, 'json'));
+  }
+
+  /// Screen readers hear an answer sentence by sentence while it is written.
+  speak(run) {
+    const text = this.message.content;
+    if (run) this.hasRun = true;
+    if (!this.hasRun || this.spoken >= text.length) return;
+    const rest = text.slice(this.spoken);
+    const end = run ? Math.max(...[...rest.matchAll(/[.!?。！？\n](?=\s|$)|[。！？]/g)].map((match) => match.index + match[0].length), 0) : rest.length;
+    if (end === 0) return;
+    this.spoken += end;
+    const sentence = rest.slice(0, end).trim();
+    if (sentence) announce(sentence);
+  }
+
+  notices() {
+    const { details } = this.message;
+    const { finish, error } = details;
+    if (this.message.role === 'user') return [];
+    const hasText = Boolean(this.message.content || this.message.reasoning);
+    const resume = element('button', { type: 'button', class: 'button small', on: { click: () => this.thread.actions.resume(this.message) } }, icon('resume'), word('resume'));
+    const again = element('button', { type: 'button', class: 'button small', on: { click: () => this.thread.actions.retry(this.message) } }, icon('again'), word('tryAgain'));
+    const notice = (text, isBad, ...children) =>
+      element('div', { class: `notice${isBad ? ' bad' : ''}`, role: isBad ? 'alert' : 'status' }, icon('warning'), element('div', {}, text), element('div', { class: 'notice-buttons' }, children));
+    // A continued JSON text would not be bound by the grammar from its beginning.
+    const canResume = hasText && !details.json;
+    if (error) return [notice(failureText(error), true, canResume ? resume : null, again)];
+    if (finish === 'interrupted') return [notice(word('brokenOff'), true, canResume ? resume : null, again)];
+    if (finish === 'insufficient_system_resource') return [notice(word('serverStopped'), true, canResume ? resume : null, again)];
+    if (finish === 'length') return [notice(word('tooLong'), false, canResume ? resume : null)];
+    if (finish === 'stopped') return [notice(word('stopped'), false, canResume ? resume : null)];
+    if (finish === 'stop' && !this.message.content && hasText === false) return [notice(word('emptyAnswer'), false, again)];
+    return [];
+  }
+
+  footNodes(run) {
+    if (run) return [];
+    const { message, thread } = this;
+    const { actions, chat } = thread;
+    const { index, all } = place(chat, message);
+    const isUser = message.role === 'user';
+    const named = (name, label, action) => iconButton(name, label, action, { 'data-action': name });
+    const nodes = [];
+    if (all.length > 1) {
+      const go = (step) => () => actions.choose(all[index + step]);
+      const previous = iconButton('previous', word('previousVersion'), go(-1), { 'data-action': 'previous', disabled: index === 0 });
+      const next = iconButton('next', word('nextVersion'), go(1), { 'data-action': 'next', disabled: index === all.length - 1 });
+      const label = word('version', { index: number(index + 1), count: number(all.length) });
+      const count = element('span', { class: 'version', 'aria-label': label }, `${number(index + 1)} / ${number(all.length)}`);
+      nodes.push(element('div', { class: 'versions', role: 'group', 'aria-label': word('versions') }, previous, count, next));
+    }
+    const copy = named('copy', word(isUser ? 'copyMessage' : 'copyAnswer'), () => {});
+    nodes.push(copyFlash(copy, () => (isUser ? textForModel(message) : message.content)));
+    if (isUser) nodes.push(named('edit', word('edit'), () => this.edit()));
+    else nodes.push(named('again', word('again'), () => actions.again(message)));
+    if (!isUser) nodes.push(this.numbers());
+    return nodes;
+  }
+
+  numbers() {
+    const { usage, decodeSeconds, decodeTokens, seconds, cost, model } = this.message.details;
+    const parts = [];
+    if (usage?.completion) parts.push(word(usage.completion === 1 ? 'token' : 'tokens', { count: number(usage.completion) }));
+    if (decodeSeconds > 0 && decodeTokens > 0) {
+      parts.push(word('perSecond', { count: number(decodeTokens / decodeSeconds, { maximumFractionDigits: 1 }) }));
+    }
+    if (seconds) parts.push(duration(seconds));
+    if (typeof cost === 'number') parts.push(price(cost));
+    const tip = usage && !usage.isCounted
+      ? word('numbersTip', { model: model ?? '', prompt: number(usage.prompt), cached: number(usage.cached), reasoning: number(usage.reasoning) }) : null;
+    return element('span', { class: 'numbers', title: tip }, parts.join(' · '));
+  }
+
+  edit() {
+    if (this.editor) return;
+    const area = element('textarea', { class: 'editor-field', 'aria-label': word('editMessage'), rows: '1', value: this.message.content });
+    const grow = () => {
+      area.style.height = 'auto';
+      area.style.height = `${area.scrollHeight}px`;
+    };
+    const close = () => {
+      this.editor.remove();
+      this.editor = null;
+      this.node.classList.remove('editing');
+      this.footState = null;
+      this.draw();
+      this.foot.querySelector('[data-action="edit"]')?.focus();
+    };
+    const send = () => {
+      const text = area.value.trim();
+      if (!text && !this.message.details.files?.length) return;
+      close();
+      this.thread.actions.edit(this.message, text);
+    };
+    area.addEventListener('input', grow);
+    area.addEventListener('keydown', (event) => {
+      if (event.isComposing) return;
+      if (event.key === 'Escape') {
+        event.stopPropagation();
+        close();
+      } else if (event.key === 'Enter' && !event.shiftKey) {
+        event.preventDefault();
+        send();
+      }
+    });
+    this.editor = element(
+      'div', { class: 'editor' }, area, element('p', { class: 'hint' }, word('editHint')),
+      element(
+        'div', { class: 'buttons' }, element('button', { type: 'button', class: 'button', on: { click: close } }, word('cancel')),
+        element('button', { type: 'button', class: 'button primary', on: { click: send } }, word('send'))));
+    this.node.classList.add('editing');
+    this.node.append(this.editor);
+    area.focus();
+    grow();
+  }
+}
+
+/// Makes a button copy, and shows that it did.
+function copyFlash(button, text) {
+  button.addEventListener('click', async () => {
+    const isCopied = await copyText(text());
+    announce(word(isCopied ? 'copied' : 'copyFailed'));
+    button.replaceChildren(icon(isCopied ? 'check' : 'warning'));
+    setTimeout(() => button.replaceChildren(icon('copy')), 1500);
+  });
+  return button;
+}
+
+/// The thought before an answer: open while it is thought, then folded.
+class ThoughtView {
+  constructor() {
+    this.caption = element('span', { class: 'thought-caption' });
+    this.text = element('div', { class: 'text thought-text', dir: 'auto' });
+    this.node = element('details', { class: 'thought', hidden: true }, element('summary', {}, icon('thought'), this.caption, icon('next')), this.text);
+    this.wasThinking = false;
+    this.node.addEventListener('toggle', () => {
+      if (this.node.open && this.message) showMarkdown(this.text, this.message.reasoning.trim());
+    });
+  }
+
+  update(message, run) {
+    this.message = message;
+    this.node.hidden = !message.reasoning.trim();
+    if (this.node.hidden) return;
+    const isThinking = Boolean(run?.isThinking);
+    this.node.classList.toggle('thinking', isThinking);
+    if (isThinking && !this.wasThinking) this.node.open = true;
+    if (!isThinking && this.wasThinking) this.node.open = false;
+    this.wasThinking = isThinking;
+    if (this.node.open) showMarkdown(this.text, message.reasoning.trim());
+    if (isThinking) {
+      const before = message.details.thoughtSeconds ?? 0;
+      this.caption.textContent = this.words('thinking', before + (performance.now() - run.thinkingSince) / 1000, run.thoughtTokens);
+      this.text.scrollTop = this.text.scrollHeight;
+    } else {
+      this.caption.textContent = this.words('thought', message.details.thoughtSeconds ?? 0, message.details.usage?.reasoning ?? 0);
+    }
+  }
+
+  words(key, seconds, tokens) {
+    return [word(key), duration(seconds), tokens ? word(tokens === 1 ? 'token' : 'tokens', { count: number(tokens) }) : null].filter(Boolean).join(' · ');
+  }
+}

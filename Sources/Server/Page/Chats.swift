@@ -1,0 +1,146 @@
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import SwiftletJSON
+
+/// `/api/chats`: what the page keeps. Chats and messages have ids that the page makes, so that a request whose answer was lost can be
+/// sent again.
+extension API {
+  func addChats(to router: some RouterMethods<ServerContext>) {
+    let group = router.group("api/chats")
+    group.get("") { request, context in try await listChats(request, context) }
+    group.get(":chat") { _, context in
+      Self.unkept(Self.response(try await wholeChat(context).json))
+    }
+    group.put(":chat") { request, context in try await saveChat(request, context) }
+    group.put(":chat/messages/:message") { request, context in try await saveMessage(request, context) }
+    group.delete(":chat") { _, context in
+      let id = try Self.id("chat", context)
+      guard try await store.removeChat(id, of: owner(context)) else { throw Self.noChat(id) }
+      return Response(status: .noContent)
+    }
+    group.get(":chat/export") { request, context in try await exportChat(request, context) }
+  }
+
+  /// While there are no keys, whoever reaches the server is the same person.
+  private func owner(_ context: ServerContext) -> ChatOwner { context.record.key?.id }
+
+  private static let longestSearch = 200, longestTitle = 200, longestSettings = 256 << 10
+
+  private func listChats(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let query = request.uri.queryParameters
+    let search = query.get("search").map { String($0).trimmingCharacters(in: .whitespacesAndNewlines) } ?? ""
+    guard search.count <= Self.longestSearch else {
+      throw APIError.outOfRange("search", "found \(search.count) characters, expected at most \(Self.longestSearch)")
+    }
+    let limit = try Self.number("limit", query, in: 1...1000) ?? 100
+    let before = try Self.number("before", query, in: 0 ... .max)
+    let chats = try await store.chats(of: owner(context), search: search, before: before, limit: limit)
+    let values = chats.map { found in
+      JSONValue.object(found.chat.members + (found.excerpt.map { [JSONMember(key: "excerpt", value: .string($0))] } ?? []))
+    }
+    return Self.unkept(Self.response(["chats": .array(values)]))
+  }
+
+  private static func number(_ name: String, _ query: Parameters, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+    guard let text = query.get(name) else { return nil }
+    guard let value = Int(text), range.contains(value) else {
+      throw .outOfRange(name, "found '\(text.prefix(40))', expected an integer from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  private func wholeChat(_ context: ServerContext) async throws -> WholeChat {
+    let id = try Self.id("chat", context)
+    guard let chat = try await store.chat(id, of: owner(context)) else { throw Self.noChat(id) }
+    return chat
+  }
+
+  private func saveChat(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let id = try Self.id("chat", context)
+    let fields = try Fields(try await json(request, context))
+    let change = Store.ChatChange(
+      title: try fields.string("title"), settings: try Self.object("settings", fields), current: try Self.id("current", fields))
+    if let count = change.title?.count, count > Self.longestTitle {
+      throw APIError.outOfRange("title", "found \(count) characters, expected at most \(Self.longestTitle)")
+    }
+    if let count = change.settings?.serialized().utf8.count, count > Self.longestSettings {
+      throw APIError.outOfRange("settings", "found \(count) bytes, expected at most \(Self.longestSettings)")
+    }
+    guard let chat = try await store.save(change, chat: id, of: owner(context)) else { throw Self.noChat(id) }
+    return Self.unkept(Self.response(.object(chat.members)))
+  }
+
+  private func saveMessage(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let id = try Self.id("chat", context)
+    let fields = try Fields(try await json(request, context))
+    let role = try fields.required("role", try fields.string("role"))
+    guard role == "user" || role == "assistant" else {
+      throw APIError.outOfRange("role", "found \"\(role.prefix(40))\", expected user or assistant")
+    }
+    let message = ChatMessageRecord(
+      id: try Self.id("message", context), parent: try Self.id("parent", fields), role: role,
+      content: try fields.required("content", try fields.string("content")), reasoning: try fields.string("reasoning") ?? "",
+      details: try Self.object("details", fields) ?? .object([]),
+      created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
+    guard try await store.save(message, chat: id, of: owner(context)) else { throw Self.noChat(id) }
+    return Response(status: .noContent)
+  }
+
+  private func exportChat(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let format = request.uri.queryParameters.get("format") ?? "json"
+    guard let format = ChatExport(rawValue: format) else {
+      throw APIError.outOfRange("format", "found '\(format.prefix(40))', expected json or markdown")
+    }
+    let chat = try await wholeChat(context)
+    var headers = HTTPFields()
+    headers[.contentType] = format.type
+    headers[.contentDisposition] = "attachment; filename=\"chat.\(format.ending)\""
+    return Self.unkept(
+      Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: format.text(chat)))))
+  }
+
+  // MARK: Parts
+
+  private static func noChat(_ id: String) -> APIError {
+    .notFound("There is no chat '\(id)'.", parameter: "chat", code: "chat_not_found")
+  }
+
+  /// An id of the address.
+  private static func id(_ name: String, _ context: ServerContext) throws(APIError) -> String {
+    try checked(context.parameters.get(name) ?? "", name)
+  }
+
+  private static func id(_ name: String, _ fields: Fields) throws(APIError) -> String? {
+    guard let text = try fields.string(name) else { return nil }
+    return try checked(text, fields.name(name))
+  }
+
+  private static func checked(_ text: String, _ name: String) throws(APIError) -> String {
+    let isFine =
+      (1...64).contains(text.utf8.count)
+      && text.utf8.allSatisfy { byte in
+        UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+          || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+      }
+    guard isFine else {
+      throw .outOfRange(name, "found '\(text.prefix(80))', expected up to 64 letters, digits, - and _")
+    }
+    return text
+  }
+
+  private static func object(_ name: String, _ fields: Fields) throws(APIError) -> JSONValue? {
+    guard let value = fields[name] else { return nil }
+    guard value.members != nil else { throw fields.failure(name, expected: "an object") }
+    return value
+  }
+
+  /// Chats are for nobody's cache.
+  private static func unkept(_ response: Response) -> Response {
+    var response = response
+    response.headers[.cacheControl] = "no-store"
+    if let name = HTTPField.Name("X-Content-Type-Options") { response.headers[name] = "nosniff" }
+    return response
+  }
+}

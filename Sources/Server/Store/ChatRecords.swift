@@ -1,0 +1,95 @@
+internal import GRDB
+internal import SwiftletJSON
+
+/// A chat as the list of chats shows it.
+struct ChatRecord: Sendable {
+  let id: String
+  let title: String
+  let settings: JSONValue
+  /// The message at the end of the branch that is shown.
+  let current: String?
+  /// Milliseconds since 1970.
+  let created: Int
+  let updated: Int
+
+  init(_ row: Row) throws {
+    id = row["id"]
+    title = row["title"]
+    settings = try JSONValue(parsing: row["settings"] as String)
+    current = row["current"]
+    created = row["created"]
+    updated = row["updated"]
+  }
+
+  var members: [JSONMember] {
+    [
+      JSONMember(key: "id", value: .string(id)), JSONMember(key: "title", value: .string(title)),
+      JSONMember(key: "settings", value: settings), JSONMember(key: "current", value: current.map { .string($0) } ?? .null),
+      JSONMember(key: "created", value: .integer(created)), JSONMember(key: "updated", value: .integer(updated)),
+    ]
+  }
+}
+
+/// A message of a chat.
+struct ChatMessageRecord: Sendable {
+  var id: String
+  /// The message it follows; nil for one that begins the chat.
+  var parent: String?
+  /// `user` or `assistant`.
+  var role: String
+  var content: String
+  var reasoning: String
+  var details: JSONValue
+  /// Milliseconds since 1970.
+  var created: Int
+
+  init(_ row: Row) throws {
+    id = row["id"]
+    parent = row["parent"]
+    role = row["role"]
+    content = row["content"]
+    reasoning = row["reasoning"]
+    details = try JSONValue(parsing: row["details"] as String)
+    created = row["created"]
+  }
+
+  init(
+    id: String, parent: String?, role: String, content: String, reasoning: String, details: JSONValue, created: Int
+  ) {
+    self.id = id
+    self.parent = parent
+    self.role = role
+    self.content = content
+    self.reasoning = reasoning
+    self.details = details
+    self.created = created
+  }
+
+  var json: JSONValue {
+    [
+      "id": .string(id), "parent": parent.map { .string($0) } ?? .null, "role": .string(role), "content": .string(content),
+      "reasoning": .string(reasoning), "details": details, "created": .integer(created),
+    ]
+  }
+}
+
+/// A chat with all its messages, in the order of their coming.
+struct WholeChat: Sendable {
+  let chat: ChatRecord
+  let messages: [ChatMessageRecord]
+
+  var json: JSONValue { .object(chat.members + [JSONMember(key: "messages", value: .array(messages.map(\.json)))]) }
+
+  /// The messages of the branch that is shown, or of the newest.
+  var shown: [ChatMessageRecord] {
+    var byID: [String: ChatMessageRecord] = [:]
+    for message in messages { byID[message.id] = message }
+    var path: [ChatMessageRecord] = []
+    var next = chat.current.flatMap { byID[$0] } ?? messages.last
+    while let message = next, path.count < messages.count {
+      path.append(message)
+      next = message.parent.flatMap { byID[$0] }
+    }
+    return path.reversed()
+  }
+}

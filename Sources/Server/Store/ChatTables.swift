@@ -1,0 +1,35 @@
+internal import GRDB
+
+extension Store {
+  /// The chats of the page. A chat is a tree of messages: what was edited or asked for again stands beside what it replaces. Times are in
+  /// milliseconds since 1970; `settings` and `details` are JSON objects that only the page reads.
+  static func registerChats(_ migrator: inout DatabaseMigrator) {
+    migrator.registerMigration("chats") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE chats (
+            id TEXT PRIMARY KEY NOT NULL,
+            owner INTEGER REFERENCES keys (id),
+            title TEXT NOT NULL,
+            settings TEXT NOT NULL,
+            current TEXT,
+            created INTEGER NOT NULL,
+            updated INTEGER NOT NULL
+          ) STRICT;
+          CREATE INDEX chats_by_owner ON chats (owner, updated);
+          CREATE TABLE messages (
+            position INTEGER PRIMARY KEY AUTOINCREMENT,
+            chat TEXT NOT NULL REFERENCES chats (id) ON DELETE CASCADE,
+            id TEXT NOT NULL,
+            parent TEXT,
+            role TEXT NOT NULL,
+            content TEXT NOT NULL,
+            reasoning TEXT NOT NULL,
+            details TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            UNIQUE (chat, id)
+          ) STRICT;
+          """)
+    }
+  }
+}

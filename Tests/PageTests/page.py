@@ -1,0 +1,614 @@
+"""Drives the chat page and the dashboard of `swiftlet serve` in a real browser, with the small real model: one check a capability.
+
+    python Tests/PageTests/page.py --swiftlet .build/release/swiftlet [--model smollm2] [--chromium /usr/bin/chromium] [check …]
+
+Needs the package playwright (`make page-tests` installs it) and a Chromium.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+from playwright.sync_api import sync_playwright
+
+from support import Server, eventually, visit
+
+CHECKS = []
+LONG = "Tell me a very long story about a bird that crosses the sea, with many chapters."
+PHONE = {"viewport": {"width": 390, "height": 800}, "is_mobile": True, "has_touch": True}
+# What a browser notes of a response that is an error, and of a server that is away.
+FAILED = ("Failed to load resource", "ERR_")
+
+
+def check(function):
+    CHECKS.append(function)
+    return function
+
+
+@check
+def an_answer_is_streamed_and_counted(browser, server):
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        assert page.is_visible("#empty") and page.locator(".starter").count() == 4
+        visitor.ask("What is the capital of France?")
+        assert "Paris" in visitor.answer()
+        numbers = page.inner_text(".of-model .numbers")
+        assert "tokens/s" in numbers and " s" in numbers and "$" not in numbers, numbers
+        assert not page.is_visible("#empty")
+        assert page.inner_text("#title") == "What is the capital of France?"
+        assert "France" in page.inner_text("#chats [aria-current]")
+        # It is read out.
+        assert "Paris" in page.inner_text("#announcements")
+        # A starter fills the field, and nothing is sent yet.
+        page.click("#new-chat")
+        page.locator(".starter").first.click()
+        assert page.input_value("#prompt") and page.locator(".message").count() == 0
+
+
+@check
+def stopping_keeps_what_there_is(browser, server):
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        for way in ["button", "key"]:
+            page.click("#new-chat")
+            visitor.ask(LONG, waits=False)
+            page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")
+            assert page.get_attribute("#send", "aria-label") == "Stop"
+            if way == "button":
+                page.click("#send")
+            else:
+                page.keyboard.press("Escape")
+            visitor.wait()
+            text = visitor.answer()
+            assert len(text) > 40
+            assert "You stopped this answer." in page.inner_text(".of-model .notice")
+            eventually(lambda: server.metric("swiftlet_batch_size") == 0, 10)
+        page.click(".notice button:has-text('Go on')")
+        page.wait_for_function("n => document.querySelector('.of-model .bubble .text').innerText.length > n + 20", arg=len(text))
+        page.keyboard.press("Escape")
+        visitor.wait()
+        assert page.locator(".of-model").count() == 1 and visitor.answer().startswith(text[:40])
+
+
+@check
+def chats_outlive_page_and_browser(browser, server):
+    with visit(browser, server.url) as visitor:
+        visitor.ask("Name three colours.")
+        answer, address = visitor.answer(), visitor.page.url
+        visitor.reload()
+        assert visitor.answer() == answer
+    # Another browser, which remembers nothing.
+    with visit(browser, server.url) as visitor:
+        visitor.page.click("#chats a:has-text('Name three colours.')")
+        visitor.page.wait_for_selector(".of-model")
+        assert visitor.answer() == answer and visitor.page.url == address
+
+
+@check
+def what_is_written_outlives_the_page(browser, server):
+    with visit(browser, server.url) as visitor:
+        visitor.page.fill("#prompt", "half a thou")
+        visitor.reload()
+        assert visitor.page.input_value("#prompt") == "half a thou"
+        # In another chat there is something else in the field.
+        visitor.ask("Say hi.")
+        visitor.page.fill("#prompt", "for this chat")
+        visitor.page.click("#new-chat")
+        assert visitor.page.input_value("#prompt") == ""
+        visitor.page.click("#chats a:has-text('Say hi.')")
+        visitor.page.wait_for_selector(".of-model")
+        assert visitor.page.input_value("#prompt") == "for this chat"
+
+
+@check
+def editing_and_asking_again_make_branches(browser, server):
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        visitor.ask("What is the capital of France?")
+        first = visitor.answer()
+        visitor.ask("And of Italy?")
+        page.locator(".of-user").first.hover()
+        page.locator(".of-user [data-action=edit]").first.click()
+        page.fill(".editor-field", "What is the capital of Spain?")
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => document.querySelectorAll('.message').length === 2")
+        visitor.wait()
+        assert "2 / 2" in page.inner_text(".of-user .versions")
+        second = visitor.answer()
+        assert second != first
+        page.click(".of-user [data-action=previous]")
+        page.wait_for_function("() => document.querySelectorAll('.message').length === 4")
+        assert visitor.answer(0) == first and "1 / 2" in page.inner_text(".of-user .versions")
+        # An answer beside the last one.
+        page.locator(".of-model [data-action=again]").last.click()
+        page.wait_for_selector(".of-model .versions")
+        visitor.wait()
+        assert "2 / 2" in page.locator(".of-model .versions").inner_text()
+        visitor.reload()
+        assert page.locator(".message").count() == 4 and page.locator(".versions").count() == 2
+        page.click(".of-user [data-action=next]")
+        page.wait_for_function("() => document.querySelectorAll('.message').length === 2")
+        assert visitor.answer() == second
+
+
+@check
+def three_languages(browser, server):
+    for locale, tag, new_chat in [("zh-TW", "zh-Hant", "新對話"), ("zh-CN", "zh-Hans", "新对话"), ("de-DE", "en", "New chat")]:
+        with visit(browser, server.url, locale=locale) as visitor:
+            assert visitor.page.get_attribute("html", "lang") == tag
+            assert visitor.page.inner_text("#new-chat") == new_chat
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        visitor.ask("Say hi.")
+        page.select_option("#language", "zh-Hant")
+        assert page.inner_text("#new-chat") == "新對話"
+        assert page.get_attribute("#prompt", "placeholder") == "輸入訊息"
+        assert page.get_attribute(".of-model [data-action=again]", "aria-label") == "重新回答"
+        visitor.reload()
+        assert page.get_attribute("html", "lang") == "zh-Hant"
+        # Every language has every word.
+        lacking = page.evaluate("""async () => {
+          const { languages } = await import('/page/languages.js');
+          const keys = Object.keys(languages.en.words);
+          return Object.entries(languages).flatMap(([tag, { words }]) => keys.filter((key) => !words[key]).map((key) => `${tag}: ${key}`));
+        }""")
+        assert lacking == [], lacking
+
+
+@check
+def a_phone(browser, server):
+    with visit(browser, server.url, **PHONE) as visitor:
+        page = visitor.page
+
+        def fits():
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+
+        fits()
+        assert not page.is_visible("#sidebar")
+        page.tap("#menu")
+        assert page.is_visible("#sidebar")
+        fits()
+        # The drawer keeps the focus, and Escape closes it.
+        assert page.evaluate("document.querySelector('main').inert")
+        page.keyboard.press("Escape")
+        assert not page.is_visible("#sidebar")
+        page.fill("#prompt", "Write a Python function that adds two numbers.")
+        page.tap("#send")
+        page.wait_for_selector(".of-model[aria-busy=false]")
+        fits()
+        page.tap("#menu")
+        page.tap("#chats a >> nth=0")
+        assert not page.is_visible("#sidebar")
+        page.tap("#settings")
+        assert page.is_visible("dialog")
+        fits()
+
+
+@check
+def nothing_becomes_markup(browser, server):
+    attack = "<img src=x onerror=\"alert('hacked')\"><script>alert('hacked')</script><svg onload=alert(1)>"
+    markdown = "\n\n".join([
+        attack, "[click](javascript:alert(1)) [data](data:text/html,hi) ![pic](https://evil.example/p.png)", "<https://ok.example/>", f"`{attack}`",
+        f"```html\n{attack}\n```", f"| {attack} |\n|---|\n| {attack} |", f"$\\text{{{attack}}}$ $\\{attack}$ $\\constructor \\__proto__$", f"# {attack}",
+        f"> - {attack}", "[x](https://e.example/\"onmouseover=alert(1))", "[y](https://e.example 'onclick=alert(1)')",
+    ])
+    server.keep_chat("attack", attack, [
+        ("user", attack, {"files": [{"name": attack, "text": attack}]}),
+        ("assistant", markdown, {"model": attack, "finish": "stop", "usage": {"completion": attack}}),
+        ("assistant", markdown, {"error": {"kind": "server", "status": 400, "text": attack}, "model": attack}),
+    ])
+    with visit(browser, server.url, "/#attack", allowed=("TrustedHTML",)) as visitor:
+        page = visitor.page
+        page.wait_for_selector(".of-model")
+        assert page.locator("#messages img, #messages script, #messages svg [onload], #messages iframe, #chats img").count() == 0
+        attributes = page.evaluate(
+            "[...document.querySelectorAll('*')].flatMap((node) => [...node.attributes].map((a) => a.name)).filter((name) => /^on/.test(name))")
+        assert attributes == []
+        addresses = page.eval_on_selector_all("#messages a", "links => links.map((link) => [link.href, link.rel])")
+        assert addresses and all(url.startswith("https://") and "noopener" in rel for url, rel in addresses), addresses
+        assert "onerror" in page.inner_text("#messages")
+        # What the visitor sends, and names files.
+        page.set_input_files("#file-input", {"name": attack.replace("/", "_"), "mimeType": "text/plain", "buffer": attack.encode()})
+        page.wait_for_selector("#attached li")
+        visitor.ask(attack)
+        page.click("#chats [aria-current] >> xpath=../button")
+        page.click("[role=menuitem]:has-text('Rename')")
+        page.fill("dialog input", attack)
+        page.press("dialog input", "Enter")
+        page.fill("#search", "<img")
+        page.wait_for_selector("#chats .excerpt")
+        assert page.locator("#sidebar img").count() == 1
+        # Inline code is refused by the browser too.
+        blocked = page.evaluate("""() => new Promise((resolve) => {
+          addEventListener('securitypolicyviolation', (event) => resolve(event.violatedDirective));
+          try { document.body.innerHTML = '<b>x</b>'; resolve('allowed'); } catch { resolve('refused'); }
+        })""")
+        assert blocked == "refused", blocked
+
+
+@check
+def markdown_and_mathematics(browser, server):
+    text = "\n\n".join([
+        "# Title", "Some **bold**, *slanted*, ~~gone~~ and `code`; **粗體**字。 It costs $5 or $10.", "1. one\n   - inner\n2. two", "> quoted",
+        "| a | b |\n|:--|--:|\n| 1 | `x|y` |", "```python\ndef f(x):\n    return x  # twice\n```", "Inline $a^2+b_1$ and \\(\\frac{1}{2}\\).",
+        "$$\\int_0^1 \\sqrt{x}\\,dx = \\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}$$", "\\[ \\unknowncommand{x} \\]", "- [x] done", "---",
+    ])
+    server.keep_chat("markdown", "Markdown", [("user", "Show.", {}), ("assistant", text, {"finish": "stop"})])
+    with visit(browser, server.url, "/#markdown") as visitor:
+        page = visitor.page
+        page.wait_for_selector(".of-model")
+        expected = {
+            "h3": 1, "strong": 2, "em": 1, "del": 1, "ol > li": 2, "ol ul > li": 1, "blockquote": 1, "td": 2, "th": 2, "pre": 1, "math": 3, "mfrac": 1,
+            "mtable": 1, "msqrt": 1, ".math-source": 1, "input[type=checkbox]": 1, "hr": 1, ".code-keyword": 2, ".code-comment": 1,
+        }
+        found = {selector: page.locator(f".of-model .bubble {selector}").count() for selector in expected}
+        assert found == expected, found
+        assert "$5 or $10" in page.inner_text(".of-model")
+        assert page.evaluate("document.querySelector('math').namespaceURI") == "http://www.w3.org/1998/Math/MathML"
+        visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.click(".copy-button")
+        page.wait_for_selector(".copy-button:has-text('Copied')")
+        assert page.evaluate("navigator.clipboard.readText()") == "def f(x):\n    return x  # twice"
+
+
+@check
+def any_text_is_shown(browser, server):
+    # Pieces of Markdown and TeX in any order, and what makes careless parsers slow.
+    with visit(browser, server.url) as visitor:
+        problems = visitor.page.evaluate("""async () => {
+          const { showMarkdown } = await import('/page/markdown.js');
+          const pieces = ['*', '**', '_', '`', '```', '$', '$$', '\\\\(', '\\\\)', '\\\\[', '\\\\]', '[', '](', ')', 'https://x.yz', '|', '|-|', '\\n', '\\n\\n', '- ', '1. ',
+            '> ', '# ', '~~', '<br>', '&amp;', '\\\\frac', '{', '}', '^', '_', '&', '\\\\\\\\', '\\\\begin{pmatrix}', '\\\\end{pmatrix}', '\\\\left(', '\\\\right)', '\\\\sqrt', 'a', '字', ' ', '    ', '---', '\\\\text{'];
+          let state = 7;
+          const random = (count) => (state = (state * 48271) % 2147483647) % count;
+          const problems = [];
+          const node = document.createElement('div');
+          for (let round = 0; round < 3000; round += 1) {
+            const text = Array.from({ length: 1 + random(40) }, () => pieces[random(pieces.length)]).join('');
+            try { showMarkdown(node, text); } catch (error) { problems.push(`${JSON.stringify(text)}: ${error}`); }
+          }
+          const hard = ['*', '[', '$', '`', '**a', '_a*', '[a](', '\\\\(', '$a', '~~', '> ', '- ', '|', '\\\\frac{', '<', '&', '# ', '\\n', '\\n- a\\n', '\\n\\\\[', '![', '(', '** ', '$$', 'https://', '1. a\\n'];
+          for (const piece of hard) {
+            const start = performance.now();
+            try { showMarkdown(document.createElement('div'), piece.repeat(10000)); } catch (error) { problems.push(`${piece}: ${error}`); }
+            const time = performance.now() - start;
+            if (time > 5000) problems.push(`${JSON.stringify(piece)} took ${Math.round(time)} ms`);
+          }
+          return problems;
+        }""")
+        assert problems == [], "\n".join(problems[:20])
+
+
+@check
+def thoughts_are_folded(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        thinker = Server(server.command, server.model, data, "--template", "deepseek-r1")
+        try:
+            with visit(browser, thinker.url) as visitor:
+                page = visitor.page
+                visitor.set(thinking="256", maxTokens=300)
+                visitor.ask("Why is the sky blue?", waits=False)
+                page.wait_for_selector(".thought[open].thinking")
+                page.wait_for_function("() => /Thinking · [0-9.]+ s · [0-9]+ token/.test(document.querySelector('.thought-caption').textContent)")
+                visitor.wait()
+                assert page.locator(".thought[open]").count() == 0
+                assert page.inner_text(".thought-caption").startswith("Thought · ")
+                page.click(".thought summary")
+                assert page.is_visible(".thought-text")
+        finally:
+            thinker.stop()
+
+
+@check
+def settings_reach_the_model(browser, server):
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        bodies = []
+        page.on("request", lambda request: bodies.append(json.loads(request.post_data)) if request.url.endswith("/chat/completions") else None)
+        visitor.set(system="Answer in one word.", temperature=0, thinking="1024", maxTokens=5)
+        assert "Temperature 0" in page.inner_text("#settings-summary")
+        page.set_input_files("#file-input", {"name": "notes.txt", "mimeType": "text/plain", "buffer": "Swifts ```rarely``` land.".encode()})
+        page.wait_for_selector("#attached li:has-text('notes.txt')")
+        page.set_input_files("#file-input", {"name": "picture.png", "mimeType": "image/png", "buffer": b"\x89PNG\x00\xff"})
+        page.wait_for_selector("#composer-problem:has-text('picture.png is not a text file')")
+        visitor.ask("What is in the file?")
+        body = bodies[-1]
+        assert body["temperature"] == 0 and body["max_tokens"] == 5 and body["stream"] is True
+        assert body["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+        assert body["messages"][0] == {"role": "system", "content": "Answer in one word."}
+        content = body["messages"][1]["content"]
+        assert content.startswith("notes.txt:\n````\nSwifts ```rarely``` land.\n````") and content.endswith("What is in the file?"), content
+        assert "limit of tokens" in page.inner_text(".of-model .notice")
+        page.click(".notice button:has-text('Go on')")
+        visitor.wait()
+        assert bodies[-1]["messages"][-1]["prefix"] is True
+        # A new chat keeps all but the system prompt.
+        page.click("#new-chat")
+        assert "System" not in page.inner_text("#settings-summary") and "Temperature 0" in page.inner_text("#settings-summary")
+
+
+@check
+def json_mode(browser, server):
+    question = {"model": server.name, "max_tokens": 1, "messages": [{"role": "user", "content": "json"}], "response_format": {"type": "json_object"}}
+    is_there = server.request("POST", "/v1/chat/completions", question)[0] == 200
+    with visit(browser, server.url, allowed=() if is_there else FAILED) as visitor:
+        page = visitor.page
+        visitor.set(maxTokens=200, temperature=0)
+        page.click("#json")
+        assert page.get_attribute("#json", "aria-pressed") == "true"
+        visitor.ask("Give me a JSON object with the name and the capital of France.")
+        if is_there:
+            json.loads(visitor.page.inner_text(".of-model pre"))
+            assert page.inner_text(".of-model figcaption span").startswith("json")
+        else:
+            assert "response_format" in page.inner_text(".of-model .notice.bad")
+            page.click("#json")
+            page.click(".notice button:has-text('Try again')")
+            page.wait_for_selector(".of-model .notice.bad", state="detached")
+            visitor.wait()
+            assert visitor.answer()
+            assert page.locator(".of-model").count() == 1
+
+
+@check
+def the_keyboard_is_enough(browser, server):
+    server.keep_chat("keys", "Reached by keys", [("user", "Hello", {}), ("assistant", "Hello.", {"finish": "stop"})])
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        focused = lambda: page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
+        page.keyboard.press("Tab")
+        assert focused() == "skip"
+        page.keyboard.press("Enter")
+        assert focused() == "prompt", focused()
+        page.keyboard.type("Say hi.")
+        page.keyboard.press("Shift+Enter")
+        assert page.input_value("#prompt") == "Say hi.\n"
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".of-model[aria-busy=false]")
+        page.keyboard.press("Control+k")
+        assert focused() == "search"
+        page.keyboard.type("Reached by")
+        page.wait_for_function("() => document.querySelectorAll('#chats li').length === 1")
+        for _ in range(2):
+            page.keyboard.press("Tab")
+            if "Reached by keys" in focused():
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => location.hash === '#keys'")
+        # The menu of a chat.
+        page.focus("#chats li button")
+        page.keyboard.press("Enter")
+        assert focused() == "Rename"
+        page.keyboard.press("ArrowDown")
+        assert focused() == "Save as Markdown"
+        page.keyboard.press("End")
+        assert focused() == "Delete"
+        page.keyboard.press("Enter")
+        assert focused() == "Cancel"
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog", state="detached")
+        page.keyboard.press("Control+Shift+O")
+        assert focused() == "prompt" and page.locator(".message").count() == 0
+        # Everything that can be reached has a name, and shows that it has the focus.
+        page.keyboard.press("Control+k")
+        for _ in range(25):
+            page.keyboard.press("Tab")
+            state = page.evaluate("""() => {
+              const node = document.activeElement;
+              if (node === document.body) return null;
+              const style = getComputedStyle(node), frame = node.closest('#composer') ? getComputedStyle(node.closest('#composer')) : style;
+              return { name: node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.[0]?.textContent || node.placeholder,
+                isShown: style.outlineStyle !== 'none' || node.id === 'prompt' && frame.borderColor !== '' };
+            }""")
+            assert state is None or (state["name"] and state["isShown"]), state
+
+
+@check
+def chats_are_found_renamed_saved_and_deleted(browser, server):
+    server.keep_chat("found", "About swifts", [("user", "Where do 雨燕 sleep?", {}), ("assistant", "They sleep on the wing.", {"finish": "stop"})])
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        for text in ["on the WING", "雨燕", "about swifts"]:
+            page.fill("#search", text)
+            page.wait_for_function("() => document.querySelectorAll('#chats li').length === 1 && document.querySelector('#chats li[data-id=found]')")
+        page.fill("#search", "no chat has this")
+        page.wait_for_selector("#chats .hint")
+        page.fill("#search", "")
+        menu = "#chats li[data-id=found] > button"
+
+        def choose(entry):
+            page.hover("#chats li[data-id=found]")
+            page.click(menu)
+            page.click(f"[role=menuitem]:has-text('{entry}')")
+
+        page.wait_for_selector("#chats li[data-id=found]")
+        choose("Rename")
+        page.fill("dialog input", "Sleeping birds")
+        page.press("dialog input", "Enter")
+        page.wait_for_selector("#chats li[data-id=found]:has-text('Sleeping birds')")
+        eventually(lambda: server.request("GET", "/api/chats/found")[1]["title"] == "Sleeping birds", 5)
+        for entry, ending, part in [("Markdown", "md", "# Sleeping birds"), ("JSON", "json", '"role":"assistant"')]:
+            with page.expect_download() as download:
+                choose(f"Save as {entry}")
+            assert download.value.suggested_filename == f"Sleeping birds.{ending}"
+            assert part in pathlib.Path(download.value.path()).read_text()
+        choose("Delete")
+        page.click("dialog .danger")
+        page.wait_for_selector("#chats li[data-id=found]", state="detached")
+        assert server.request("GET", "/api/chats/found")[0] == 404
+
+
+@check
+def a_server_that_dies_takes_nothing_along(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        mortal = Server(server.command, server.model, data)
+        try:
+            with visit(browser, mortal.url, allowed=FAILED) as visitor:
+                page = visitor.page
+                page.wait_for_function("async () => (await navigator.serviceWorker.ready) && (await caches.keys()).length > 0")
+                visitor.ask(LONG, waits=False)
+                page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 60")
+                mortal.kill()
+                page.wait_for_selector(".notice.bad:has-text('cannot be reached')")
+                text = visitor.answer()
+                assert len(text) > 60
+                page.fill("#prompt", "What I write meanwhile")
+                # The page opens without its server, with all that was there.
+                visitor.reload()
+                page.wait_for_selector(".of-model")
+                assert visitor.answer()[:60] == text[:60] and LONG in page.inner_text(".of-user")
+                assert page.input_value("#prompt") == "What I write meanwhile"
+                mortal.start()
+                page.click("#problem button")
+                eventually(lambda: len(mortal.request("GET", "/api/chats")[1]["chats"]) == 1, 40)
+                page.click(".of-model .notice button:has-text('Go on')")
+                page.wait_for_function("n => document.querySelector('.of-model .bubble .text').innerText.length > n + 20", arg=len(text))
+                page.keyboard.press("Escape")
+                visitor.wait()
+                kept = mortal.request("GET", "/api/chats/" + page.url.split("#")[1])[1]
+                eventually(lambda: len(mortal.request("GET", "/api/chats/" + page.url.split("#")[1])[1]["messages"][1]["content"]) > len(text) - 20, 20)
+                assert len(kept["messages"]) == 2
+        finally:
+            mortal.stop()
+
+
+@check
+def a_closed_page_keeps_half_an_answer(browser, server):
+    with visit(browser, server.url) as visitor:
+        visitor.ask(LONG, waits=False)
+        visitor.page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")
+        visitor.reload()
+        visitor.page.wait_for_selector(".of-model .notice")
+        assert len(visitor.answer()) > 40
+        notice = visitor.page.inner_text(".of-model .notice")
+        assert "broke off" in notice, notice
+        eventually(lambda: server.metric("swiftlet_batch_size") == 0, 10)
+
+
+def give(*keys):
+    """Answers the page's questions for a key."""
+    def answer(page):
+        for key in keys:
+            page.wait_for_selector("dialog input[type=password]")
+            page.fill("dialog input[type=password]", key)
+            page.press("dialog input[type=password]", "Enter")
+            page.wait_for_selector("dialog", state="detached")
+    return answer
+
+
+@check
+def keys_are_asked_for(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        command = [server.command, "keys", "create", "--data", data, "--json"]
+        made = subprocess.run([*command, "ada", "--admin"], capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+        ada = json.loads(made.stdout)["key"]
+        bob = json.loads(subprocess.run([*command, "bob"], capture_output=True, text=True, check=True).stdout)["key"]
+        guarded = Server(server.command, server.model, data)
+        try:
+            with visit(browser, guarded.url, "/dashboard", allowed=FAILED, opens=give(ada)) as visitor:
+                visitor.page.wait_for_selector(".plot .line")
+            for key, title in [(ada, "Say hi."), (bob, "Say ho.")]:
+                with visit(browser, guarded.url, allowed=FAILED, opens=give("wrong", key)) as visitor:
+                    assert visitor.page.locator("#chats li").count() == 0
+                    visitor.ask(title)
+                    visitor.reload()
+                    # The key lasts as long as the tab.
+                    assert visitor.page.locator("dialog").count() == 0
+                    assert visitor.page.locator(".of-model").count() == 1
+            assert guarded.request("GET", "/api/chats")[0] == 401
+            assert [chat["title"] for chat in guarded.request("GET", "/api/chats", key=bob)[1]["chats"]] == ["Say ho."]
+        finally:
+            guarded.stop()
+
+
+@check
+def the_dashboard_shows_the_load(browser, server):
+    with visit(browser, server.url) as visitor:
+        visitor.ask("Name three colours.")
+    with visit(browser, server.url, "/dashboard") as visitor:
+        page = visitor.page
+        page.wait_for_selector(".plot .line")
+        assert page.inner_text("#state") == "Live"
+        cards = page.locator(".card:visible")
+        assert cards.count() >= 6
+        assert server.name in page.inner_text("#models")
+        assert "MB" in page.inner_text(".card:has(h2:text-is('Memory')) .plot-value")
+        peak = page.inner_text(".card:has(h2:text-is('Tokens per second')) .plot-peak")
+        assert float(peak.split()[1].replace(",", "")) > 1, peak
+        plot = page.locator(".plot").first
+        plot.focus()
+        page.keyboard.press("ArrowLeft")
+        assert ":" in page.inner_text(".plot-readout >> nth=0")
+        page.select_option("#language", "zh-Hans")
+        assert page.inner_text("h1") == "仪表板"
+
+
+@check
+def it_can_be_installed(browser, server):
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        manifest = page.evaluate("fetch('/manifest.webmanifest').then((response) => response.json())")
+        assert manifest["display"] == "standalone" and {"192x192", "512x512"} <= {icon["sizes"] for icon in manifest["icons"]}
+        for icon in manifest["icons"]:
+            assert page.evaluate("path => fetch(path).then((response) => response.status)", icon["src"]) == 200
+        session = visitor.context.new_cdp_session(page)
+        session.send("Page.enable")
+        problems = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        # Profiles of tests are private windows, which install nothing.
+        assert [problem for problem in problems if problem["errorId"] != "in-incognito"] == [], problems
+
+
+@check
+def themes_and_little_motion(browser, server):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    with visit(browser, server.url, color_scheme="dark", reduced_motion="reduce") as visitor:
+        page = visitor.page
+        dark = page.evaluate(ground)
+        assert page.evaluate("getComputedStyle(document.querySelector('#new-chat')).transitionDuration") == "0s"
+        page.click("#theme")
+        light = page.evaluate(ground)
+        assert dark != light
+        visitor.reload()
+        assert page.evaluate(ground) == light
+        page.click("#theme")
+        assert page.evaluate(ground) == dark
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--swiftlet", required=True)
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome"))
+    parser.add_argument("checks", nargs="*", help="names of checks; all when left out")
+    arguments = parser.parse_args()
+    if not arguments.chromium:
+        raise SystemExit("There is no Chromium here; --chromium names one, and Debian's package is called chromium.")
+    chosen = [check for check in CHECKS if not arguments.checks or check.__name__ in arguments.checks]
+    failures = []
+    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+        server = Server(arguments.swiftlet, arguments.model, data)
+        browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox"])
+        try:
+            for check in chosen:
+                try:
+                    check(browser, server)
+                    print(f"ok    {check.__name__}", flush=True)
+                except Exception as error:
+                    failures.append(check.__name__)
+                    place = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == __file__][-1]
+                    print(f"FAIL  {check.__name__}, line {place.lineno}: {place.line}\n      {error}", flush=True)
+        finally:
+            browser.close()
+            server.stop()
+    print(f"{len(chosen) - len(failures)} of {len(chosen)} checks passed")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

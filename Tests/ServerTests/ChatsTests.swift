@@ -1,0 +1,128 @@
+import Foundation
+import SwiftletJSON
+import Testing
+
+@testable import SwiftletServer
+
+/// `/api/chats`: what the page keeps.
+@Suite struct ChatsTests {
+  private static func message(_ content: String, parent: String? = nil, role: String = "user") -> JSONValue {
+    [
+      "role": .string(role), "content": .string(content), "parent": parent.map { .string($0) } ?? .null, "reasoning": "",
+      "details": ["model": "tiny"], "created": 1_700_000_000_000,
+    ]
+  }
+
+  private static func put(_ server: TestServer, _ path: String, _ body: JSONValue) async throws -> TestServer.Answer {
+    try await server.send("PUT", "/api/chats/" + path, Array(body.serialized().utf8))
+  }
+
+  private static func fill(_ server: TestServer, _ id: String = "a1", title: String = "Birds") async throws {
+    #expect(try await put(server, id, ["title": .string(title), "settings": ["model": "tiny"]]).status == 200)
+    #expect(try await put(server, id + "/messages/m1", message("Where do they sleep?")).status == 204)
+    let answer = message("On the *wing*, 在空中。", parent: "m1", role: "assistant")
+    #expect(try await put(server, id + "/messages/m2", answer).status == 204)
+  }
+
+  @Test func chatsAreKeptAndChanged() async throws {
+    try await TestServer.run { server async throws in
+      #expect(try await server.send("GET", "/api/chats").json["chats"]?.elements?.isEmpty == true)
+      try await Self.fill(server)
+      let answer = try await server.send("GET", "/api/chats/a1")
+      #expect(answer.header("Cache-Control") == "no-store" && answer.header("X-Content-Type-Options") == "nosniff")
+      let chat = try answer.json
+      #expect(chat["title"]?.string == "Birds" && chat["settings"]?["model"]?.string == "tiny")
+      let messages = try #require(chat["messages"]?.elements)
+      #expect(messages.compactMap { $0["id"]?.string } == ["m1", "m2"])
+      #expect(messages[1]["parent"]?.string == "m1" && messages[1]["content"]?.string == "On the *wing*, 在空中。")
+      // An answer grows; what is sent twice is there once.
+      let more = Self.message("On the wing, for months.", parent: "m1", role: "assistant")
+      for _ in 0..<2 { #expect(try await Self.put(server, "a1/messages/m2", more).status == 204) }
+      // Fields that are not given stay.
+      #expect(try await Self.put(server, "a1", ["current": "m2"]).status == 200)
+      let changed = try await server.send("GET", "/api/chats/a1").json
+      #expect(changed["title"]?.string == "Birds" && changed["current"]?.string == "m2")
+      #expect(changed["messages"]?.elements?.count == 2)
+      #expect(changed["messages"]?.elements?[1]["content"]?.string == "On the wing, for months.")
+      let list = try await server.send("GET", "/api/chats").json
+      #expect(list["chats"]?.elements?.count == 1 && list["chats"]?.elements?.first?["messages"] == nil)
+      #expect(try await server.send("DELETE", "/api/chats/a1").status == 204)
+      #expect(try await server.send("GET", "/api/chats/a1").status == 404)
+      #expect(try await server.send("DELETE", "/api/chats/a1").status == 404)
+      #expect(try await Self.put(server, "a1/messages/m3", more).status == 404)
+    }
+  }
+
+  @Test func chatsAreFoundByTheirTexts() async throws {
+    try await TestServer.run { server async throws in
+      try await Self.fill(server)
+      try await Self.fill(server, "b2", title: "100% \"free\" <b>things</b>")
+      func found(_ text: String) async throws -> [String] {
+        let query = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        let answer = try await server.send("GET", "/api/chats?search=\(query)")
+        return try answer.json["chats"]?.elements?.compactMap { $0["id"]?.string } ?? []
+      }
+      #expect(try await Set(found("WING")) == ["a1", "b2"])
+      #expect(try await Set(found("在空中")) == ["a1", "b2"])
+      #expect(try await found("birds") == ["a1"])
+      #expect(try await found("100%") == ["b2"])
+      #expect(try await found("_") == [])
+      #expect(try await found("%") == ["b2"])
+      #expect(try await found("' OR 1=1 --") == [])
+      let excerpt = try await server.send("GET", "/api/chats?search=wing").json["chats"]?.elements?.first?["excerpt"]?.string
+      #expect(excerpt?.contains("On the *wing*") == true)
+      #expect(try await server.send("GET", "/api/chats?limit=1").json["chats"]?.elements?.count == 1)
+      #expect(try await server.send("GET", "/api/chats?before=1").json["chats"]?.elements?.isEmpty == true)
+    }
+  }
+
+  @Test func chatsBecomeFiles() async throws {
+    try await TestServer.run { server async throws in
+      try await Self.fill(server)
+      let beside = Self.message("Another answer.", parent: "m1", role: "assistant")
+      #expect(try await Self.put(server, "a1/messages/m3", beside).status == 204)
+      #expect(try await Self.put(server, "a1", ["current": "m2"]).status == 200)
+      let json = try await server.send("GET", "/api/chats/a1/export?format=json")
+      #expect(json.header("Content-Type") == "application/json")
+      #expect(json.header("Content-Disposition")?.hasPrefix("attachment") == true)
+      #expect(try json.json["messages"]?.elements?.count == 3)
+      let markdown = try await server.send("GET", "/api/chats/a1/export?format=markdown")
+      #expect(markdown.header("Content-Type") == "text/markdown; charset=utf-8")
+      #expect(markdown.text.hasPrefix("# Birds\n") && markdown.text.contains("## User\n\nWhere do they sleep?\n"))
+      #expect(markdown.text.contains("## tiny\n\nOn the *wing*, 在空中。\n") && !markdown.text.contains("Another answer."))
+      #expect(try await server.send("GET", "/api/chats/a1/export?format=pdf").status == 422)
+    }
+  }
+
+  @Test func whatIsMalformedIsRefusedByName() async throws {
+    try await TestServer.run { server async throws in
+      func refusal(_ path: String, _ body: JSONValue) async throws -> (Int, String?) {
+        let answer = try await Self.put(server, path, body)
+        return (answer.status, try answer.json["error"]?["param"]?.string)
+      }
+      #expect(try await refusal("no%20id", [:]) == (422, "chat"))
+      #expect(try await refusal(String(repeating: "x", count: 65), [:]) == (422, "chat"))
+      #expect(try await refusal("a1", ["title": .string(String(repeating: "x", count: 201))]) == (422, "title"))
+      #expect(try await refusal("a1", ["title": 1]) == (400, "title"))
+      #expect(try await refusal("a1", ["settings": "x"]) == (400, "settings"))
+      #expect(try await refusal("a1/messages/m1", ["role": "system", "content": ""]) == (422, "role"))
+      #expect(try await refusal("a1/messages/m1", ["role": "user"]) == (400, "content"))
+      #expect(try await refusal("a1/messages/m1", ["role": "user", "content": "", "details": []]) == (400, "details"))
+      #expect(try await refusal("a1/messages/m1", ["role": "user", "content": ""]) == (404, "chat"))
+      #expect(try await server.send("GET", "/api/chats?limit=0").status == 422)
+      #expect(try await server.send("PUT", "/api/chats/a1", Array("{".utf8)).status == 400)
+      // Pages of others are kept out here too.
+      #expect(try await server.send("GET", "/api/chats", headers: ["Origin": "https://evil.example"]).status == 403)
+    }
+  }
+
+  /// A chat whose messages point at each other is still shown and saved.
+  @Test func circlesEnd() async throws {
+    try await TestServer.run { server async throws in
+      #expect(try await Self.put(server, "c", ["title": "Circle", "current": "m1"]).status == 200)
+      #expect(try await Self.put(server, "c/messages/m1", Self.message("one", parent: "m2")).status == 204)
+      #expect(try await Self.put(server, "c/messages/m2", Self.message("two", parent: "m1")).status == 204)
+      #expect(try await server.send("GET", "/api/chats/c/export?format=markdown").status == 200)
+    }
+  }
+}
