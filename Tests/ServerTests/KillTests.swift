@@ -61,6 +61,15 @@ import Testing
     }
   }
 
+  /// What the answers that came whole should have cost, by request.
+  private final class Charges: Sendable {
+    private let values = Mutex<[String: Int64]>([:])
+
+    func note(_ charge: Int64, of id: String) { values.withLock { $0[id] = charge } }
+
+    var all: [String: Int64] { values.withLock { $0 } }
+  }
+
   private static let model = "chatter"
   private static let hit: Int64 = 14_000, miss: Int64 = 140_000, output: Int64 = 280_000
 
@@ -76,7 +85,7 @@ import Testing
       .write(to: URL(fileURLWithPath: file))
     let store = try Store(folder: data), start = Money(dollars: "100") ?? .zero
     let (secret, _) = try store.createKey(name: "k", balance: start)
-    let answered = Mutex<[String: Int64]>([:])
+    let answered = Charges()
 
     func load(_ server: Served, seconds: Double) async throws {
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -90,7 +99,7 @@ import Testing
               func count(_ name: String) -> Int { usage[name]?.integer ?? -1 }
               let charge = Self.charge(
                 count("prompt_tokens"), count("prompt_cache_hit_tokens"), count("completion_tokens"))
-              answered.withLock { $0[id] = charge }
+              answered.note(charge, of: id)
             }
           }
         }
@@ -108,7 +117,7 @@ import Testing
         charges[row["request"]] = row["charge"]
         #expect(row["charge"] == Self.charge(row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]))
       }
-      for (id, charge) in answered.withLock({ $0 }) { #expect(charges[id] == charge, "\(id)") }
+      for (id, charge) in answered.all { #expect(charges[id] == charge, "\(id)") }
       #expect(try store.findKey("k").balance.picodollars == start.picodollars - charges.values.reduce(0, +))
       return rows.count
     }
@@ -116,9 +125,9 @@ import Testing
     for _ in 0..<2 {
       let server = try await Served(["--config", file], folder: path)
       try await load(server, seconds: 1.5)
-      #expect(try check() >= answered.withLock { $0.count })
+      #expect(try check() >= answered.all.count)
     }
-    #expect(answered.withLock { $0.count } > 4)
+    #expect(answered.all.count > 4)
     // A further start changes nothing that was written, and goes on.
     let count = try check()
     let server = try await Served(["--config", file], folder: path)
