@@ -63,7 +63,8 @@ public struct ToolCallParser: Sendable {
     defer { held = [] }
     switch state {
     case .bare:
-      if let call = Self.call(json: held[...], argumentsKey: "parameters") { return [.call(call)] }
+      // Without arguments it is an answer that has a name in it.
+      if let call = Self.call(json: held[...], argumentsKey: "parameters", withoutArguments: nil) { return [.call(call)] }
     case .inside(let open, _):
       // A model that stops right behind the call leaves the closing mark out.
       if let call = Self.call(held[...], open: open) { return [.call(call)] }
@@ -143,11 +144,14 @@ public struct ToolCallParser: Sendable {
     open == call.open ? call(json: body, argumentsKey: "arguments") : deepseekCall(String(decoding: body, as: UTF8.self))
   }
 
-  private static func call(json bytes: ArraySlice<UInt8>, argumentsKey: String) -> ToolCall? {
+  private static func call(
+    json bytes: ArraySlice<UInt8>, argumentsKey: String, withoutArguments: JSONValue? = .object([])
+  ) -> ToolCall? {
     guard let value = try? JSONValue(parsing: Array(bytes)) else { return nil }
     let function = value["function"] ?? value
     guard let name = function["name"]?.string else { return nil }
-    let arguments = function[argumentsKey] ?? function["arguments"] ?? function["parameters"] ?? .object([])
+    guard let arguments = function[argumentsKey] ?? function["arguments"] ?? function["parameters"] ?? withoutArguments
+    else { return nil }
     if let text = arguments.string { return ToolCall(name: name, arguments: text) }
     return arguments.members == nil ? nil : ToolCall(name: name, arguments: arguments.serialized())
   }
