@@ -57,6 +57,9 @@ struct ServeCommand: AsyncParsableCommand {
   var parallel: Int?
   @Option(help: ArgumentHelp("Requests that may wait; further ones are told to come again (default: 128).", valueName: "n"))
   var maxQueue: Int?
+  @Flag(
+    help: "Prompts of one key go on from those of others that begin alike; its usage then tells what others asked.")
+  var sharePrefixes = false
   @Option(
     help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error (default: info).", valueName: "level"),
     transform: Self.level)
@@ -95,7 +98,8 @@ struct ServeCommand: AsyncParsableCommand {
     }
     let tls = tlsCertificate.flatMap { certificate in tlsKey.map { TLSFiles(certificate: certificate, key: $0) } }
     let rules = try policy.map { try Policy(file: $0) } ?? Policy()
-    let limits = EngineLimits(maximumSequences: parallel ?? 64, maximumWaiting: maxQueue ?? 128)
+    let limits = EngineLimits(
+      maximumSequences: parallel ?? 64, maximumWaiting: maxQueue ?? 128, sharesPrefixes: sharePrefixes)
     // What is wrong with it is told before a model is fetched.
     let store = try data.store()
     var served: [ServedModel] = []

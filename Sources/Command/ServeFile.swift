@@ -37,6 +37,7 @@ extension ServeCommand {
     take(&allowedHost, try file.strings("allowed-host"))
     take(&parallel, try file.integer("parallel", in: ServeFile.parallels))
     take(&maxQueue, try file.integer("max-queue", in: ServeFile.queues))
+    if try file.bool("share-prefixes") == true { sharePrefixes = true }
     if let text = try file.string("log-level") {
       guard let level = try? Self.level(text) else { throw file.failure("log-level", "'\(text)' is no level") }
       take(&logLevel, level)

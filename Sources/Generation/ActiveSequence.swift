@@ -6,11 +6,11 @@ internal import SwiftletTokenization
 final class ActiveSequence {
   let request: GenerationRequest
   let events: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
-  let cache: KeyValueCache
+  private(set) var cache: KeyValueCache
   /// Prompt and answer; the cache holds all but the last of them once decoding has begun.
   private(set) var tokens: [Int32]
   /// Prompt tokens found in a cache.
-  let cachedTokens: Int
+  private(set) var cachedTokens: Int
   private var sampler: Sampler
   private var drafter: Drafter?
   private var decoder: StreamingDecoder?
@@ -58,6 +58,12 @@ final class ActiveSequence {
 
   /// Prompt tokens that are not computed yet.
   var pendingPrompt: ArraySlice<Int32> { request.prompt[min(cache.count, request.prompt.count)...] }
+
+  /// Goes on from a cache that holds more of the prompt.
+  func adopt(_ cache: KeyValueCache) {
+    cachedTokens += cache.count - self.cache.count
+    self.cache = cache
+  }
 
   func noteStart() { if startTime == nil { startTime = .now } }
 

@@ -8,8 +8,14 @@ public struct EngineLimits: Sendable, Equatable {
   public var cacheBytes: Int?
   /// Requests that wait beside those that are served at once; further ones are refused. nil: any number.
   public var maximumWaiting: Int?
+  /// Whether a prompt may go on from what was computed for another tenant. How long an answer takes, and how many tokens are said to
+  /// be known, tells then whether somebody else asked the like.
+  public var sharesPrefixes: Bool
 
-  public init(maximumSequences: Int = 64, cacheBytes: Int? = nil, maximumWaiting: Int? = nil) {
+  public init(
+    maximumSequences: Int = 64, cacheBytes: Int? = nil, maximumWaiting: Int? = nil, sharesPrefixes: Bool = false
+  ) {
+    self.sharesPrefixes = sharesPrefixes
     self.maximumSequences = maximumSequences
     self.cacheBytes = cacheBytes
     self.maximumWaiting = maximumWaiting

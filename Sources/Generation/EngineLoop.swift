@@ -27,7 +27,7 @@ final class EngineLoop {
   private var active: [(submission: Submission, sequence: ActiveSequence)] = []
   /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again; the first `promptCount` of
   /// them were the prompt.
-  private var kept: [(tokens: [Int32], promptCount: Int, cache: KeyValueCache)] = []
+  private var kept: [(tenant: Int, tokens: [Int32], promptCount: Int, cache: KeyValueCache)] = []
   /// Requests admitted so far, and which of them was each tenant's last.
   private var admissionCount = 0
   private var lastAdmissions: [Int: Int] = [:]
@@ -110,7 +110,7 @@ final class EngineLoop {
     counters.dequeue(isActive: true)
     admissionCount += 1
     lastAdmissions[submission.request.tenant] = admissionCount
-    let cache = takeCache(for: submission.request.prompt)
+    let cache = takeCache(for: submission.request)
     var drafting = submission.request.options.drafting
     if drafting == .automatic { drafting = decoder.predictsFurtherTokens ? .multiTokenPrediction : .none }
     let sequence = ActiveSequence(
@@ -121,9 +121,12 @@ final class EngineLoop {
 
   /// A cache that holds as much of the prompt's beginning as any kept one. The last prompt token is always computed, since its
   /// logits are needed. A kept cache that the prompt goes on from is taken over; one that it departs from stays for the conversation
-  /// it belongs to, and the beginning is copied.
-  private func takeCache(for prompt: [Int32]) -> KeyValueCache {
-    let common = kept.map { kept in min(zip(kept.tokens, prompt).prefix { $0 == $1 }.count, prompt.count - 1) }
+  /// it belongs to, and the beginning is shared.
+  private func takeCache(for request: GenerationRequest) -> KeyValueCache {
+    let prompt = request.prompt
+    let common = kept.map { kept in
+      maySee(kept.tenant, request) ? min(zip(kept.tokens, prompt).prefix { $0 == $1 }.count, prompt.count - 1) : 0
+    }
     guard let best = common.indices.max(by: { common[$0] < common[$1] }), common[best] > 0 else {
       return decoder.makeCache(capacity: contextLength)
     }
@@ -135,8 +138,26 @@ final class EngineLoop {
     return cache
   }
 
+  private func maySee(_ tenant: Int, _ request: GenerationRequest) -> Bool {
+    limits.sharesPrefixes || tenant == request.tenant
+  }
+
+  /// Lets a prompt go on from what was computed meanwhile for another in progress: of several answers to one prompt, each chunk is
+  /// computed once.
+  private func sharePrefix(with sequence: ActiveSequence) {
+    let prompt = sequence.request.prompt
+    var best = sequence.cache.count + KeyValueBlocks.blockLength - 1, source: KeyValueCache?
+    for (_, other) in active where other !== sequence && !other.isBroken && maySee(other.request.tenant, sequence.request) {
+      let usable = min(other.cache.count, decoder.distinguishesRoles ? other.request.prompt.count : .max)
+      let common = min(zip(other.tokens.prefix(usable), prompt).prefix { $0 == $1 }.count, prompt.count - 1)
+      if common > best { (best, source) = (common, other.cache) }
+    }
+    if let source { sequence.adopt(source.copy(of: best)) }
+  }
+
   private func computePrompt(_ sequence: ActiveSequence) {
     sequence.noteStart()
+    sharePrefix(with: sequence)
     chunkCount += 1
     sequence.lastChunk = chunkCount
     let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
@@ -218,7 +239,8 @@ final class EngineLoop {
       let count = min(reusable, sequence.cache.count)
       if count == 0 { continue }
       sequence.cache.truncate(to: count)
-      kept.append((Array(sequence.tokens.prefix(count)), sequence.request.prompt.count, sequence.cache))
+      kept.append(
+        (sequence.request.tenant, Array(sequence.tokens.prefix(count)), sequence.request.prompt.count, sequence.cache))
     }
     if kept.count > Self.keptCaches { kept.removeFirst(kept.count - Self.keptCaches) }
     active.removeAll { $0.sequence.isFinished }

@@ -10,7 +10,8 @@ public struct GenerationRequest: Sendable {
   public var mayOpenThought: Bool
   /// Ends a long thought; nil lets it take as long as the answer may be.
   public var thoughtLimit: ThoughtLimit?
-  /// Whose request it is: tenants whose requests wait take turns.
+  /// Whose request it is: tenants whose requests wait take turns, and what was computed for one serves no other, unless the engine's
+  /// limits say so.
   public var tenant = 0
 
   public init(

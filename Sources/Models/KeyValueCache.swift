@@ -2,6 +2,8 @@ internal import SwiftletTensors
 
 /// What a sequence's attention remembers, in blocks of 64 positions that hold every layer.
 ///
+/// Copies share blocks until one of them writes to a block.
+///
 /// Latent attention keeps the normed latent and the rotated shared key of a position (V3: 576 values a layer); grouped-query
 /// attention keeps keys and values.
 public final class KeyValueCache {
@@ -48,7 +50,12 @@ public final class KeyValueCache {
 
   /// Sets memory aside for `added` further positions.
   func reserve(_ added: Int) {
-    let length = KeyValueBlocks.blockLength
+    let length = KeyValueBlocks.blockLength, next = count / length
+    // Of the blocks there are, only this one is written to.
+    if next < blocks.count, !isKnownUniquelyReferenced(&blocks[next]) {
+      blocks[next] = Storage(copying: blocks[next])
+      addresses[next] = blocks[next].address
+    }
     while blocks.count * length < count + added { append(Storage(byteCount: layout.blockBytes)) }
   }
 
@@ -64,12 +71,12 @@ public final class KeyValueCache {
     addresses.removeSubrange(blocks.count..<addresses.count)
   }
 
-  /// A cache of its own with the first `count` positions.
+  /// A cache with the first `count` positions, which takes no memory until it grows.
   public func copy(of count: Int) -> KeyValueCache {
     let copy = KeyValueCache(layout: layout, capacity: capacity)
     copy.count = min(max(0, count), self.count)
     let length = KeyValueBlocks.blockLength
-    for block in blocks.prefix((copy.count + length - 1) / length) { copy.append(Storage(copying: block)) }
+    for block in blocks.prefix((copy.count + length - 1) / length) { copy.append(block) }
     return copy
   }
 
