@@ -334,25 +334,35 @@ def settings_reach_the_model(browser, server):
 
 @check
 def json_mode(browser, server):
-    question = {"model": server.name, "max_tokens": 1, "messages": [{"role": "user", "content": "json"}], "response_format": {"type": "json_object"}}
-    is_there = server.request("POST", "/v1/chat/completions", question)[0] == 200
-    with visit(browser, server.url, allowed=() if is_there else FAILED) as visitor:
+    with visit(browser, server.url) as visitor:
         page = visitor.page
         visitor.set(maxTokens=200, temperature=0)
         page.click("#json")
         assert page.get_attribute("#json", "aria-pressed") == "true"
         visitor.ask("Give me a JSON object with the name and the capital of France.")
-        if is_there:
-            json.loads(visitor.page.inner_text(".of-model pre"))
-            assert page.inner_text(".of-model figcaption span").startswith("json")
-        else:
-            assert "response_format" in page.inner_text(".of-model .notice.bad")
-            page.click("#json")
-            page.click(".notice button:has-text('Try again')")
-            page.wait_for_selector(".of-model .notice.bad", state="detached")
-            visitor.wait()
-            assert visitor.answer()
-            assert page.locator(".of-model").count() == 1
+        assert isinstance(json.loads(page.inner_text(".of-model pre")), dict)
+        assert page.inner_text(".of-model figcaption span").startswith("json")
+        # What is kept is the model's own text.
+        kept = []
+
+        def is_kept():
+            kept[:] = server.request("GET", "/api/chats/" + page.url.split("#")[1])[1]["messages"][1:]
+            return kept and kept[0]["details"]["finish"] == "stop"
+
+        eventually(is_kept, 10)
+        assert json.loads(kept[0]["content"]) == json.loads(page.inner_text(".of-model pre"))
+        visitor.reload()
+        assert page.locator(".of-model pre .code-string, .of-model pre .code-keyword").count() > 0
+        # No object fits into one token: the server refuses, and without JSON the same message is answered.
+        visitor.allowed = FAILED
+        visitor.set(maxTokens=1)
+        visitor.ask("And of Italy?")
+        assert "max_tokens" in page.inner_text(".of-model:last-child .notice.bad")
+        page.click("#json")
+        page.click(".of-model:last-child .notice button:has-text('Try again')")
+        page.wait_for_selector(".of-model .notice.bad", state="detached")
+        visitor.wait()
+        assert visitor.answer() and page.locator(".of-model").count() == 2 and page.locator(".of-model pre").count() == 1
 
 
 @check
@@ -525,6 +535,45 @@ def keys_are_asked_for(browser, server):
             assert [chat["title"] for chat in guarded.request("GET", "/api/chats", key=bob)[1]["chats"]] == ["Say ho."]
         finally:
             guarded.stop()
+
+
+@check
+def prices_are_shown(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        config = pathlib.Path(data) / "config.json"
+        config.write_text(json.dumps({"prices": {"*": {"cache_hit": 1, "cache_miss": 10, "output": 100}}}))
+        # Only keys are charged.
+        command = [server.command, "keys", "create", "--data", data, "--json", "ada", "--balance", "0.01"]
+        ada = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["key"]
+        paid = Server(server.command, server.model, data, "--config", str(config))
+        try:
+            with visit(browser, paid.url, allowed=FAILED, opens=give(ada)) as visitor:
+                page = visitor.page
+                visitor.set(maxTokens=30)
+                visitor.ask("Tell me of the sea.")
+
+                def details():
+                    return paid.request("GET", "/api/chats/" + page.url.split("#")[1], key=ada)[1]["messages"][1]["details"]
+
+                eventually(lambda: details().get("finish") == "length", 10)
+                usage, cost = details()["usage"], details()["cost"]
+                expected = (usage["cached"] + (usage["prompt"] - usage["cached"]) * 10 + usage["completion"] * 100) / 1e6
+                assert usage["completion"] == 30 and abs(cost - expected) < 1e-12, (usage, cost)
+                shown = page.inner_text(".of-model .numbers").split("$")[1]
+                assert abs(float(shown) - expected) < expected / 10, (shown, expected)
+                # The server's books say the same.
+                booked = sum(entry["cost"] for entry in paid.request("GET", "/api/stats", key=ada)[1]["usage"])
+                assert abs(booked - expected) < 1e-9, (booked, expected)
+                # A second answer is more than what is left pays for, and a third one is not begun.
+                visitor.set(maxTokens=200)
+                visitor.ask(LONG)
+                assert page.locator(".message .notice.bad").count() == 0 and visitor.answer()
+                visitor.ask("And then?")
+                page.wait_for_selector(".of-model:last-child .notice.bad:has-text('no money left')")
+            with visit(browser, paid.url, "/dashboard", allowed=FAILED, opens=give(ada)) as visitor:
+                visitor.page.wait_for_selector(".card:visible:has(h2:text-is('Charged in ten minutes')) .plot-value:has-text('$')")
+        finally:
+            paid.stop()
 
 
 @check
