@@ -473,8 +473,11 @@ def a_server_that_dies_takes_nothing_along(browser, server):
                 page.wait_for_selector(".of-model")
                 assert visitor.answer()[:60] == text[:60] and LONG in page.inner_text(".of-user")
                 assert page.input_value("#prompt") == "What I write meanwhile"
+                assert page.is_visible("#problem button")
                 mortal.start()
-                page.click("#problem button")
+                # It comes back by itself.
+                page.wait_for_selector("#problem", state="hidden")
+                assert page.input_value("#model") == mortal.name
                 eventually(lambda: len(mortal.request("GET", "/api/chats")[1]["chats"]) == 1, 40)
                 page.click(".of-model .notice button:has-text('Go on')")
                 page.wait_for_function("n => document.querySelector('.of-model .bubble .text').innerText.length > n + 20", arg=len(text))
@@ -504,10 +507,11 @@ def give(*keys):
     """Answers the page's questions for a key."""
     def answer(page):
         for key in keys:
-            page.wait_for_selector("dialog input[type=password]")
-            page.fill("dialog input[type=password]", key)
-            page.press("dialog input[type=password]", "Enter")
-            page.wait_for_selector("dialog", state="detached")
+            # After a wrong key the next dialog follows at once.
+            field = page.wait_for_selector("dialog input[type=password]")
+            field.fill(key)
+            field.press("Enter")
+            field.wait_for_element_state("hidden")
     return answer
 
 
@@ -522,7 +526,8 @@ def keys_are_asked_for(browser, server):
         guarded = Server(server.command, server.model, data)
         try:
             with visit(browser, guarded.url, "/dashboard", allowed=FAILED, opens=give(ada)) as visitor:
-                visitor.page.wait_for_selector(".plot .line")
+                # A line of noughts has no height.
+                visitor.page.wait_for_selector(".plot .line[d*=L]", state="attached")
             for key, title in [(ada, "Say hi."), (bob, "Say ho.")]:
                 with visit(browser, guarded.url, allowed=FAILED, opens=give("wrong", key)) as visitor:
                     assert visitor.page.locator("#chats li").count() == 0

@@ -158,7 +158,8 @@ function startChat() {
 function show(isNew) {
   opened.set(chat.id, chat);
   thread.clear();
-  showProblem('');
+  // That the server is away stays to be said.
+  if (models.length > 0) showProblem('');
   draw();
   composer.open(chat.id, isNew);
   sidebar.mark(chat.id);
@@ -192,7 +193,11 @@ async function openFromAddress() {
 /// The model itself when the server still has it, else its first.
 const chosenModel = (name) => (models.includes(name) ? name : (models[0] ?? name));
 
+let modelsTimer = null;
+const pauseBeforeModels = 5000;
+
 async function loadModels() {
+  clearTimeout(modelsTimer);
   try {
     const list = (await json('GET', '/v1/models')).data;
     // Other names of the same models are for programs.
@@ -200,11 +205,22 @@ async function loadModels() {
     setPrices((await json('GET', '/api/prices')).prices);
   } catch (failure) {
     showProblem(failureText(failure), loadModels);
+    // A server that is started anew is found without a hand's turn.
+    if (failure.kind === 'network' || failure.status >= 500) modelsTimer = setTimeout(loadModelsAgain, pauseBeforeModels);
     return;
   }
   find('#model').replaceChildren(...models.map((name) => element('option', { value: name }, name)));
   chat.settings.model = chosenModel(chat.settings.model);
   drawSettings();
+}
+
+async function loadModelsAgain() {
+  await loadModels();
+  if (models.length === 0) return;
+  showProblem('');
+  flush();
+  sidebar.refresh();
+  if (location.hash) openFromAddress();
 }
 
 function changeSettings(change) {

@@ -116,6 +116,12 @@ export function saveMessage(chat, message, { isSent = true } = {}) {
   put(`${address(chat.id)}/messages/${id}`, { parent: parent ?? null, role, content, reasoning, created, details }, { isSent });
 }
 
+/// Keeps all of a chat in this browser until the server has been reached: without it the page could not show the chat when it is opened anew.
+export function keepWhole(chat) {
+  put(address(chat.id), { title: chat.title, settings: chat.settings, current: chat.current }, { isSent: false });
+  for (const message of chat.messages) saveMessage(chat, message, { isSent: false });
+}
+
 /// - Throws: `Failure`, and the chat stays.
 export async function deleteChat(id) {
   try {
