@@ -35,8 +35,9 @@ def an_answer_is_streamed_and_counted(browser, server):
     with visit(browser, server.url) as visitor:
         page = visitor.page
         assert page.is_visible("#empty") and page.locator(".starter").count() == 4
+        visitor.set(temperature=0)
         visitor.ask("What is the capital of France?")
-        assert "Paris" in visitor.answer()
+        assert "Paris" in visitor.answer(), visitor.answer()
         numbers = page.inner_text(".of-model .numbers")
         assert "tokens/s" in numbers and " s" in numbers and "$" not in numbers, numbers
         assert not page.is_visible("#empty")
@@ -501,6 +502,33 @@ def a_closed_page_keeps_half_an_answer(browser, server):
         notice = visitor.page.inner_text(".of-model .notice")
         assert "broke off" in notice, notice
         eventually(lambda: server.metric("swiftlet_batch_size") == 0, 10)
+
+
+@check
+def two_tabs_show_the_same(browser, server):
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        visitor.ask(LONG, waits=False)
+        page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")
+        other = visitor.context.new_page()
+        other.goto(page.url)
+        other.wait_for_selector(".of-model")
+        # An answer that the first one writes grows in the second, which does not take it for broken off.
+        text = other.inner_text(".of-model .bubble .text")
+        other.wait_for_function("n => document.querySelector('.of-model .bubble .text').innerText.length > n + 20", arg=len(text))
+        assert other.locator(".of-model .notice").count() == 0
+        page.bring_to_front()
+        page.keyboard.press("Escape")
+        visitor.wait()
+        other.wait_for_selector(".of-model .notice:has-text('You stopped')")
+        assert other.inner_text(".of-model .bubble .text") == visitor.answer()
+        # And the other way round.
+        other.fill("#prompt", "Say hi.")
+        other.press("#prompt", "Enter")
+        other.wait_for_selector(".of-model:last-child .numbers:has-text('token')")
+        page.wait_for_function("() => document.querySelectorAll('.message').length === 4")
+        page.wait_for_selector(".of-model:last-child .numbers:has-text('token')")
+        assert visitor.answer() == other.locator(".of-model .bubble .text").last.inner_text()
 
 
 def give(*keys):

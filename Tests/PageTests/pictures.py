@@ -20,12 +20,13 @@ from support import Server, visit
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "images"
 LARGEST = 150_000
-DESKTOP = {"viewport": {"width": 1180, "height": 740}}
-PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
+DESKTOP = {"viewport": {"width": 1180, "height": 860}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 
 
 def keep(page, name):
     """A picture of at most 256 colours, which is enough for a page."""
+    page.mouse.move(0, 0)
     page.wait_for_timeout(400)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     path = FOLDER / f"{name}.png"
@@ -64,7 +65,7 @@ def main():
             with visit(browser, server.url, **DESKTOP) as visitor:
                 page = visitor.page
                 visitor.set(temperature=0)
-                for question in ["What is the capital of France?", "Name three colours.", "Write a Python function that returns the n-th Fibonacci number."]:
+                for question in ["What is the capital of France?", "Name three colours.", "Write a Python function that checks whether a number is prime."]:
                     page.click("#new-chat")
                     visitor.ask(question)
                 address = page.url.split("#")[1]

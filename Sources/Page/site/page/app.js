@@ -1,16 +1,18 @@
 // The chat page: puts its parts together.
 import { answer, isAnswering, keepRunning, runOf, setPrices, stopAnswers } from './answer.js';
-import { addMessage, changeChat, forgetLoaded, newChat, onChats, openChat, titleFrom } from './chats.js';
+import { addMessage, changeChat, forgetLoaded, newChat, onChats, openChat, takeFromTab, titleFrom } from './chats.js';
 import { Composer } from './composer.js';
 import { askKey } from './dialogs.js';
 import { announce, drawIcons, element, find } from './dom.js';
 import { failureText } from './failures.js';
+import { followEnd } from './follow.js';
 import { Thread } from './messages.js';
 import { flush, onOutbox, state as outboxState } from './outbox.js';
 import { applyTheme, chooseTheme, theme } from './preferences.js';
 import { json, onKeyWanted, setKey } from './server.js';
 import { askSettings, defaultSettings, rememberSettings, settingsSummary } from './settings.js';
 import { Sidebar } from './sidebar.js';
+import { onTabs } from './tabs.js';
 import { newestBelow, shownPath } from './tree.js';
 import { languages } from './languages.js';
 import { chooseLanguage, language, onLanguage, translate, word } from './words.js';
@@ -19,7 +21,6 @@ let chat = newChat(defaultSettings());
 let models = [];
 /// Chats that were open: their answers may go on.
 const opened = new Map();
-const scroller = find('#scroller');
 const thread = new Thread(find('#messages'), {
   edit: (message, text) => post(text, message.details.files ?? [], message.parent),
   again: (message) => reply(message.parent),
@@ -113,19 +114,6 @@ function drawSettings() {
   find('#settings-summary').textContent = summary;
   find('#settings-summary').hidden = summary === '';
   find('#model').value = chat.settings.model ?? '';
-}
-
-let isFollowing = true;
-const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
-scroller.addEventListener('scroll', () => {
-  isFollowing = isAtEnd();
-  find('#to-end').hidden = isFollowing;
-});
-
-/// Keeps the end in view while an answer is written, unless the reader has scrolled away.
-function followEnd(isForced = false) {
-  if (isForced) isFollowing = true;
-  if (isFollowing) requestAnimationFrame(() => scroller.scrollTo({ top: scroller.scrollHeight, behavior: 'instant' }));
 }
 
 // While something waits or thinks, its seconds go on.
@@ -299,7 +287,6 @@ find('#settings-summary').addEventListener('click', openSettings);
 find('#model').addEventListener('change', (event) => changeSettings({ model: event.target.value }));
 find('#json').addEventListener('click', () => changeSettings({ json: chat.settings.json ? undefined : true }));
 find('#think').addEventListener('click', () => changeSettings({ thinking: chat.settings.thinking === 'off' ? undefined : 'off' }));
-find('#to-end').addEventListener('click', () => followEnd(true));
 
 addEventListener('keydown', (event) => {
   const isCommand = event.ctrlKey || event.metaKey;
@@ -325,10 +312,22 @@ addEventListener('online', drawConnection);
 addEventListener('offline', drawConnection);
 onOutbox(drawConnection);
 let refreshTimer = null;
-onChats(() => {
-  drawTitle();
+function refreshSoon() {
   clearTimeout(refreshTimer);
   refreshTimer = setTimeout(() => sidebar.refresh(), 150);
+}
+
+onChats(() => {
+  drawTitle();
+  refreshSoon();
+});
+onTabs((chatId, message) => {
+  if (message && takeFromTab(chatId, message, runOf) && chatId === chat.id) {
+    draw();
+    followEnd();
+  }
+  // What is written elsewhere comes every second; the list changes at its end.
+  if (message?.details.finish !== 'interrupted') refreshSoon();
 });
 onLanguage(() => {
   drawStarters();

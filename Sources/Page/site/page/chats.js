@@ -3,6 +3,7 @@ import { newId } from './dom.js';
 import { flush, forget, pending, put } from './outbox.js';
 import { remember } from './preferences.js';
 import { json } from './server.js';
+import { tellTabs } from './tabs.js';
 
 const loaded = new Map();
 const observers = new Set();
@@ -113,7 +114,24 @@ export function addMessage(chat, message) {
 /// - Parameter isSent: false for this browser only, until something else is sent.
 export function saveMessage(chat, message, { isSent = true } = {}) {
   const { id, parent, role, content, reasoning, created, details } = message;
-  put(`${address(chat.id)}/messages/${id}`, { parent: parent ?? null, role, content, reasoning, created, details }, { isSent });
+  const kept = { parent: parent ?? null, role, content, reasoning, created, details };
+  put(`${address(chat.id)}/messages/${id}`, kept, { isSent });
+  tellTabs(chat.id, { id, ...kept });
+}
+
+/// Takes what another tab has said.
+/// - Parameter isBusy: whether a message is being written here: then it stays.
+/// - Returns: whether a chat that is loaded has changed.
+export function takeFromTab(chatId, message, isBusy) {
+  const chat = loaded.get(chatId);
+  if (!chat) return false;
+  const own = chat.messages.find((other) => other.id === message.id);
+  if (own && isBusy(own)) return false;
+  if (own) Object.assign(own, message);
+  else chat.messages.push(message);
+  // Who sees the end goes along with it.
+  if (!own && (chat.current ?? null) === message.parent) chat.current = message.id;
+  return true;
 }
 
 /// Keeps all of a chat in this browser until the server has been reached: without it the page could not show the chat when it is opened anew.
@@ -133,6 +151,7 @@ export async function deleteChat(id) {
   remember(`draft.${id}`, null);
   loaded.delete(id);
   tell(id);
+  tellTabs(id);
 }
 
 /// Renames a chat that may not be open.
@@ -141,6 +160,7 @@ export function renameChat(id, title) {
   if (chat) chat.title = title;
   put(address(id), { title });
   tell(id);
+  tellTabs(id);
 }
 
 /// Forgets what was loaded, as when another key is used.
