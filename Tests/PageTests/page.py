@@ -16,7 +16,7 @@ import traceback
 
 from playwright.sync_api import sync_playwright
 
-from support import Server, eventually, visit
+from support import Server, eventually, give, visit
 
 CHECKS = []
 LONG = "Tell me a very long story about a bird that crosses the sea, with many chapters."
@@ -110,6 +110,7 @@ def what_is_written_outlives_the_page(browser, server):
 def editing_and_asking_again_make_branches(browser, server):
     with visit(browser, server.url) as visitor:
         page = visitor.page
+        visitor.set(maxTokens=60)
         visitor.ask("What is the capital of France?")
         first = visitor.answer()
         visitor.ask("And of Italy?")
@@ -127,7 +128,6 @@ def editing_and_asking_again_make_branches(browser, server):
         assert visitor.answer(0) == first and "1 / 2" in page.inner_text(".of-user .versions")
         # An answer beside the last one.
         page.locator(".of-model [data-action=again]").last.click()
-        page.wait_for_selector(".of-model .versions")
         visitor.wait()
         assert "2 / 2" in page.locator(".of-model .versions").inner_text()
         visitor.reload()
@@ -180,7 +180,7 @@ def a_phone(browser, server):
         assert not page.is_visible("#sidebar")
         page.fill("#prompt", "Write a Python function that adds two numbers.")
         page.tap("#send")
-        page.wait_for_selector(".of-model[aria-busy=false]")
+        page.wait_for_selector(".of-model[aria-busy=false]", timeout=120_000)
         fits()
         page.tap("#menu")
         page.tap("#chats a >> nth=0")
@@ -380,7 +380,7 @@ def the_keyboard_is_enough(browser, server):
         page.keyboard.press("Shift+Enter")
         assert page.input_value("#prompt") == "Say hi.\n"
         page.keyboard.press("Enter")
-        page.wait_for_selector(".of-model[aria-busy=false]")
+        page.wait_for_selector(".of-model[aria-busy=false]", timeout=120_000)
         page.keyboard.press("Control+k")
         assert focused() == "search"
         page.keyboard.type("Reached by")
@@ -525,22 +525,10 @@ def two_tabs_show_the_same(browser, server):
         # And the other way round.
         other.fill("#prompt", "Say hi.")
         other.press("#prompt", "Enter")
-        other.wait_for_selector(".of-model:last-child .numbers:has-text('token')")
+        other.wait_for_selector(".of-model:last-child .numbers:has-text('token')", timeout=120_000)
         page.wait_for_function("() => document.querySelectorAll('.message').length === 4")
-        page.wait_for_selector(".of-model:last-child .numbers:has-text('token')")
+        page.wait_for_selector(".of-model:last-child .numbers:has-text('token')", timeout=120_000)
         assert visitor.answer() == other.locator(".of-model .bubble .text").last.inner_text()
-
-
-def give(*keys):
-    """Answers the page's questions for a key."""
-    def answer(page):
-        for key in keys:
-            # After a wrong key the next dialog follows at once.
-            field = page.wait_for_selector("dialog input[type=password]")
-            field.fill(key)
-            field.press("Enter")
-            field.wait_for_element_state("hidden")
-    return answer
 
 
 @check
