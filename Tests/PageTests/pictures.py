@@ -85,7 +85,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--swiftlet", required=True)
     parser.add_argument("--chromium", default=shutil.which("chromium"))
-    parser.add_argument("--seconds", type=int, default=560, help="of load before the picture of the dashboard, which shows ten minutes")
+    parser.add_argument("--seconds", type=int, default=560, help="of load before the picture of the dashboard, which shows ten minutes; 0 leaves it out")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
@@ -95,7 +95,7 @@ def main():
             with visit(browser, server.url, **DESKTOP) as visitor:
                 page = visitor.page
                 visitor.set(temperature=0)
-                for question in ["What is the capital of France?", "Name three colours.", "Write a Python function that checks whether a number is prime."]:
+                for question in ["What is the capital of France?", "Name three colours.", "Write a Python function that returns the n-th Fibonacci number."]:
                     page.click("#new-chat")
                     visitor.ask(question)
                 address = page.url.split("#")[1]
@@ -106,11 +106,13 @@ def main():
                 keep(visitor.page, "chat-dark")
             with visit(browser, server.url, f"/#{address}", **PHONE) as visitor:
                 visitor.page.wait_for_selector(".of-model")
+                visitor.page.evaluate("document.querySelector('#scroller').scrollTo(0, 0)")
                 keep(visitor.page, "chat-phone")
             with visit(browser, server.url, locale="zh-TW", **DESKTOP) as visitor:
                 visitor.page.wait_for_selector("#chats li")
                 keep(visitor.page, "chat-chinese")
-            show_dashboard(browser, arguments.swiftlet, arguments.seconds)
+            if arguments.seconds > 0:
+                show_dashboard(browser, arguments.swiftlet, arguments.seconds)
         finally:
             browser.close()
             server.stop()
