@@ -216,6 +216,7 @@ def nothing_becomes_markup(browser, server):
         # What the visitor sends, and names files.
         page.set_input_files("#file-input", {"name": attack.replace("/", "_"), "mimeType": "text/plain", "buffer": attack.encode()})
         page.wait_for_selector("#attached li")
+        visitor.set(maxTokens=60)
         visitor.ask(attack)
         page.click("#chats [aria-current] >> xpath=../button")
         page.click("[role=menuitem]:has-text('Rename')")
@@ -529,6 +530,17 @@ def two_tabs_show_the_same(browser, server):
         page.wait_for_function("() => document.querySelectorAll('.message').length === 4")
         page.wait_for_selector(".of-model:last-child .numbers:has-text('token')", timeout=120_000)
         assert visitor.answer() == other.locator(".of-model .bubble .text").last.inner_text()
+        # A chat that is deleted in one of them while the other has it answered is gone from both, and does not come back.
+        chat = page.url.split("#")[1]
+        visitor.ask(LONG, waits=False)
+        page.wait_for_function("() => document.querySelector('.of-model:last-child .bubble .text').innerText.length > 40")
+        other.click("#chats [aria-current] >> xpath=../button")
+        other.click("[role=menuitem]:has-text('Delete')")
+        other.click("dialog .danger")
+        page.wait_for_function("() => document.querySelectorAll('.message').length === 0")
+        eventually(lambda: server.metric("swiftlet_batch_size") == 0, 10)
+        page.wait_for_timeout(1500)
+        assert server.request("GET", f"/api/chats/{chat}")[0] == 404
 
 
 @check

@@ -1,8 +1,8 @@
 // The chat page: puts its parts together.
 import { answer, isAnswering, keepRunning, runOf, setPrices, stopAnswers } from './answer.js';
-import { addMessage, changeChat, forgetLoaded, newChat, onChats, openChat, takeFromTab, titleFrom } from './chats.js';
+import { addMessage, changeChat, dropChat, forgetLoaded, newChat, onChats, openChat, takeFromTab, takeTitle, titleFrom } from './chats.js';
 import { Composer } from './composer.js';
-import { askKey } from './dialogs.js';
+import { askKey, showProblem } from './dialogs.js';
 import { announce, drawIcons, element, find } from './dom.js';
 import { failureText } from './failures.js';
 import { followEnd } from './follow.js';
@@ -37,9 +37,7 @@ const sidebar = new Sidebar({
   open: (id) => {
     location.hash = id;
   },
-  removed(id) {
-    if (id === chat.id) startChat();
-  },
+  removed: leave,
 });
 
 // MARK: Sending
@@ -121,20 +119,13 @@ setInterval(() => {
   for (const message of chat.messages) if (runOf(message)?.isThinking) thread.update(message);
 }, 250);
 
-/// Says what is wrong above the field, with a button that does something about it.
-function showProblem(text, retry, label = word('tryAgain')) {
-  const bar = find('#problem');
-  bar.hidden = text === '';
-  bar.replaceChildren();
-  if (!text) return;
-  const button = element('button', { type: 'button', class: 'button small', on: { click: () => {
-    showProblem('');
-    retry();
-  } } }, label);
-  bar.append(element('span', {}, text), button);
-}
-
 // MARK: Chats
+
+/// Leaves a chat that was deleted.
+function leave(id) {
+  if (opened.has(id)) stopAnswers(opened.get(id));
+  if (id === chat.id) startChat();
+}
 
 /// Shows an empty chat.
 function startChat() {
@@ -321,7 +312,12 @@ onChats(() => {
   drawTitle();
   refreshSoon();
 });
-onTabs((chatId, message) => {
+onTabs((chatId, { message, isDeleted, title }) => {
+  if (title !== undefined) takeTitle(chatId, title);
+  if (isDeleted) {
+    dropChat(chatId);
+    leave(chatId);
+  }
   if (message && takeFromTab(chatId, message, runOf) && chatId === chat.id) {
     draw();
     followEnd();

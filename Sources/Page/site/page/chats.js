@@ -6,6 +6,8 @@ import { json } from './server.js';
 import { tellTabs } from './tabs.js';
 
 const loaded = new Map();
+/// An answer that comes to its end must not bring back a chat that was deleted meanwhile.
+const deleted = new Set();
 const observers = new Set();
 
 const address = (id) => `/api/chats/${encodeURIComponent(id)}`;
@@ -113,10 +115,11 @@ export function addMessage(chat, message) {
 /// Keeps a message as it is now.
 /// - Parameter isSent: false for this browser only, until something else is sent.
 export function saveMessage(chat, message, { isSent = true } = {}) {
+  if (deleted.has(chat.id)) return;
   const { id, parent, role, content, reasoning, created, details } = message;
   const kept = { parent: parent ?? null, role, content, reasoning, created, details };
   put(`${address(chat.id)}/messages/${id}`, kept, { isSent });
-  tellTabs(chat.id, { id, ...kept });
+  tellTabs(chat.id, { message: { id, ...kept } });
 }
 
 /// Takes what another tab has said.
@@ -136,6 +139,7 @@ export function takeFromTab(chatId, message, isBusy) {
 
 /// Keeps all of a chat in this browser until the server has been reached: without it the page could not show the chat when it is opened anew.
 export function keepWhole(chat) {
+  if (deleted.has(chat.id)) return;
   put(address(chat.id), { title: chat.title, settings: chat.settings, current: chat.current }, { isSent: false });
   for (const message of chat.messages) saveMessage(chat, message, { isSent: false });
 }
@@ -149,18 +153,28 @@ export async function deleteChat(id) {
   }
   forget(address(id));
   remember(`draft.${id}`, null);
-  loaded.delete(id);
+  dropChat(id);
   tell(id);
-  tellTabs(id);
+  tellTabs(id, { isDeleted: true });
+}
+
+/// Forgets a chat that another tab has deleted.
+export function dropChat(id) {
+  deleted.add(id);
+  loaded.delete(id);
 }
 
 /// Renames a chat that may not be open.
 export function renameChat(id, title) {
+  takeTitle(id, title);
+  put(address(id), { title });
+  tellTabs(id, { title });
+}
+
+export function takeTitle(id, title) {
   const chat = loaded.get(id);
   if (chat) chat.title = title;
-  put(address(id), { title });
   tell(id);
-  tellTabs(id);
 }
 
 /// Forgets what was loaded, as when another key is used.

@@ -8,14 +8,14 @@ const patience = 4000;
 /// Whether another tab is writing this answer.
 export const isElsewhere = (message) => elsewhere.has(message.id);
 
-/// - Parameter message: as it is kept, with its id; null when only the list of chats has changed.
-export function tellTabs(chatId, message = null) {
-  channel?.postMessage({ chatId, message });
+/// - Parameter change: `message`, as it is kept, with its id; or `isDeleted`, or `title`.
+export function tellTabs(chatId, change) {
+  channel?.postMessage({ chatId, ...change });
 }
 
-/// - Parameter observer: called with a chat's id and a message of it, or null.
+/// - Parameter observer: called with a chat's id and `message`, `isDeleted` or `title`.
 export function onTabs(observer) {
-  channel?.addEventListener('message', ({ data: { chatId, message } }) => {
+  channel?.addEventListener('message', ({ data: { chatId, message, isDeleted, title } }) => {
     if (message) {
       clearTimeout(elsewhere.get(message.id));
       elsewhere.delete(message.id);
@@ -23,10 +23,10 @@ export function onTabs(observer) {
       if (message.details.finish === 'interrupted' && !message.details.error) {
         elsewhere.set(message.id, setTimeout(() => {
           elsewhere.delete(message.id);
-          observer(chatId, message);
+          observer(chatId, { message, isDeleted, title });
         }, patience));
       }
     }
-    observer(chatId, message);
+    observer(chatId, { message, isDeleted, title });
   });
 }
