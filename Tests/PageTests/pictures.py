@@ -108,7 +108,7 @@ def main():
                 visitor.page.wait_for_selector(".of-model")
                 visitor.page.evaluate("document.querySelector('#scroller').scrollTo(0, 0)")
                 keep(visitor.page, "chat-phone")
-            with visit(browser, server.url, locale="zh-TW", **DESKTOP) as visitor:
+            with visit(browser, server.url, locale="zh-CN", **DESKTOP) as visitor:
                 visitor.page.wait_for_selector("#chats li")
                 keep(visitor.page, "chat-chinese")
             if arguments.seconds > 0:
