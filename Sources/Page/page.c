@@ -66,6 +66,9 @@ static const unsigned char dom_js[] = {
 static const unsigned char failures_js[] = {
 #embed "site/page/failures.js"
 };
+static const unsigned char follow_js[] = {
+#embed "site/page/follow.js"
+};
 static const unsigned char inline_js[] = {
 #embed "site/page/inline.js"
 };
@@ -105,6 +108,9 @@ static const unsigned char sidebar_js[] = {
 static const unsigned char start_js[] = {
 #embed "site/page/start.js"
 };
+static const unsigned char tabs_js[] = {
+#embed "site/page/tabs.js"
+};
 static const unsigned char tree_js[] = {
 #embed "site/page/tree.js"
 };
@@ -134,6 +140,7 @@ static const swiftlet_page_file files[] = {
     {"/page/dialogs.js", "text/javascript; charset=utf-8", dialogs_js, sizeof dialogs_js},
     {"/page/dom.js", "text/javascript; charset=utf-8", dom_js, sizeof dom_js},
     {"/page/failures.js", "text/javascript; charset=utf-8", failures_js, sizeof failures_js},
+    {"/page/follow.js", "text/javascript; charset=utf-8", follow_js, sizeof follow_js},
     {"/page/inline.js", "text/javascript; charset=utf-8", inline_js, sizeof inline_js},
     {"/page/languages.js", "text/javascript; charset=utf-8", languages_js, sizeof languages_js},
     {"/page/markdown.js", "text/javascript; charset=utf-8", markdown_js, sizeof markdown_js},
@@ -147,6 +154,7 @@ static const swiftlet_page_file files[] = {
     {"/page/settings.js", "text/javascript; charset=utf-8", settings_js, sizeof settings_js},
     {"/page/sidebar.js", "text/javascript; charset=utf-8", sidebar_js, sizeof sidebar_js},
     {"/page/start.js", "text/javascript; charset=utf-8", start_js, sizeof start_js},
+    {"/page/tabs.js", "text/javascript; charset=utf-8", tabs_js, sizeof tabs_js},
     {"/page/tree.js", "text/javascript; charset=utf-8", tree_js, sizeof tree_js},
     {"/page/words.js", "text/javascript; charset=utf-8", words_js, sizeof words_js},
 };

@@ -87,6 +87,18 @@ def eventually(condition, seconds=60):
     raise AssertionError("this did not come to be within " + str(seconds) + " s")
 
 
+def give(*keys):
+    """Answers the page's questions for a key."""
+    def answer(page):
+        for key in keys:
+            # After a wrong key the next dialog follows at once.
+            field = page.wait_for_selector("dialog input[type=password]")
+            field.fill(key)
+            field.press("Enter")
+            field.wait_for_element_state("hidden")
+    return answer
+
+
 class Visitor:
     """A page in a browser profile of its own. Whatever a script shows or breaks is remembered, and `close` complains about it."""
 

@@ -4,9 +4,9 @@ const files = [
   '/', '/dashboard', '/manifest.webmanifest', '/page/icon.svg', '/page/icon-192.png', '/page/icon-512.png', '/page/base.css',
   '/page/chat.css', '/page/text.css', '/page/dashboard.css', '/page/answer.js', '/page/app.js', '/page/blocks.js',
   '/page/chats.js', '/page/code.js', '/page/composer.js', '/page/dashboard.js', '/page/dialogs.js', '/page/dom.js',
-  '/page/failures.js', '/page/inline.js', '/page/languages.js', '/page/markdown.js', '/page/math-symbols.js', '/page/math.js',
+  '/page/failures.js', '/page/follow.js', '/page/inline.js', '/page/languages.js', '/page/markdown.js', '/page/math-symbols.js', '/page/math.js',
   '/page/messages.js', '/page/outbox.js', '/page/plot.js', '/page/preferences.js', '/page/server.js', '/page/settings.js',
-  '/page/sidebar.js', '/page/start.js', '/page/tree.js', '/page/words.js',
+  '/page/sidebar.js', '/page/start.js', '/page/tabs.js', '/page/tree.js', '/page/words.js',
 ];
 const name = 'swiftlet-page';
 

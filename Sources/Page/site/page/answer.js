@@ -1,5 +1,5 @@
 // Has the server answer a chat, and keeps what comes: every second in this browser, every few seconds on the server.
-import { addMessage, saveMessage } from './chats.js';
+import { addMessage, keepWhole, saveMessage } from './chats.js';
 import { pathTo } from './tree.js';
 import { events, Failure } from './server.js';
 
@@ -72,6 +72,7 @@ export async function answer(chat, parent, onChange, begun = null) {
   clock.end(message, run);
   clearInterval(keeper);
   running.delete(message.id);
+  if (message.details.error?.kind === 'network') keepWhole(chat);
   saveMessage(chat, message);
   onChange(message);
 }

@@ -1,16 +1,18 @@
 // The chat page: puts its parts together.
 import { answer, isAnswering, keepRunning, runOf, setPrices, stopAnswers } from './answer.js';
-import { addMessage, changeChat, forgetLoaded, newChat, onChats, openChat, titleFrom } from './chats.js';
+import { addMessage, changeChat, dropChat, forgetLoaded, newChat, onChats, openChat, takeFromTab, takeTitle, titleFrom } from './chats.js';
 import { Composer } from './composer.js';
-import { askKey } from './dialogs.js';
+import { askKey, showProblem } from './dialogs.js';
 import { announce, drawIcons, element, find } from './dom.js';
 import { failureText } from './failures.js';
+import { followEnd } from './follow.js';
 import { Thread } from './messages.js';
 import { flush, onOutbox, state as outboxState } from './outbox.js';
 import { applyTheme, chooseTheme, theme } from './preferences.js';
 import { json, onKeyWanted, setKey } from './server.js';
 import { askSettings, defaultSettings, rememberSettings, settingsSummary } from './settings.js';
 import { Sidebar } from './sidebar.js';
+import { onTabs } from './tabs.js';
 import { newestBelow, shownPath } from './tree.js';
 import { languages } from './languages.js';
 import { chooseLanguage, language, onLanguage, translate, word } from './words.js';
@@ -19,7 +21,6 @@ let chat = newChat(defaultSettings());
 let models = [];
 /// Chats that were open: their answers may go on.
 const opened = new Map();
-const scroller = find('#scroller');
 const thread = new Thread(find('#messages'), {
   edit: (message, text) => post(text, message.details.files ?? [], message.parent),
   again: (message) => reply(message.parent),
@@ -36,9 +37,7 @@ const sidebar = new Sidebar({
   open: (id) => {
     location.hash = id;
   },
-  removed(id) {
-    if (id === chat.id) startChat();
-  },
+  removed: leave,
 });
 
 // MARK: Sending
@@ -115,38 +114,18 @@ function drawSettings() {
   find('#model').value = chat.settings.model ?? '';
 }
 
-let isFollowing = true;
-const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
-scroller.addEventListener('scroll', () => {
-  isFollowing = isAtEnd();
-  find('#to-end').hidden = isFollowing;
-});
-
-/// Keeps the end in view while an answer is written, unless the reader has scrolled away.
-function followEnd(isForced = false) {
-  if (isForced) isFollowing = true;
-  if (isFollowing) requestAnimationFrame(() => scroller.scrollTo({ top: scroller.scrollHeight, behavior: 'instant' }));
-}
-
 // While something waits or thinks, its seconds go on.
 setInterval(() => {
   for (const message of chat.messages) if (runOf(message)?.isThinking) thread.update(message);
 }, 250);
 
-/// Says what is wrong above the field, with a button that does something about it.
-function showProblem(text, retry, label = word('tryAgain')) {
-  const bar = find('#problem');
-  bar.hidden = text === '';
-  bar.replaceChildren();
-  if (!text) return;
-  const button = element('button', { type: 'button', class: 'button small', on: { click: () => {
-    showProblem('');
-    retry();
-  } } }, label);
-  bar.append(element('span', {}, text), button);
-}
-
 // MARK: Chats
+
+/// Leaves a chat that was deleted.
+function leave(id) {
+  if (opened.has(id)) stopAnswers(opened.get(id));
+  if (id === chat.id) startChat();
+}
 
 /// Shows an empty chat.
 function startChat() {
@@ -158,7 +137,8 @@ function startChat() {
 function show(isNew) {
   opened.set(chat.id, chat);
   thread.clear();
-  showProblem('');
+  // That the server is away stays to be said.
+  if (models.length > 0) showProblem('');
   draw();
   composer.open(chat.id, isNew);
   sidebar.mark(chat.id);
@@ -192,7 +172,11 @@ async function openFromAddress() {
 /// The model itself when the server still has it, else its first.
 const chosenModel = (name) => (models.includes(name) ? name : (models[0] ?? name));
 
+let modelsTimer = null;
+const pauseBeforeModels = 5000;
+
 async function loadModels() {
+  clearTimeout(modelsTimer);
   try {
     const list = (await json('GET', '/v1/models')).data;
     // Other names of the same models are for programs.
@@ -200,11 +184,22 @@ async function loadModels() {
     setPrices((await json('GET', '/api/prices')).prices);
   } catch (failure) {
     showProblem(failureText(failure), loadModels);
+    // A server that is started anew is found without a hand's turn.
+    if (failure.kind === 'network' || failure.status >= 500) modelsTimer = setTimeout(loadModelsAgain, pauseBeforeModels);
     return;
   }
   find('#model').replaceChildren(...models.map((name) => element('option', { value: name }, name)));
   chat.settings.model = chosenModel(chat.settings.model);
   drawSettings();
+}
+
+async function loadModelsAgain() {
+  await loadModels();
+  if (models.length === 0) return;
+  showProblem('');
+  flush();
+  sidebar.refresh();
+  if (location.hash) openFromAddress();
 }
 
 function changeSettings(change) {
@@ -283,7 +278,6 @@ find('#settings-summary').addEventListener('click', openSettings);
 find('#model').addEventListener('change', (event) => changeSettings({ model: event.target.value }));
 find('#json').addEventListener('click', () => changeSettings({ json: chat.settings.json ? undefined : true }));
 find('#think').addEventListener('click', () => changeSettings({ thinking: chat.settings.thinking === 'off' ? undefined : 'off' }));
-find('#to-end').addEventListener('click', () => followEnd(true));
 
 addEventListener('keydown', (event) => {
   const isCommand = event.ctrlKey || event.metaKey;
@@ -309,10 +303,27 @@ addEventListener('online', drawConnection);
 addEventListener('offline', drawConnection);
 onOutbox(drawConnection);
 let refreshTimer = null;
-onChats(() => {
-  drawTitle();
+function refreshSoon() {
   clearTimeout(refreshTimer);
   refreshTimer = setTimeout(() => sidebar.refresh(), 150);
+}
+
+onChats(() => {
+  drawTitle();
+  refreshSoon();
+});
+onTabs((chatId, { message, isDeleted, title }) => {
+  if (title !== undefined) takeTitle(chatId, title);
+  if (isDeleted) {
+    dropChat(chatId);
+    leave(chatId);
+  }
+  if (message && takeFromTab(chatId, message, runOf) && chatId === chat.id) {
+    draw();
+    followEnd();
+  }
+  // What is written elsewhere comes every second; the list changes at its end.
+  if (message?.details.finish !== 'interrupted') refreshSoon();
 });
 onLanguage(() => {
   drawStarters();

@@ -3,8 +3,11 @@ import { newId } from './dom.js';
 import { flush, forget, pending, put } from './outbox.js';
 import { remember } from './preferences.js';
 import { json } from './server.js';
+import { tellTabs } from './tabs.js';
 
 const loaded = new Map();
+/// An answer that comes to its end must not bring back a chat that was deleted meanwhile.
+const deleted = new Set();
 const observers = new Set();
 
 const address = (id) => `/api/chats/${encodeURIComponent(id)}`;
@@ -19,8 +22,8 @@ function tell(id) {
 /// Chats for the list, the newest first, with those that the server does not have yet.
 /// - Parameter search: a text in their titles or messages; empty for all.
 export async function listChats(search = '') {
-  const query = new URLSearchParams({ limit: '200' });
-  if (search) query.set('search', search);
+  // A form's `+` for a blank is a plus sign to the server.
+  const query = `limit=200${search ? `&search=${encodeURIComponent(search)}` : ''}`;
   let chats;
   let failure = null;
   try {
@@ -112,8 +115,33 @@ export function addMessage(chat, message) {
 /// Keeps a message as it is now.
 /// - Parameter isSent: false for this browser only, until something else is sent.
 export function saveMessage(chat, message, { isSent = true } = {}) {
+  if (deleted.has(chat.id)) return;
   const { id, parent, role, content, reasoning, created, details } = message;
-  put(`${address(chat.id)}/messages/${id}`, { parent: parent ?? null, role, content, reasoning, created, details }, { isSent });
+  const kept = { parent: parent ?? null, role, content, reasoning, created, details };
+  put(`${address(chat.id)}/messages/${id}`, kept, { isSent });
+  tellTabs(chat.id, { message: { id, ...kept } });
+}
+
+/// Takes what another tab has said.
+/// - Parameter isBusy: whether a message is being written here: then it stays.
+/// - Returns: whether a chat that is loaded has changed.
+export function takeFromTab(chatId, message, isBusy) {
+  const chat = loaded.get(chatId);
+  if (!chat) return false;
+  const own = chat.messages.find((other) => other.id === message.id);
+  if (own && isBusy(own)) return false;
+  if (own) Object.assign(own, message);
+  else chat.messages.push(message);
+  // Who sees the end goes along with it.
+  if (!own && (chat.current ?? null) === message.parent) chat.current = message.id;
+  return true;
+}
+
+/// Keeps all of a chat in this browser until the server has been reached: without it the page could not show the chat when it is opened anew.
+export function keepWhole(chat) {
+  if (deleted.has(chat.id)) return;
+  put(address(chat.id), { title: chat.title, settings: chat.settings, current: chat.current }, { isSent: false });
+  for (const message of chat.messages) saveMessage(chat, message, { isSent: false });
 }
 
 /// - Throws: `Failure`, and the chat stays.
@@ -125,15 +153,27 @@ export async function deleteChat(id) {
   }
   forget(address(id));
   remember(`draft.${id}`, null);
-  loaded.delete(id);
+  dropChat(id);
   tell(id);
+  tellTabs(id, { isDeleted: true });
+}
+
+/// Forgets a chat that another tab has deleted.
+export function dropChat(id) {
+  deleted.add(id);
+  loaded.delete(id);
 }
 
 /// Renames a chat that may not be open.
 export function renameChat(id, title) {
+  takeTitle(id, title);
+  put(address(id), { title });
+  tellTabs(id, { title });
+}
+
+export function takeTitle(id, title) {
   const chat = loaded.get(id);
   if (chat) chat.title = title;
-  put(address(id), { title });
   tell(id);
 }
 

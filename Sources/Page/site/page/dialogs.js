@@ -1,5 +1,5 @@
 // Questions in front of the page. <dialog> keeps the focus inside and gives it back.
-import { element, newId } from './dom.js';
+import { element, find, newId } from './dom.js';
 import { word } from './words.js';
 
 /// Shows a dialog and waits until it is closed.
@@ -88,4 +88,17 @@ export function askKey(isWrong) {
     });
     return [form];
   });
+}
+
+/// Says what is wrong above the field, with a button that does something about it.
+export function showProblem(text, retry, label = word('tryAgain')) {
+  const bar = find('#problem');
+  bar.hidden = text === '';
+  bar.replaceChildren();
+  if (!text) return;
+  const button = element('button', { type: 'button', class: 'button small', on: { click: () => {
+    showProblem('');
+    retry();
+  } } }, label);
+  bar.append(element('span', {}, text), button);
 }

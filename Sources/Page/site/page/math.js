@@ -342,7 +342,7 @@ class Parser {
     if (rows.length > 1 && last.length === 1 && last[0].childNodes.length === 0) rows.pop();
     const isAligned = /^(?:align|split)/.test(name);
     const cells = (row) => row.map((cell, index) =>
-      node('mtd', { class: isAligned ? (index % 2 ? 'math-start' : 'math-end') : name === 'cases' ? 'math-start' : '' }, cell));
+      node('mtd', { class: isAligned ? (index % 2 ? 'math-start' : 'math-end') : name === 'cases' ? 'math-case' : '' }, cell));
     const table = node(
       'mtable', isAligned || /^gather/.test(name) ? { displaystyle: 'true' } : {}, ...rows.map((row) => node('mtr', {}, ...cells(row))));
     const sign = (text) => (text ? [node('mo', { fence: 'true', stretchy: 'true' }, text)] : []);

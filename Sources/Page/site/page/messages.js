@@ -4,6 +4,7 @@ import { codeBlock } from './code.js';
 import { announce, copyText, element, icon, iconButton } from './dom.js';
 import { failureText } from './failures.js';
 import { showMarkdown } from './markdown.js';
+import { isElsewhere } from './tabs.js';
 import { place } from './tree.js';
 import { duration, number, price, word } from './words.js';
 
@@ -85,12 +86,13 @@ class MessageView {
     if (this.editor) return;
     if (message.role === 'user') this.drawUser();
     else this.drawAnswer(run);
-    const state = JSON.stringify([Boolean(run), message.details, place(this.thread.chat, message).index, place(this.thread.chat, message).all.length]);
+    const isWritten = Boolean(run) || isElsewhere(message);
+    const state = JSON.stringify([isWritten, message.details, place(this.thread.chat, message).index, place(this.thread.chat, message).all.length]);
     if (state === this.footState) return;
     this.footState = state;
     const focused = this.foot.contains(document.activeElement) ? document.activeElement.dataset.action : null;
-    this.notice.replaceChildren(...(run ? [] : this.notices()));
-    this.foot.replaceChildren(...this.footNodes(run));
+    this.notice.replaceChildren(...(isWritten ? [] : this.notices()));
+    this.foot.replaceChildren(...(isWritten ? [] : this.footNodes()));
     if (focused) this.foot.querySelector(`[data-action="${focused}"]`)?.focus();
   }
 
@@ -163,8 +165,7 @@ class MessageView {
     return [];
   }
 
-  footNodes(run) {
-    if (run) return [];
+  footNodes() {
     const { message, thread } = this;
     const { actions, chat } = thread;
     const { index, all } = place(chat, message);

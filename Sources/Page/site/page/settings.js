@@ -18,7 +18,7 @@ export function settingsSummary(settings) {
   if (settings.system?.trim()) parts.push(word('system'));
   if (typeof settings.temperature === 'number') parts.push(`${word('temperature')} ${number(settings.temperature)}`);
   if (settings.thinking) parts.push(`${word('thinkingBudget')}: ${thinkingWord(settings.thinking)}`);
-  if (settings.maxTokens) parts.push(`${word('maxTokens')} ${number(settings.maxTokens)}`);
+  if (settings.maxTokens) parts.push(word('atMostTokens', { count: number(settings.maxTokens) }));
   return parts.join(' · ');
 }
 
