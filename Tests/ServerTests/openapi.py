@@ -43,6 +43,18 @@ def resolved(root, node):
     return node
 
 
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Keeps answers short."""
+    body = case.body
+    if case.operation.tags in (["Chat"], ["Messages"]) and isinstance(body, dict):
+        for name in ["max_tokens", "max_completion_tokens"]:
+            if type(body.get(name)) is int and body[name] > 4:
+                body[name] = 4
+        if case.operation.path == "/v1/chat/completions" and body.get("max_tokens") is None:
+            body["max_tokens"] = body.get("max_completion_tokens") or 4
+
+
 @schemathesis.check
 def events_have_their_schema(context, response, case):
     """Each event of a stream is what `x-event-schema` says."""
@@ -69,7 +81,7 @@ class Server:
     def __init__(self, command, model, data, *arguments):
         # A short context, so that no answer is long.
         self.process = subprocess.Popen(
-            [command, "serve", model, "--port", "0", "--data", data, "--context", "192", *arguments],
+            [command, "serve", model, "--port", "0", "--data", data, "--context", "256", *arguments],
             stderr=subprocess.PIPE, text=True)
         self.log = []
         for line in self.process.stderr:
@@ -89,29 +101,33 @@ class Server:
 
 # What makes an answer has rules that a schema does not say: a schema that can be kept, a tool that is there, a prompt that fits.
 CONFIGURATION = """
+[checks]
+missing_required_header.enabled = false
+unsupported_method.enabled = false
+allow_header_conformance.enabled = false
+ignored_auth.enabled = false
+
 [[operations]]
 include-tag = ["Chat", "Messages"]
+
 [operations.checks]
 positive_data_acceptance.enabled = false
 """
 
 
 def small(whole):
-    """The document with narrower requests, so that answers are short and name a model that is there."""
+    """The document with requests for a model that is there."""
     root = copy.deepcopy(whole)
     schemas = root["components"]["schemas"]
-    for name in ["ChatRequest", "CompletionRequest", "MessageRequest"]:
-        fields = schemas[name]["properties"]
-        fields["max_tokens"] = {"type": "integer", "minimum": 1, "maximum": 4}
-        fields.pop("max_completion_tokens", None)
-        fields["model"] = {"enum": ["claude" if name == "MessageRequest" else "deepseek-chat"]}
-        if "n" in fields:
-            fields["n"]["maximum"] = 2
+    for name in ["ChatRequest", "CompletionRequest"]:
+        schemas[name]["properties"]["model"] = {"enum": ["deepseek-chat"]}
+    schemas["MessageRequest"]["properties"]["model"] = {"enum": ["claude"]}
     for name in ["TokenizeRequest", "DetokenizeRequest"]:
         schemas[name]["properties"]["model"] = {"enum": ["deepseek-chat", None]}
+    # The least integer is also what numbers a little below it are rounded to.
+    del schemas["Seed"]["minimum"]
     # Of the vocabulary of the small model.
     schemas["TokenId"]["maximum"] = 49151
-    schemas["LogitBias"]["propertyNames"]["pattern"] = "^[0-9]{1,4}$"
     return root
 
 
@@ -233,14 +249,10 @@ def main():
                 del whole["paths"]["/openapi.json"]
             path = Path(folder) / "openapi.json"
             path.write_text(json.dumps(whole))
-            checks = [
-                "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
-                "response_schema_conformance", "positive_data_acceptance", "negative_data_rejection", "events_have_their_schema"]
             configuration = Path(folder) / "schemathesis.toml"
             configuration.write_text(CONFIGURATION)
             status = subprocess.run(
-                [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(configuration), "run", str(path), "--url", server.url, "--checks",
-                 ",".join(checks), "--phases", arguments.phases, "--max-examples", str(arguments.examples), "--seed",
+                [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(configuration), "run", str(path), "--url", server.url, "--phases", arguments.phases, "--max-examples", str(arguments.examples), "--seed",
                  str(arguments.seed), "--request-timeout", "120", "--continue-on-failure", "--no-color", "--warnings", "off"],
                 cwd=folder,
                 env={**os.environ, "SCHEMATHESIS_HOOKS": "openapi", "PYTHONPATH": str(Path(__file__).parent.resolve()),
