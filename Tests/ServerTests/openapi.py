@@ -79,9 +79,8 @@ class Server:
     """The built command on a free port, with a folder of its own."""
 
     def __init__(self, command, model, data, *arguments):
-        # A short context, so that no answer is long.
         self.process = subprocess.Popen(
-            [command, "serve", model, "--port", "0", "--data", data, "--context", "256", *arguments],
+            [command, "serve", model, "--port", "0", "--data", data, *arguments],
             stderr=subprocess.PIPE, text=True)
         self.log = []
         for line in self.process.stderr:
@@ -126,6 +125,8 @@ def small(whole):
         schemas[name]["properties"]["model"] = {"enum": ["deepseek-chat", None]}
     # The least integer is also what numbers a little below it are rounded to.
     del schemas["Seed"]["minimum"]
+    # It is read only where the message has calls or is continued.
+    del schemas["AssistantMessage"]["properties"]["reasoning_content"]["type"]
     # Of the vocabulary of the small model.
     schemas["TokenId"]["maximum"] = 49151
     return root
@@ -204,7 +205,7 @@ def refusals(command, model, folder, root):
         ask(429, "POST", "/v1/tokenize", {"content": "a"}, slow)
         ask(429, "POST", "/v1/messages", message, slow)
         # An answer that does not end by itself fills the server.
-        long = {**chat, "max_tokens": 150, "stream": True, "logit_bias": {"0": -100, "2": -100}}
+        long = {**chat, "max_tokens": 3000, "stream": True, "logit_bias": {"0": -100, "2": -100}}
         for path, body in [("/v1/chat/completions", chat), ("/v1/messages", message)]:
             with httpx.stream("POST", server.url + "/v1/chat/completions", json=long, headers=alice, timeout=120) as stream:
                 next(stream.iter_lines())
@@ -240,7 +241,8 @@ def main():
     arguments = parser.parse_args()
     text = json.loads(Path(arguments.schema or DOCUMENT).read_text())
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(arguments.swiftlet, arguments.model, folder + "/data")
+        # A short context, so that no answer is long.
+        server = Server(arguments.swiftlet, arguments.model, folder + "/data", "--context", "256")
         try:
             if not arguments.schema and served(server.url) != text:
                 raise SystemExit("/openapi.json is not Sources/Page/site/openapi.json")
