@@ -5,7 +5,7 @@ SCRATCH ?= .build
 FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
 BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 
-.PHONY: build chat test schema-tests kernel-checks client-tests page-tests mutations lint format oracle install-dependencies
+.PHONY: build chat test schema-tests kernel-checks client-tests openapi-tests page-tests mutations lint format oracle install-dependencies
 
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
@@ -45,6 +45,14 @@ client-tests: build
 	test -x $(CLIENTS)/bin/python || python3 -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet openai anthropic httpx
 	$(CLIENTS)/bin/python Tests/ServerTests/clients.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
+
+# The server against its OpenAPI document, by Schemathesis, with the small real model. EXAMPLES=… and SEED=… choose others.
+OPENAPI = $(SCRATCH)/openapi
+EXAMPLES ?= 20
+openapi-tests: build
+	test -x $(OPENAPI)/bin/python || python3 -m venv $(OPENAPI)
+	$(OPENAPI)/bin/pip install --quiet 'schemathesis==4.32.5' jsonschema httpx
+	$(OPENAPI)/bin/python Tests/ServerTests/openapi.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet" --examples $(EXAMPLES) --seed $(SEED)
 
 # The chat page in a Chromium, with the small real model. CHROMIUM=… names one that is not found; Debian's package is called chromium.
 PAGE = $(SCRATCH)/page

@@ -15,6 +15,9 @@ static const unsigned char sw_js[] = {
 static const unsigned char manifest_webmanifest[] = {
 #embed "site/manifest.webmanifest"
 };
+static const unsigned char openapi_json[] = {
+#embed "site/openapi.json"
+};
 static const unsigned char icon_svg[] = {
 #embed "site/page/icon.svg"
 };
@@ -123,6 +126,7 @@ static const swiftlet_page_file files[] = {
     {"/dashboard.html", "text/html; charset=utf-8", dashboard_html, sizeof dashboard_html},
     {"/sw.js", "text/javascript; charset=utf-8", sw_js, sizeof sw_js},
     {"/manifest.webmanifest", "application/manifest+json", manifest_webmanifest, sizeof manifest_webmanifest},
+    {"/openapi.json", "application/json", openapi_json, sizeof openapi_json},
     {"/page/icon.svg", "image/svg+xml", icon_svg, sizeof icon_svg},
     {"/page/icon-192.png", "image/png", icon_192_png, sizeof icon_192_png},
     {"/page/icon-512.png", "image/png", icon_512_png, sizeof icon_512_png},

@@ -4,7 +4,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 
-/// The files of the chat page and the dashboard, which are part of the program.
+/// The files of the chat page and the dashboard, and the document of the API, which are part of the program.
 struct PageFiles: Sendable {
   struct File: Sendable {
     /// As in the address: `/page/app.js`.
