@@ -14,6 +14,10 @@ struct RequestLog: RouterMiddleware {
   /// What nginx logs for a client that closed its connection.
   private static let clientGone = 499
   private static let requestID = HTTPField.Name("X-Request-Id")
+  /// Where errors have Anthropic's shape.
+  private static let anthropicPaths: Set<String> = [
+    "/messages", "/v1/messages", "/anthropic/v1/messages", "/v1/anthropic/v1/messages",
+  ]
 
   func handle(
     _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
@@ -60,7 +64,7 @@ struct RequestLog: RouterMiddleware {
     default: failure = APIError(error)
     }
     context.record.note(error: failure.message)
-    let isAnthropic = request.uri.path.hasSuffix("/messages")
+    let isAnthropic = Self.anthropicPaths.contains(request.uri.path)
     var response = API.response(isAnthropic ? failure.anthropicJSON : failure.json, status: failure.status)
     // What the client still sends is not read to its end.
     if failure.status == 413 { response.headers[.connection] = "close" }

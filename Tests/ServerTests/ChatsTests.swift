@@ -53,6 +53,16 @@ import Testing
     }
   }
 
+  @Test func nullCharactersEndNoText() async throws {
+    try await TestServer.run { server async throws in
+      try await Self.fill(server, title: "a\0b")
+      #expect(try await Self.put(server, "a1/messages/m1", Self.message("c\0d")).status == 204)
+      let chat = try await server.send("GET", "/api/chats/a1").json
+      #expect(chat["title"]?.string == "a\u{FFFD}b")
+      #expect(chat["messages"]?.elements?.first?["content"]?.string == "c\u{FFFD}d")
+    }
+  }
+
   @Test func chatsAreFoundByTheirTexts() async throws {
     try await TestServer.run { server async throws in
       try await Self.fill(server)

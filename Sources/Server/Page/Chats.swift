@@ -61,7 +61,8 @@ extension API {
     let id = try Self.id("chat", context)
     let fields = try Fields(try await json(request, context))
     let change = Store.ChatChange(
-      title: try fields.string("title"), settings: try Self.object("settings", fields), current: try Self.id("current", fields))
+      title: try fields.string("title").map(Self.kept), settings: try Self.object("settings", fields),
+      current: try Self.id("current", fields))
     if let count = change.title?.count, count > Self.longestTitle {
       throw APIError.outOfRange("title", "found \(count) characters, expected at most \(Self.longestTitle)")
     }
@@ -81,7 +82,8 @@ extension API {
     }
     let message = ChatMessageRecord(
       id: try Self.id("message", context), parent: try Self.id("parent", fields), role: role,
-      content: try fields.required("content", try fields.string("content")), reasoning: try fields.string("reasoning") ?? "",
+      content: Self.kept(try fields.required("content", try fields.string("content"))),
+      reasoning: Self.kept(try fields.string("reasoning") ?? ""),
       details: try Self.object("details", fields) ?? .object([]),
       created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
     guard try await store.save(message, chat: id, of: owner(context)) else { throw Self.noChat(id) }
@@ -102,6 +104,9 @@ extension API {
   }
 
   // MARK: Parts
+
+  /// A text as the database can hold it, where it would end at a null character.
+  private static func kept(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
 
   private static func noChat(_ id: String) -> APIError {
     .notFound("There is no chat '\(id)'.", parameter: "chat", code: "chat_not_found")
