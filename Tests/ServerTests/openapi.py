@@ -207,10 +207,12 @@ def refusals(command, model, folder, root):
         # An answer that does not end by itself fills the server.
         long = {**chat, "max_tokens": 3000, "stream": True, "logit_bias": {"0": -100, "2": -100}}
         for path, body in [("/v1/chat/completions", chat), ("/v1/messages", message)]:
-            with httpx.stream("POST", server.url + "/v1/chat/completions", json=long, headers=alice, timeout=120) as stream:
-                next(stream.iter_lines())
-                ask(503, "POST", path, body, alice)
             idle()
+            with httpx.stream("POST", server.url + "/v1/chat/completions", json=long, headers=alice, timeout=120) as stream:
+                line = next(stream.iter_lines())
+                if stream.status_code != 200:
+                    raise SystemExit(f"the long answer did not begin: {stream.status_code} {line}")
+                ask(503, "POST", path, body, alice)
     finally:
         if server.stop() != 0:
             failed += 1
