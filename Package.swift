@@ -66,7 +66,7 @@ let package = Package(
       "Generation",
       dependencies: [
         "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization",
-        "SwiftletChatTemplates", "SwiftletConstraints",
+        "SwiftletChatTemplates", "SwiftletConstraints", .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module(
       "Conversion",

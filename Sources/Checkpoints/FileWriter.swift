@@ -121,23 +121,3 @@ public final class FolderWriter {
     if let old { try? FileManager.default.removeItem(atPath: old) }
   }
 }
-
-/// Room on a disk.
-public enum DiskSpace {
-  /// Refuses what will not fit before anything of it is written.
-  /// - Parameter path: of the file or folder that is to be made.
-  /// - Throws: `CheckpointError` with both numbers, or when the folder it would be in is not there.
-  public static func require(_ byteCount: Int, for path: String) throws(CheckpointError) {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    var status = statvfs()
-    guard statvfs(folder, &status) == 0 else {
-      throw FileWriter.failure(path, "its folder \(folder) cannot be used", errno)
-    }
-    let (free, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-    guard overflow || UInt64(byteCount) <= free else {
-      throw CheckpointError(
-        file: path, field: "disk",
-        reason: "it takes \(byteCount) bytes, but \(folder) has \(free) free; make room or choose another place with --output")
-    }
-  }
-}

@@ -23,15 +23,8 @@ struct CacheArguments: ParsableArguments {
 
   /// The cache that the arguments and the environment name.
   func weightCache(onEvent: (@Sendable (PackedWeightCache.Event) -> Void)? = nil) throws -> PackedWeightCache {
-    let environment = ProcessInfo.processInfo.environment
-    var limit = cacheLimit?.bytes
-    if limit == nil, let text = environment["SWIFTLET_CACHE_LIMIT"], !text.isEmpty {
-      guard let size = CacheLimit(argument: text) else {
-        throw CommandError("SWIFTLET_CACHE_LIMIT is '\(text)', expected a size such as 20GB, or 0.")
-      }
-      limit = size.bytes
-    }
-    let named = cache ?? environment["SWIFTLET_CACHE"].flatMap { $0.isEmpty ? nil : $0 }
+    let limit = try CacheLimit.choice(cacheLimit, environment: "SWIFTLET_CACHE_LIMIT")
+    let named = cache ?? ProcessInfo.processInfo.environment["SWIFTLET_CACHE"].flatMap { $0.isEmpty ? nil : $0 }
     let folder = named.map { URL(fileURLWithPath: ($0 as NSString).expandingTildeInPath).standardizedFileURL.path }
     return PackedWeightCache(
       folder: folder ?? ModelHub().configuration.ownFolder + "/packed", limit: limit, onEvent: onEvent)
@@ -68,5 +61,15 @@ struct CacheLimit: ExpressibleByArgument {
   init?(argument: String) {
     guard let bytes = argument == "0" ? 0 : ByteSize(argument: argument)?.bytes else { return nil }
     self.bytes = bytes
+  }
+
+  /// The bytes of an option, or of a variable of the environment where it is not given.
+  static func choice(_ option: CacheLimit?, environment name: String) throws -> Int? {
+    if let option { return option.bytes }
+    guard let text = ProcessInfo.processInfo.environment[name], !text.isEmpty else { return nil }
+    guard let size = CacheLimit(argument: text) else {
+      throw CommandError("\(name) is '\(text)', expected a size such as 20GB, or 0.")
+    }
+    return size.bytes
   }
 }

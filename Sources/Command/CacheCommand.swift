@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Swiftlet
 import SwiftletCheckpoints
 import SwiftletHub
 import SwiftletJSON
@@ -8,19 +9,22 @@ import SwiftletModels
 struct CacheCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cache",
-    abstract: "Shows, checks and removes packed weights.",
+    abstract: "Shows, checks and removes packed weights and what is kept of prompts.",
     discussion: """
       The first time a model runs, its weights are put into the order in which
       they are computed with, and kept, so that it starts at once the next time.
       The models used longest ago give way. `swiftlet list` shows the models
-      themselves.
+      themselves. `swiftlet serve` also keeps what it computed of prompts'
+      beginnings, beside its database.
 
       EXAMPLES
         swiftlet cache
         swiftlet cache verify
         swiftlet cache clear model.gguf
+        swiftlet cache clear --prefixes
 
       ENVIRONMENT
+      \(HelpText.data)
       \(HelpText.packed)
       \(HelpText.cache)
       """,
@@ -39,9 +43,10 @@ struct CacheListCommand: ParsableCommand {
   @Flag(help: "Prints one JSON object.")
   var json = false
   @OptionGroup var place: CacheArguments
+  @OptionGroup var data: DataArguments
 
   func run() throws {
-    let cache = try place.weightCache(), entries = cache.entries()
+    let cache = try place.weightCache(), entries = cache.entries(), prefixes = PrefixStore.byteCount(of: data.prefixFolder)
     let total = entries.reduce(0) { $0 + $1.byteCount }
     if json {
       let models = entries.map { entry -> JSONValue in
@@ -52,7 +57,7 @@ struct CacheListCommand: ParsableCommand {
       }
       return Output.line([
         "folder": .string(cache.folder), "limit_bytes": cache.byteLimit.map { .integer($0) } ?? .null, "bytes": .integer(total),
-        "models": .array(models),
+        "models": .array(models), "prefix_folder": .string(data.prefixFolder), "prefix_bytes": .integer(prefixes),
       ])
     }
     let rows = entries.map { entry in
@@ -64,6 +69,7 @@ struct CacheListCommand: ParsableCommand {
     if !rows.isEmpty { Output.write(Output.table([["MODEL", "SIZE", "LAST USE", ""]] + rows) + "\n") }
     let limit = cache.byteLimit.map { " of at most " + ByteCount.text($0) } ?? ""
     Output.write("\(ByteCount.text(total))\(limit) in \(cache.folder)\n")
+    if prefixes > 0 { Output.write("\(ByteCount.text(prefixes)) of prompts' beginnings in \(data.prefixFolder)\n") }
   }
 }
 
@@ -96,15 +102,27 @@ struct CacheVerifyCommand: ParsableCommand {
 
 struct CacheClearCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "clear", abstract: "Removes packed weights: those of a model, or all.")
+    commandName: "clear", abstract: "Removes packed weights: those of a model, or all; or what is kept of prompts.")
 
   @Argument(help: "A model as it is named to run it, or as `swiftlet cache` shows it; all when left out.")
   var model: String?
+  @Flag(help: "Removes the beginnings of prompts that `swiftlet serve` keeps, and no weights.")
+  var prefixes = false
   @Flag(help: "Prints one JSON object.")
   var json = false
   @OptionGroup var place: CacheArguments
+  @OptionGroup var data: DataArguments
+
+  func validate() throws {
+    if prefixes, model != nil { throw ValidationError("--prefixes are of all models; leave '\(model ?? "")' out.") }
+  }
 
   func run() throws {
+    if prefixes {
+      let freed = PrefixStore.clear(data.prefixFolder)
+      if json { return Output.line(["freed_bytes": .integer(freed)]) }
+      return Output.write("\(ByteCount.text(freed)) freed.\n")
+    }
     let cache = try place.weightCache()
     var entries = cache.entries()
     if let model {

@@ -6,5 +6,10 @@ struct DataArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of the server's database (SWIFTLET_DATA).", valueName: "folder"))
   var data: String?
 
-  func store() throws -> Store { try Store(folder: data ?? Store.defaultFolder()) }
+  private var folder: String { data ?? Store.defaultFolder() }
+
+  /// Beginnings of prompts are beside the database: they belong to its keys.
+  var prefixFolder: String { folder + "/prefixes" }
+
+  func store() throws -> Store { try Store(folder: folder) }
 }

@@ -24,6 +24,7 @@ enum HelpText {
       SWIFTLET_DATA     folder of the server's database; unless set, swiftlet in
                         XDG_DATA_HOME, which is ~/.local/share unless set
     """
+  static let prefixes = "  SWIFTLET_PREFIX_CACHE  the most that prompts' beginnings may take on disk"
   static let kernels = """
       SWIFTLET_KERNELS  a variant of the kernels: generic; on x86-64 avx2, avxvnni,
                         avx512, avx512vnni, avx512bf16, amx; on arm64 neon,

@@ -157,7 +157,7 @@ enum ModelFinder {
 
   static func load(
     _ name: String?, _ engine: EngineArguments, _ context: ContextArguments, _ template: TemplateArguments,
-    isVerbose: Bool = false, limits: EngineLimits? = nil
+    isVerbose: Bool = false, limits: EngineLimits? = nil, prefixes: PrefixStore? = nil
   ) async throws -> LanguageModel {
     // What the environment asks for is known to be right before anything is fetched.
     let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
@@ -167,7 +167,7 @@ enum ModelFinder {
     return try engine.packing.loading(path, isVerbose: isVerbose) { cache in
       try LanguageModel(
         path: path, template: source, threadCount: threadCount, contextLength: contextLength, experts: experts,
-        limits: limits, cache: cache)
+        limits: limits, cache: cache, prefixes: prefixes)
     }
   }
 }

@@ -33,6 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
 
       ENVIRONMENT
       \(HelpText.data)
+      \(HelpText.prefixes)
       \(HelpText.generation)
       """)
 
@@ -60,6 +61,11 @@ struct ServeCommand: AsyncParsableCommand {
   @Flag(
     help: "Prompts of one key go on from those of others that begin alike; its usage then tells what others asked.")
   var sharePrefixes = false
+  @Option(
+    help: ArgumentHelp(
+      "The most that beginnings of prompts may take on disk, beside the database, such as 20GB; 0 keeps none (default: a tenth of the disk, at most 10 GB; SWIFTLET_PREFIX_CACHE).",
+      valueName: "size"))
+  var prefixCache: CacheLimit?
   @Option(
     help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error (default: info).", valueName: "level"),
     transform: Self.level)
@@ -102,14 +108,15 @@ struct ServeCommand: AsyncParsableCommand {
       maximumSequences: parallel ?? 64, maximumWaiting: maxQueue ?? 128, sharesPrefixes: sharePrefixes)
     // What is wrong with it is told before a model is fetched.
     let store = try data.store()
+    var logger = Logger(label: "swiftlet") { _ in JSONLines() }
+    logger.logLevel = logLevel
+    let prefixes = try prefixStore(logger)
     var served: [ServedModel] = []
     for name in models.isEmpty ? [nil] : models.map(Optional.some) {
-      let model = try await ModelFinder.load(name, engine, context, template, limits: limits)
+      let model = try await ModelFinder.load(name, engine, context, template, limits: limits, prefixes: prefixes)
       let path = (model.loaded.path as NSString).lastPathComponent
       served.append(ServedModel(id: Self.id(name, path: path), model: model))
     }
-    var logger = Logger(label: "swiftlet") { _ in JSONLines() }
-    logger.logLevel = logLevel
     let configuration = ServerConfiguration(
       host: host, port: port ?? 8080, allowedHosts: allowedHost, corsOrigins: corsOrigin, drainTimeout: .seconds(drainTimeout),
       prices: prices, tls: tls, policy: rules, alarm: alarm)
@@ -128,7 +135,26 @@ struct ServeCommand: AsyncParsableCommand {
     do {
       try await ServiceGroup(configuration: group).run()
     } catch is CancellationError {}
+    for model in served { await model.model.engine.finishPrefixes() }
     logger.info("stopped")
+  }
+
+  /// What keeps beginnings of prompts; nil when none are wanted, or the folder cannot be had.
+  private func prefixStore(_ logger: Logger) throws -> PrefixStore? {
+    let limit = try CacheLimit.choice(prefixCache, environment: "SWIFTLET_PREFIX_CACHE")
+    if limit == 0 { return nil }
+    do {
+      return try PrefixStore(folder: data.prefixFolder, limit: limit) { event in
+        switch event {
+        case .damaged(let path):
+          logger.warning("a file of the prefix cache was damaged and is removed", metadata: ["path": "\(path)"])
+        case .notKept(let reason): logger.warning("the prefix cache is not written to", metadata: ["reason": "\(reason)"])
+        }
+      }
+    } catch let error as PrefixStoreError {
+      logger.warning("prompts are not kept on disk", metadata: ["reason": "\(error)"])
+      return nil
+    }
   }
 
   static func level(_ name: String) throws -> Logger.Level {

@@ -38,6 +38,7 @@ extension ServeCommand {
     take(&parallel, try file.integer("parallel", in: ServeFile.parallels))
     take(&maxQueue, try file.integer("max-queue", in: ServeFile.queues))
     if try file.bool("share-prefixes") == true { sharePrefixes = true }
+    take(&prefixCache, try parsed("prefix-cache", "a size such as 20GB, or 0"), unless: "SWIFTLET_PREFIX_CACHE")
     if let text = try file.string("log-level") {
       guard let level = try? Self.level(text) else { throw file.failure("log-level", "'\(text)' is no level") }
       take(&logLevel, level)

@@ -25,6 +25,8 @@ final class ActiveSequence {
   private var hasForced = false
   /// When a chunk of its prompt was last computed, in chunks of all prompts.
   var lastChunk = 0
+  /// What the blocks of the prompt are called on disk, once they were looked for.
+  var prefixKeys: [PrefixKey]?
   private var startTime: ContinuousClock.Instant?
   private var firstTokenTime: ContinuousClock.Instant?
   private(set) var isFinished = false

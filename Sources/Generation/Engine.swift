@@ -18,25 +18,30 @@ public final class Engine: Sendable {
   private let inbox = Inbox()
   private let limits: EngineLimits
   private let counters = EngineCounters()
+  private let prefixes: DiskPrefixes?
 
   /// - Parameters:
   ///   - tokenizer: turns tokens into text; without one, events carry ids alone.
   ///   - contextLength: at most the model's own; nil for that.
   ///   - endTokens: tokens that end an answer.
   ///   - limits: how many requests are served at once, and what they may take together.
+  ///   - prefixes: what keeps prompts' beginnings on disk.
+  ///   - identity: tells the decoder's files from others, there.
   public init(
     decoder: Decoder, tokenizer: Tokenizer?, endTokens: Set<Int32>, threadCount: Int, contextLength: Int? = nil,
-    limits: EngineLimits = EngineLimits(), kernels: Kernels = .best
+    limits: EngineLimits = EngineLimits(), kernels: Kernels = .best, prefixes store: PrefixStore? = nil, identity: String = ""
   ) {
     self.decoder = decoder
     self.tokenizer = tokenizer
     grammars = tokenizer.map { GrammarCache($0, ends: endTokens) }
     self.limits = limits
     self.contextLength = min(contextLength ?? decoder.configuration.contextLength, decoder.configuration.contextLength)
-    let thread = Thread { [decoder, inbox, counters, contextLength = self.contextLength] in
+    prefixes = store.map { DiskPrefixes($0, model: identity, kernels: kernels, sharesPrefixes: limits.sharesPrefixes) }
+    let thread = Thread { [decoder, inbox, counters, prefixes, contextLength = self.contextLength] in
       let loop = EngineLoop(
         decoder: decoder, tokenizer: tokenizer, endTokens: endTokens, contextLength: contextLength,
-        limits: limits, compute: Compute(threadCount: threadCount, kernels: kernels), inbox: inbox, counters: counters)
+        limits: limits, compute: Compute(threadCount: threadCount, kernels: kernels), inbox: inbox, counters: counters,
+        prefixes: prefixes)
       loop.run()
     }
     thread.name = "swiftlet-engine"
@@ -48,6 +53,17 @@ public final class Engine: Sendable {
 
   /// What the engine has to do at the moment.
   public var load: EngineLoad { counters.load }
+
+  /// What keeps prompts' beginnings on disk; several engines may have the same.
+  public var prefixStore: PrefixStore? { prefixes?.store }
+
+  /// Waits until what answers that have ended leave is on disk; of answers in progress nothing is.
+  public func finishPrefixes() async {
+    guard let prefixes else { return }
+    // An answer's last event comes a moment before its cache is let go.
+    for _ in 0..<100 where load.active > 0 { try? await Task.sleep(for: .milliseconds(10)) }
+    prefixes.store.flush()
+  }
 
   /// Starts a request. Its events come in order; a consumer that goes away ends it at the next token.
   /// - Throws: `GenerationError` when prompt or options cannot be served; while streaming, when the model is broken, or

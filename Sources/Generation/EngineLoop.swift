@@ -13,7 +13,9 @@ final class EngineLoop {
   /// Positions of a kept cache that are given up rather than copied around.
   private static let lossWorthNoCopy = 64
   /// Finished sequences whose caches are kept for requests that begin alike.
-  private static let keptCaches = 4
+  private static let keptCaches = 16
+  /// Of the memory that caches may take, what those that are only kept may: a part of it.
+  private static let keptShare = 4
 
   private let decoder: Decoder
   private let tokenizer: Tokenizer?
@@ -23,6 +25,7 @@ final class EngineLoop {
   private let compute: Compute
   private let inbox: Inbox
   private let counters: EngineCounters
+  private let prefixes: DiskPrefixes?
   private var waiting: [Submission] = []
   private var active: [(submission: Submission, sequence: ActiveSequence)] = []
   /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again; the first `promptCount` of
@@ -36,7 +39,7 @@ final class EngineLoop {
 
   init(
     decoder: Decoder, tokenizer: Tokenizer?, endTokens: Set<Int32>, contextLength: Int, limits: EngineLimits,
-    compute: Compute, inbox: Inbox, counters: EngineCounters
+    compute: Compute, inbox: Inbox, counters: EngineCounters, prefixes: DiskPrefixes?
   ) {
     self.decoder = decoder
     self.tokenizer = tokenizer
@@ -46,6 +49,7 @@ final class EngineLoop {
     self.compute = compute
     self.inbox = inbox
     self.counters = counters
+    self.prefixes = prefixes
   }
 
   func run() {
@@ -60,7 +64,7 @@ final class EngineLoop {
       noteLoad()
       // Prompts take turns: the one whose last chunk is longest ago is next.
       let pending = active.filter { !$0.sequence.pendingPrompt.isEmpty }
-      if let next = pending.min(by: { $0.sequence.lastChunk < $1.sequence.lastChunk }) { computePrompt(next.sequence) }
+      if let next = pending.min(by: { $0.sequence.lastChunk < $1.sequence.lastChunk }) { advancePrompt(next.sequence) }
       decodeStep()
       retire()
       noteLoad()
@@ -155,11 +159,26 @@ final class EngineLoop {
     if let source { sequence.adopt(source.copy(of: best)) }
   }
 
-  private func computePrompt(_ sequence: ActiveSequence) {
+  /// Lets a prompt go on from blocks on disk.
+  /// - Returns: whether there were any.
+  private func readPrefix(of sequence: ActiveSequence) -> Bool {
+    guard let prefixes else { return false }
+    // The last prompt token is computed in any case.
+    let prompt = sequence.request.prompt.dropLast()
+    let keys = sequence.prefixKeys ?? prefixes.keys(of: prompt, tenant: sequence.request.tenant)
+    sequence.prefixKeys = keys
+    guard let cache = prefixes.extended(sequence.cache, keys) else { return false }
+    sequence.adopt(cache)
+    return true
+  }
+
+  /// The next chunk of a prompt, found or computed.
+  private func advancePrompt(_ sequence: ActiveSequence) {
     sequence.noteStart()
     sharePrefix(with: sequence)
     chunkCount += 1
     sequence.lastChunk = chunkCount
+    if readPrefix(of: sequence) { return }
     let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
     let isLast = chunk.count == pending.count
     let input = Decoder.Input(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)
@@ -239,10 +258,12 @@ final class EngineLoop {
       let count = min(reusable, sequence.cache.count)
       if count == 0 { continue }
       sequence.cache.truncate(to: count)
+      prefixes?.keep(sequence.cache, tokens: sequence.tokens.prefix(count), tenant: sequence.request.tenant)
       kept.append(
         (sequence.request.tenant, Array(sequence.tokens.prefix(count)), sequence.request.prompt.count, sequence.cache))
     }
-    if kept.count > Self.keptCaches { kept.removeFirst(kept.count - Self.keptCaches) }
+    let allowed = limits.cacheBytes.map { $0 / Self.keptShare } ?? .max
+    while kept.count > Self.keptCaches || kept.count > 1 && keptBytes > allowed { kept.removeFirst() }
     active.removeAll { $0.sequence.isFinished }
   }
 }

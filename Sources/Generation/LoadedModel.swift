@@ -22,6 +22,14 @@ public struct LoadedModel: Sendable {
 
   public var configuration: ModelConfiguration { decoder.configuration }
 
+  /// What decides what the positions of a prompt hold: weights, configuration, and the type of what is kept.
+  public var identity: String {
+    // A GGUF file holds its configuration.
+    let configuration = try? MappedFile(path: path + "/config.json").fingerprint
+    return [PackedWeightCache.identity(of: weights, withExperts: true), configuration ?? "", "\(decoder.cacheType)"]
+      .joined(separator: "\n")
+  }
+
   /// How a model is to lie in memory, and how much there is.
   private struct MemoryChoice {
     let experts: ExpertPlacement

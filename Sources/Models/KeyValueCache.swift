@@ -1,8 +1,8 @@
-internal import SwiftletTensors
+public import SwiftletTensors
 
 /// What a sequence's attention remembers, in blocks of 64 positions that hold every layer.
 ///
-/// Copies share blocks until one of them writes to a block.
+/// Copies share blocks until one of them writes to a block, and so do those that were handed out (`wholeBlocks`).
 ///
 /// Latent attention keeps the normed latent and the rotated shared key of a position (V3: 576 values a layer); grouped-query
 /// attention keeps keys and values.
@@ -78,6 +78,25 @@ public final class KeyValueCache {
     let length = KeyValueBlocks.blockLength
     for block in blocks.prefix((copy.count + length - 1) / length) { copy.append(block) }
     return copy
+  }
+
+  /// Positions of a block.
+  public static var blockLength: Int { KeyValueBlocks.blockLength }
+  /// Bytes of a block.
+  public var blockBytes: Int { layout.blockBytes }
+
+  /// The blocks that the first `count` positions fill, in order; they are not written to any more.
+  public func wholeBlocks(of count: Int) -> ArraySlice<Storage> {
+    blocks.prefix(min(max(0, count), self.count) / KeyValueBlocks.blockLength)
+  }
+
+  /// Goes on with a block of another cache of the same decoder, behind whole blocks alone.
+  public func append(wholeBlock block: Storage) {
+    precondition(
+      count == blocks.count * KeyValueBlocks.blockLength && block.byteCount == layout.blockBytes,
+      "append: \(count) positions, a block of \(block.byteCount) bytes")
+    append(block)
+    count += KeyValueBlocks.blockLength
   }
 
   private func append(_ block: Storage) {

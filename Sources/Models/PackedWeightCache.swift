@@ -37,14 +37,9 @@ public struct PackedWeightCache: Sendable {
     self.onEvent = onEvent
   }
 
-  /// Bytes that all files may take together, and what is free beside a margin that is left to others; nil when the system does not
-  /// tell.
+  /// Bytes that all files may take together, and what is free; nil when the system does not tell.
   private var room: (limit: Int, free: Int)? {
-    var status = statvfs()
-    guard statvfs(folder, &status) == 0 else { return nil }
-    func bytes(_ blocks: UInt64) -> Int { Int(clamping: blocks.multipliedReportingOverflow(by: UInt64(status.f_frsize)).0) }
-    let disk = bytes(UInt64(status.f_blocks)), free = bytes(UInt64(status.f_bavail))
-    return (limit ?? min(disk / 5, 50_000_000_000), free - min(disk / 20, 1 << 30))
+    DiskSpace(folder).map { (limit ?? min($0.total / 5, 50_000_000_000), $0.spare) }
   }
 
   /// What the limit is.
@@ -97,7 +92,7 @@ public struct PackedWeightCache: Sendable {
   }
 
   /// What packed weights are made from: the layout of strips, the files, and the tensors in them.
-  static func identity(of source: WeightSource, withExperts: Bool) -> String {
+  public static func identity(of source: WeightSource, withExperts: Bool) -> String {
     var tensors: [UInt8] = []
     for (name, tensor) in source.tensors {
       tensors += name.utf8

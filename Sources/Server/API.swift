@@ -63,7 +63,7 @@ struct API: Sendable {
     for request in requests {
       do throws(GenerationError) {
         var request = request
-        request.tenant = key.map { Int($0.id) } ?? 0
+        request.tenant = key?.tenant ?? 0
         streams.append(try served.model.engine.generate(request))
       } catch {
         throw APIError(error, retryAfter: retryAfter(served))

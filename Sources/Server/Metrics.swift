@@ -161,6 +161,19 @@ final class Metrics: Sendable {
     gauge("swiftlet_batch_size", "Requests that are being computed.") { loads[$0].1.active }
     gauge("swiftlet_cache_reserved_bytes", "Set aside for the caches of active requests.") { loads[$0].1.reservedCacheBytes }
     gauge("swiftlet_cache_kept_bytes", "Caches kept for later requests.") { loads[$0].1.keptCacheBytes }
+    // Models share one.
+    if let prefixes = models.lazy.compactMap(\.model.engine.prefixStore).first?.statistics {
+      func value(_ name: String, _ kind: String, _ help: String, _ value: Int) {
+        header(name, kind, help)
+        text += "\(name) \(value)\n"
+      }
+      value("swiftlet_prefix_cache_bytes", "gauge", "Beginnings of prompts on disk.", prefixes.byteCount)
+      value("swiftlet_prefix_cache_blocks", "gauge", "Beginnings of prompts on disk, in blocks of 64 tokens.", prefixes.blockCount)
+      value("swiftlet_prefix_cache_blocks_read_total", "counter", "Blocks taken from disk.", prefixes.readBlocks)
+      value("swiftlet_prefix_cache_blocks_written_total", "counter", "Blocks written to disk.", prefixes.writtenBlocks)
+      value("swiftlet_prefix_cache_blocks_removed_total", "counter", "Blocks that gave way to others.", prefixes.removedBlocks)
+      value("swiftlet_prefix_cache_blocks_damaged_total", "counter", "Blocks that were not what was written.", prefixes.damagedBlocks)
+    }
     if let bytes = Self.residentBytes() {
       header("process_resident_memory_bytes", "gauge", "Memory of the process, mapped files included.")
       text += "process_resident_memory_bytes \(bytes)\n"

@@ -20,6 +20,8 @@
 @_exported public import struct SwiftletGeneration.LoadedModel
 @_exported public import enum SwiftletGeneration.MemoryError
 @_exported public import struct SwiftletGeneration.MemoryLimits
+@_exported public import class SwiftletGeneration.PrefixStore
+@_exported public import enum SwiftletGeneration.PrefixStoreError
 @_exported public import struct SwiftletGeneration.ThoughtLimit
 @_exported public import struct SwiftletGeneration.TokenLogProbabilities
 @_exported public import enum SwiftletJSON.JSONValue

@@ -24,12 +24,14 @@ public final class LanguageModel: Sendable {
   ///     number, and caches as large as they get.
   ///   - cache: a folder that keeps weights in the order in which they are computed with, so that the model starts at once from the
   ///     second time on; nil to make that order in memory every time.
+  ///   - prefixes: keeps what was computed of prompts' beginnings on disk, so that a conversation goes on at once after a restart;
+  ///     several models may have the same. nil to keep the last ones in memory alone.
   /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
   ///   fit into memory.
   public init(
     path: String, template: TemplateSource? = nil, threadCount: Int? = nil, contextLength: Int? = nil,
     experts: ExpertPlacement = .memory, memory: MemoryLimits = .current, limits: EngineLimits? = nil,
-    cache: PackedWeightCache? = nil
+    cache: PackedWeightCache? = nil, prefixes: PrefixStore? = nil
   ) throws {
     loaded = try LoadedModel(
       path: path, template: template, experts: experts, contextLength: contextLength, limits: memory, cache: cache)
@@ -43,7 +45,7 @@ public final class LanguageModel: Sendable {
     engine = Engine(
       decoder: loaded.decoder, tokenizer: loaded.tokenizer, endTokens: loaded.endTokens,
       threadCount: threadCount ?? ProcessInfo.processInfo.activeProcessorCount, contextLength: contextLength,
-      limits: engineLimits)
+      limits: engineLimits, prefixes: prefixes, identity: prefixes == nil ? "" : loaded.identity)
   }
 }
 

@@ -1,8 +1,5 @@
-import AsyncHTTPClient
 import Foundation
 import GRDB
-import NIOCore
-import SwiftletJSON
 import SwiftletTestSupport
 import Synchronization
 import Testing
@@ -11,56 +8,6 @@ import Testing
 
 /// The built command, killed while it answers.
 @Suite(.timeLimit(.minutes(2))) struct KillTests {
-  /// `swiftlet serve` in a process of its own.
-  private final class Served: Sendable {
-    let process: Process
-    let port: Int
-
-    init(_ arguments: [String], folder: String) async throws {
-      let log = "\(folder)/\(UUID().uuidString).log"
-      try Data().write(to: URL(fileURLWithPath: log))
-      process = Process()
-      process.executableURL = URL(fileURLWithPath: try BuiltCommand.path())
-      process.arguments = ["serve"] + arguments + ["--port", "0"]
-      process.environment = ["HOME": folder, "HF_HOME": folder, "HF_HUB_OFFLINE": "1", "SWIFTLET_THREADS": "2"]
-      process.standardError = FileHandle(forWritingAtPath: log)
-      try process.run()
-      for _ in 0..<600 {
-        let text = try String(contentsOfFile: log, encoding: .utf8)
-        for line in text.split(separator: "\n") {
-          if let json = try? JSONValue(parsing: String(line)), let port = json["port"]?.integer {
-            self.port = port
-            return
-          }
-        }
-        guard process.isRunning else { throw Failure(log: text) }
-        try await Task.sleep(for: .milliseconds(50))
-      }
-      process.terminate()
-      throw Failure(log: try String(contentsOfFile: log, encoding: .utf8))
-    }
-
-    struct Failure: Error { let log: String }
-
-    /// Sends a chat; nil when the connection broke before the answer was whole.
-    func chat(_ model: String, _ key: String, tokens: Int, isStreamed: Bool) async -> (id: String, usage: JSONValue)? {
-      var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/v1/chat/completions")
-      request.method = .POST
-      request.headers.add(name: "x-api-key", value: key)
-      let more: JSONValue = ["max_tokens": .integer(tokens), "model": .string(model), "stream": .bool(isStreamed)]
-      var body = TestServer.chat(more)
-      if isStreamed { body = .object((body.members ?? []) + [.init(key: "stream_options", value: ["include_usage": true])]) }
-      request.body = .bytes(ByteBuffer(string: body.serialized()))
-      guard let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(30)), response.status == .ok,
-        let buffer = try? await response.body.collect(upTo: 1 << 24)
-      else { return nil }
-      let answer = TestServer.Answer(status: 200, headers: [], body: Array(buffer.readableBytesView))
-      let last = isStreamed ? (answer.text.hasSuffix("data: [DONE]\n\n") ? try? answer.events.last : nil) : try? answer.json
-      guard let usage = last?["usage"], let id = response.headers.first(name: "x-request-id") else { return nil }
-      return (id, usage)
-    }
-  }
-
   /// What the answers that came whole should have cost, by request.
   private final class Charges: Sendable {
     private let values = Mutex<[String: Int64]>([:])
@@ -87,7 +34,7 @@ import Testing
     let (secret, _) = try store.createKey(name: "k", balance: start)
     let answered = Charges()
 
-    func load(_ server: Served, seconds: Double) async throws {
+    func load(_ server: ServedCommand, seconds: Double) async throws {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for worker in 0..<6 {
           group.addTask {
@@ -123,14 +70,14 @@ import Testing
     }
 
     for _ in 0..<2 {
-      let server = try await Served(["--config", file], folder: path)
+      let server = try await ServedCommand(["--config", file], folder: path)
       try await load(server, seconds: 1.5)
       #expect(try check() >= answered.all.count)
     }
     #expect(answered.all.count > 4)
     // A further start changes nothing that was written, and goes on.
     let count = try check()
-    let server = try await Served(["--config", file], folder: path)
+    let server = try await ServedCommand(["--config", file], folder: path)
     #expect(try check() == count)
     let last = await server.chat(Self.model, secret, tokens: 5, isStreamed: true)
     #expect(last != nil)

@@ -5,6 +5,8 @@ internal import GRDB
 /// A key as the database knows it: the key itself is not among what is kept.
 public struct APIKey: Sendable, Equatable {
   public var id: Int64
+  /// Stands for the key where what was computed for it is kept, also when another database gives its number to another key.
+  var tenant: Int
   /// How the key begins, to tell it from others.
   public var prefix: String
   public var name: String
@@ -24,6 +26,7 @@ public struct APIKey: Sendable, Equatable {
   init(_ row: Row) {
     func date(_ column: String) -> Date? { (row[column] as Int64?).map { Date(timeIntervalSince1970: Double($0)) } }
     id = row["id"]
+    tenant = KeySecret.tenant(hash: row["hash"])
     prefix = row["prefix"]
     name = row["name"]
     isAdmin = row["is_admin"]
@@ -79,4 +82,7 @@ enum KeySecret {
   /// A key has as many random bits as its hash has, so nothing is gained by making the hash slow, as for passwords. A look-up by the
   /// hash takes no other time for a key that is nearly right: nobody can choose how a hash begins.
   static func hash(_ secret: String) -> Data { Data(SHA256.hash(data: Data(secret.utf8))) }
+
+  /// 64 bits of a hash; 0 stands for requests without a key.
+  static func tenant(hash: Data) -> Int { Int(truncatingIfNeeded: hash.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }) }
 }
