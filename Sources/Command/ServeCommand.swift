@@ -143,7 +143,7 @@ struct ServeCommand: AsyncParsableCommand {
   private func prefixStore(_ logger: Logger) throws -> PrefixStore? {
     let limit = try CacheLimit.choice(prefixCache, environment: "SWIFTLET_PREFIX_CACHE")
     if limit == 0 { return nil }
-    do {
+    do throws(PrefixStoreError) {
       return try PrefixStore(folder: data.prefixFolder, limit: limit) { event in
         switch event {
         case .damaged(let path):
@@ -151,7 +151,7 @@ struct ServeCommand: AsyncParsableCommand {
         case .notKept(let reason): logger.warning("the prefix cache is not written to", metadata: ["reason": "\(reason)"])
         }
       }
-    } catch let error as PrefixStoreError {
+    } catch {
       logger.warning("prompts are not kept on disk", metadata: ["reason": "\(error)"])
       return nil
     }

@@ -62,9 +62,7 @@ final class EngineLoop {
         admit(waiting.remove(at: next))
       }
       noteLoad()
-      // Prompts take turns: the one whose last chunk is longest ago is next.
-      let pending = active.filter { !$0.sequence.pendingPrompt.isEmpty }
-      if let next = pending.min(by: { $0.sequence.lastChunk < $1.sequence.lastChunk }) { advancePrompt(next.sequence) }
+      advancePrompts()
       decodeStep()
       retire()
       noteLoad()
@@ -172,20 +170,48 @@ final class EngineLoop {
     return true
   }
 
-  /// The next chunk of a prompt, found or computed.
-  private func advancePrompt(_ sequence: ActiveSequence) {
-    sequence.noteStart()
-    sharePrefix(with: sequence)
-    chunkCount += 1
-    sequence.lastChunk = chunkCount
-    if readPrefix(of: sequence) { return }
-    let pending = sequence.pendingPrompt, chunk = pending.prefix(Self.promptChunk)
-    let isLast = chunk.count == pending.count
-    let input = Decoder.Input(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none)
-    let start = sequence.cache.count
-    guard let result = forward([input], keepingHidden: sequence.wantsPrediction, role: .prompt) else { return }
-    if isLast { sequence.advance(logits: row(0, of: result.logits), kernels: compute.kernels) }
-    predict([(sequence, 0..<chunk.count, start)], hidden: result.hidden, role: .prompt)
+  /// Whether a prompt begins as one that is about to be computed does, so that it can go on from there afterwards.
+  private func begins(_ sequence: ActiveSequence, like other: ActiveSequence) -> Bool {
+    let least = sequence.cache.count + KeyValueBlocks.blockLength
+    return maySee(other.request.tenant, sequence.request) && least < sequence.request.prompt.count
+      && sequence.request.prompt.prefix(least) == other.request.prompt.prefix(least)
+  }
+
+  /// The next chunk of a prompt, found or computed. Prompts take turns: the one whose last chunk is longest ago is next, and the rest
+  /// of others comes along where it finds room in the chunk.
+  private func advancePrompts() {
+    var room = Self.promptChunk, inputs: [Decoder.Input] = []
+    var computed: [(sequence: ActiveSequence, rows: Range<Int>, start: Int)] = []
+    let pending = active.map(\.sequence).filter { !$0.pendingPrompt.isEmpty }
+    for sequence in pending.sorted(by: { $0.lastChunk < $1.lastChunk }) where room > 0 {
+      sequence.noteStart()
+      sharePrefix(with: sequence)
+      let isFirst = room == Self.promptChunk
+      if !isFirst, sequence.pendingPrompt.count > room || computed.contains(where: { begins(sequence, like: $0.sequence) }) {
+        continue
+      }
+      chunkCount += 1
+      sequence.lastChunk = chunkCount
+      let start = sequence.cache.count
+      if readPrefix(of: sequence) {
+        room -= sequence.cache.count - start
+        continue
+      }
+      let chunk = sequence.pendingPrompt.prefix(room), isLast = chunk.count == sequence.pendingPrompt.count
+      inputs.append(.init(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none))
+      let first = computed.last?.rows.upperBound ?? 0
+      computed.append((sequence, first..<first + chunk.count, start))
+      room -= chunk.count
+    }
+    if inputs.isEmpty { return }
+    let keepsHidden = computed.contains { $0.sequence.wantsPrediction }
+    guard let result = forward(inputs, keepingHidden: keepsHidden, role: .prompt) else { return }
+    var output = 0
+    for (sequence, _, _) in computed where sequence.pendingPrompt.isEmpty {
+      sequence.advance(logits: row(output, of: result.logits), kernels: compute.kernels)
+      output += 1
+    }
+    predict(computed, hidden: result.hidden, role: .prompt)
   }
 
   /// One token for every answer in progress, and one more for each guess that was right.

@@ -76,7 +76,8 @@ struct API: Sendable {
     return AnswerRun(
       streams: streams, meter: meter, rules: configuration.policy.answerRules, client: client, cut: lifecycle.cut,
       idleInterval: configuration.keepAliveInterval, metrics: metrics,
-      onDenial: { [self] in noteDenial($0, of: "answer") }, start: record.start)
+      onDenial: { [self] in noteDenial($0, of: "answer") }, start: record.start,
+      executor: EventLoopExecutor(context.channel.eventLoop))
   }
 
   /// About as long as the waiting requests take.

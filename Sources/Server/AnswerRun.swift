@@ -27,6 +27,7 @@ struct AnswerRun: Sendable {
   let onDenial: @Sendable (Policy.Rule) -> Void
   /// When the request came.
   let start: ContinuousClock.Instant
+  let executor: EventLoopExecutor
 
   private enum Input: Sendable {
     case output(choice: Int, PolicyFilter.Output)
@@ -42,7 +43,7 @@ struct AnswerRun: Sendable {
   /// - Throws: `ClientGone`, what the engine throws, what `body` throws; `APIError` when what was used cannot be written.
   func forEach(_ body: (Signal) async throws -> Void) async throws {
     do {
-      try await signals(body)
+      try await withTaskExecutorPreference(executor) { try await signals(body) }
     } catch {
       try? await meter.close(error is ClientGone ? "client_gone" : error is CancellationError ? "cancelled" : "error")
       throw error

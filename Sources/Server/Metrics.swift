@@ -168,11 +168,11 @@ final class Metrics: Sendable {
         text += "\(name) \(value)\n"
       }
       value("swiftlet_prefix_cache_bytes", "gauge", "Beginnings of prompts on disk.", prefixes.byteCount)
-      value("swiftlet_prefix_cache_blocks", "gauge", "Beginnings of prompts on disk, in blocks of 64 tokens.", prefixes.blockCount)
+      value("swiftlet_prefix_cache_blocks", "gauge", "The same in blocks of 64 tokens.", prefixes.blockCount)
       value("swiftlet_prefix_cache_blocks_read_total", "counter", "Blocks taken from disk.", prefixes.readBlocks)
       value("swiftlet_prefix_cache_blocks_written_total", "counter", "Blocks written to disk.", prefixes.writtenBlocks)
       value("swiftlet_prefix_cache_blocks_removed_total", "counter", "Blocks that gave way to others.", prefixes.removedBlocks)
-      value("swiftlet_prefix_cache_blocks_damaged_total", "counter", "Blocks that were not what was written.", prefixes.damagedBlocks)
+      value("swiftlet_prefix_cache_blocks_damaged_total", "counter", "Blocks that were found damaged.", prefixes.damagedBlocks)
     }
     if let bytes = Self.residentBytes() {
       header("process_resident_memory_bytes", "gauge", "Memory of the process, mapped files included.")
