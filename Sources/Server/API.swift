@@ -24,13 +24,25 @@ struct API: Sendable {
   func json(_ request: Request, _ context: ServerContext) async throws -> JSONValue {
     let limit = configuration.maximumBodyBytes
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge(context) }
-    var bytes: [UInt8] = []
-    for try await buffer in request.body {
-      guard bytes.count + buffer.readableBytes <= limit else { throw tooLarge(context) }
-      bytes.append(contentsOf: buffer.readableBytesView)
-    }
-    let body = bytes
+    let body = try await bytes(request, context, limit: limit)
     return try await Self.apart { try JSONValue(parsing: body) }
+  }
+
+  private func bytes(_ request: Request, _ context: ServerContext, limit: Int) async throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    do {
+      for try await buffer in request.body {
+        guard bytes.count + buffer.readableBytes <= limit else { throw tooLarge(context) }
+        bytes.append(contentsOf: buffer.readableBytesView)
+      }
+    } catch let error as APIError {
+      throw error
+    } catch {
+      // The client went before its request was whole, or what it sends is no HTTP.
+      if await ClientWatch.gone(context.channel).isRaised { throw AnswerRun.ClientGone() }
+      throw APIError.malformed("the body is not sent as HTTP/1.1 has it: \(error)")
+    }
+    return bytes
   }
 
   /// What is still sent of a body that is too large is read and forgotten for a moment, so that the client sees the answer.

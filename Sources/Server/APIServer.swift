@@ -44,13 +44,19 @@ public struct APIServer: Service {
     // What the library tells of connections is of use only when it is looked for.
     quiet.logLevel = max(logger.logLevel, logger.logLevel <= .debug ? .debug : .warning)
     let channel = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [ClientWatch()], idleTimeout: TimeAmount(configuration.idleTimeout),
+      additionalChannelHandlers: [
+        ClientWatch(),
+        ClientPatience(requestTimeout: configuration.requestTimeout, answerTimeout: configuration.idleTimeout),
+      ],
+      idleTimeout: TimeAmount(configuration.idleTimeout),
       httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100))
     let plain = HTTPServerBuilder.http1(configuration: channel)
     let application = Application(
       responder: api.routes(logger: logger), server: try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain,
       configuration: ApplicationConfiguration(
-        address: .hostname(configuration.host, port: configuration.port), serverName: "swiftlet"),
+        address: .hostname(configuration.host, port: configuration.port), serverName: "swiftlet",
+        // Further ones wait in the system's queue.
+        availableConnectionsDelegate: .maximum(configuration.maximumConnections ?? OpenFiles.connections(), logger: quiet)),
       onServerRunning: { [onRunning] in await onRunning($0.localAddress?.port ?? configuration.port) }, logger: quiet)
     let history = Task { [api] in await api.history.run(api.metrics, api.models) }
     defer { history.cancel() }

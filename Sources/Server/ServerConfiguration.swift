@@ -12,8 +12,13 @@ public struct ServerConfiguration: Sendable {
   public var maximumBodyBytes: Int
   /// After so long without an answer, something is sent so that the connection is not believed dead.
   public var keepAliveInterval: Duration
-  /// How long a client may take over a request, and keep a connection without one.
+  /// How long a client may be silent in the middle of a request, take nothing of an answer, and keep a connection without a request.
+  /// The headers of a request may take as long together.
   public var idleTimeout: Duration
+  /// How long the body of a request may take to be whole, however busy its client is.
+  public var requestTimeout: Duration
+  /// The most connections at once; nil for as many as the process may have files for.
+  public var maximumConnections: Int?
   /// How long answers in progress may take when the server is asked to stop.
   public var drainTimeout: Duration
   /// What tokens cost.
@@ -28,7 +33,7 @@ public struct ServerConfiguration: Sendable {
   public init(
     host: String = "127.0.0.1", port: Int = 8080, allowedHosts: [String] = [], corsOrigins: [String] = [],
     maximumBodyBytes: Int = 16 << 20, keepAliveInterval: Duration = .seconds(10), idleTimeout: Duration = .seconds(60),
-    drainTimeout: Duration = .seconds(30), prices: PriceList = PriceList(), tls: TLSFiles? = nil,
+    requestTimeout: Duration = .seconds(300), maximumConnections: Int? = nil, drainTimeout: Duration = .seconds(30), prices: PriceList = PriceList(), tls: TLSFiles? = nil,
     policy: Policy = Policy(), alarm: AlarmThresholds = AlarmThresholds()
   ) {
     self.host = host
@@ -38,6 +43,8 @@ public struct ServerConfiguration: Sendable {
     self.maximumBodyBytes = maximumBodyBytes
     self.keepAliveInterval = keepAliveInterval
     self.idleTimeout = idleTimeout
+    self.requestTimeout = requestTimeout
+    self.maximumConnections = maximumConnections
     self.drainTimeout = drainTimeout
     self.prices = prices
     self.tls = tls
