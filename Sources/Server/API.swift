@@ -66,6 +66,7 @@ struct API: Sendable {
     let record = context.record, key = record.key
     let prices = try checkedPrices(served, key)
     try await checkPolicy(requests, served)
+    if key != nil { try await checkLedger() }
     let prompts = requests.filter { $0.options.sampleIndex == 0 }.map(\.prompt)
     let promptTokens = prompts.reduce(0) { $0 + $1.count }
     let admission: RateLimiter.Admission? = if let key { try limiter.admit(key, tokens: promptTokens) } else { nil }
@@ -90,6 +91,11 @@ struct API: Sendable {
       idleInterval: configuration.keepAliveInterval, metrics: metrics,
       onDenial: { [self] in noteDenial($0, of: "answer") }, start: record.start,
       executor: EventLoopExecutor(context.channel.eventLoop))
+  }
+
+  /// - Throws: `APIError` when it could not be written down what a key uses.
+  private func checkLedger() async throws(APIError) {
+    do { try await ledger.check() } catch { throw APIError(error) }
   }
 
   /// About as long as the waiting requests take.

@@ -1,3 +1,4 @@
+internal import GRDB
 internal import SwiftletChatTemplates
 internal import SwiftletGeneration
 internal import SwiftletJSON
@@ -72,6 +73,16 @@ struct APIError: Error, Sendable, Equatable {
     APIError(status: 500, type: "server_error", message: message, code: "internal_error")
   }
 
+  /// 507 when there is no room for what would be written, else 500. What was being done with the database is for the log alone.
+  static func database(_ error: DatabaseError) -> APIError {
+    guard error.resultCode == .SQLITE_FULL else {
+      return .internalError("the server's database cannot be used: \(error.message ?? "\(error.resultCode)")")
+    }
+    return APIError(
+      status: 507, type: "server_error", message: "the server's disk is full, and its database cannot be written",
+      code: "insufficient_storage")
+  }
+
   /// What a failure of the modules below means to a client.
   /// - Parameter retryAfter: seconds until a place is free, about.
   init(_ error: any Error, retryAfter: Int = 5) {
@@ -81,6 +92,7 @@ struct APIError: Error, Sendable, Equatable {
     case let error as TemplateError:
       self = .malformed("the model's chat template refuses the messages: \(error)", parameter: "messages")
     case let error as GenerationError: self.init(error, retryAfter)
+    case let error as DatabaseError: self = .database(error)
     default: self = .internalError("\(error)")
     }
   }

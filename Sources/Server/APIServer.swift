@@ -18,7 +18,7 @@ public struct APIServer: Service {
   /// - Parameters:
   ///   - store: the keys, and where what requests use is written.
   ///   - onRunning: called with the port once requests are taken.
-  /// - Throws: `ServerError`.
+  /// - Throws: `ServerError`; also when the database is damaged, so that nobody is served and charged by half a book.
   public init(
     models: [ServedModel], store: Store, configuration: ServerConfiguration = ServerConfiguration(), logger: Logger,
     onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
@@ -27,6 +27,7 @@ public struct APIServer: Service {
     for (index, model) in models.enumerated() where models[..<index].contains(where: { $0.id == model.id }) {
       throw .duplicateName(model.id)
     }
+    do { try store.check() } catch { throw .store(error) }
     if !configuration.isLoopback, try !store.isGuarded { throw .openAddress(configuration.host) }
     let metrics = Metrics()
     api = API(

@@ -91,6 +91,7 @@ struct AnswerRun: Sendable {
         switch input {
         case .output(let choice, .event(let event)):
           if case .token = event { note(&lastToken[choice]) }
+          if let failure = meter.failure { throw failure }
           if case .finished(let summary) = event {
             unfinished -= 1
             if unfinished == 0 { try await meter.close(summary.finishReason.rawValue) }

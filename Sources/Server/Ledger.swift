@@ -1,13 +1,21 @@
+internal import GRDB
 internal import Logging
 internal import Synchronization
 
 /// Writes what requests use. Entries that come while others are being written share the next transaction, and with it the wait for the
 /// disk.
+///
+/// What keys owe is not forgotten when it cannot be written, as on a full disk: it is tried again with whatever comes next, and until
+/// then nothing more is computed for keys (`check`), so that it cannot grow.
 final class Ledger: Sendable {
   private struct State {
     var entries: [UsageEntry] = []
     var waiters: [CheckedContinuation<Void, any Error>] = []
     var isWriting = false
+    /// What could not be written, by request.
+    var unwritten: [String: UsageEntry] = [:]
+    /// Why nothing more can be written; nil once something was.
+    var failure: (any Error)?
   }
 
   private let state = Mutex(State())
@@ -19,6 +27,15 @@ final class Ledger: Sendable {
     self.logger = logger
   }
 
+  /// Why nothing can be written at the moment; nil when something can.
+  var failure: (any Error)? { state.withLock { $0.failure } }
+
+  /// Tries again where something could not be written.
+  /// - Throws: what is still in the way.
+  func check() async throws {
+    if failure != nil { try await withCheckedThrowingContinuation { add(nil, $0) } }
+  }
+
   /// Has an entry written soon.
   func add(_ entry: UsageEntry) { add(entry, nil) }
 
@@ -27,9 +44,9 @@ final class Ledger: Sendable {
     try await withCheckedThrowingContinuation { add(entry, $0) }
   }
 
-  private func add(_ entry: UsageEntry, _ waiter: CheckedContinuation<Void, any Error>?) {
+  private func add(_ entry: UsageEntry?, _ waiter: CheckedContinuation<Void, any Error>?) {
     let starts = state.withLock { state in
-      state.entries.append(entry)
+      if let entry { state.entries.append(entry) }
       if let waiter { state.waiters.append(waiter) }
       defer { state.isWriting = true }
       return !state.isWriting
@@ -42,22 +59,36 @@ final class Ledger: Sendable {
     while let (entries, waiters) = take() {
       do {
         try await store.record(entries)
+        state.withLock { ($0.unwritten, $0.failure) = ([:], nil) }
         for waiter in waiters { waiter.resume() }
       } catch {
+        keep(entries, error)
         logger.error("usage not written", metadata: ["error": "\(error)", "requests": .stringConvertible(entries.count)])
         for waiter in waiters { waiter.resume(throwing: error) }
       }
     }
   }
 
+  /// What is to be written next, the oldest of each request first: a later entry takes the place of an earlier one.
   private func take() -> (entries: [UsageEntry], waiters: [CheckedContinuation<Void, any Error>])? {
     state.withLock { state in
-      guard !state.entries.isEmpty else {
+      guard !state.entries.isEmpty || !state.waiters.isEmpty else {
         state.isWriting = false
         return nil
       }
       defer { (state.entries, state.waiters) = ([], []) }
-      return (state.entries, state.waiters)
+      return (Array(state.unwritten.values) + state.entries, state.waiters)
+    }
+  }
+
+  private func keep(_ entries: [UsageEntry], _ error: any Error) {
+    // An entry that the database will never take must not stand in the way of the others for ever.
+    guard let error = error as? DatabaseError, error.resultCode != .SQLITE_CONSTRAINT else { return }
+    state.withLock { state in
+      // Nobody is charged for what has no key.
+      for entry in entries where entry.key != nil { state.unwritten[entry.request] = entry }
+      // Another process that holds the lock for long ends nobody's answer.
+      if error.resultCode != .SQLITE_BUSY { state.failure = error }
     }
   }
 }

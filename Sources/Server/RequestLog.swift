@@ -1,3 +1,4 @@
+internal import GRDB
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
@@ -63,7 +64,8 @@ struct RequestLog: RouterMiddleware {
         status: error.status.code, type: "invalid_request_error", message: error.body ?? error.status.reasonPhrase)
     default: failure = APIError(error)
     }
-    context.record.note(error: failure.message)
+    // The client is not told of the database's statements; GRDB leaves their values out.
+    context.record.note(error: error is DatabaseError ? "\(error)" : failure.message)
     let isAnthropic = Self.anthropicPaths.contains(request.uri.path)
     var response = API.response(isAnthropic ? failure.anthropicJSON : failure.json, status: failure.status)
     // What the client still sends is not read to its end.

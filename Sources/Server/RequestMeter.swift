@@ -16,6 +16,7 @@ final class RequestMeter: Sendable {
   }
 
   private let state: Mutex<State>
+  private let isOfKey: Bool
   private let prices: Prices?
   /// Whether a choice is the first answer to its prompt, with which the prompt is counted.
   private let countsPrompt: [Bool]
@@ -28,6 +29,7 @@ final class RequestMeter: Sendable {
     alarm: ExtractionAlarm
   ) {
     state = Mutex(State(entry: entry))
+    isOfKey = entry.key != nil
     self.prices = prices
     countsPrompt = requests.map { $0.options.sampleIndex == 0 }
     self.admission = admission
@@ -61,6 +63,12 @@ final class RequestMeter: Sendable {
     }
   }
 
+  /// Why a key's answer cannot go on: what it takes cannot be written down.
+  var failure: APIError? {
+    guard isOfKey else { return nil }
+    return ledger.failure.map { APIError($0) }
+  }
+
   private func charged(_ entry: UsageEntry) -> UsageEntry {
     var entry = entry
     if let prices { entry.charge = prices.charge(entry.usage) }
@@ -83,7 +91,7 @@ final class RequestMeter: Sendable {
     } catch {
       // Nobody is charged for what the owner of this machine computes.
       guard entry.key != nil else { return }
-      throw .internalError("what this answer used could not be written to the server's database")
+      throw APIError(error)
     }
   }
 }

@@ -85,6 +85,18 @@ public struct Store: Sendable {
     try body()
   }
 
+  /// Looks through the whole file for damage, which opening it does not.
+  /// - Throws: `StoreError`.
+  func check() throws(StoreError) {
+    let found: String?
+    do {
+      found = try pool.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+    } catch {
+      throw StoreError(error, path: path)
+    }
+    if found != "ok" { throw .damaged(path: path, reason: found ?? "it cannot be checked") }
+  }
+
   private static func prepare(_ pool: DatabasePool) throws {
     let (isOurs, isEmpty, isNewer) = try pool.read { database in
       let id = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
