@@ -11,9 +11,9 @@ enum OpenFiles {
   static func connections() -> Int {
     var limit = rlimit()
     #if canImport(Darwin)
-      let resource = RLIMIT_NOFILE
+    let resource = RLIMIT_NOFILE
     #else
-      let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     #endif
     guard getrlimit(resource, &limit) == 0 else { return 1024 - reserve }
     if limit.rlim_cur < most, limit.rlim_cur < limit.rlim_max {

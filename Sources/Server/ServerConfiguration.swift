@@ -33,7 +33,8 @@ public struct ServerConfiguration: Sendable {
   public init(
     host: String = "127.0.0.1", port: Int = 8080, allowedHosts: [String] = [], corsOrigins: [String] = [],
     maximumBodyBytes: Int = 16 << 20, keepAliveInterval: Duration = .seconds(10), idleTimeout: Duration = .seconds(60),
-    requestTimeout: Duration = .seconds(300), maximumConnections: Int? = nil, drainTimeout: Duration = .seconds(30), prices: PriceList = PriceList(), tls: TLSFiles? = nil,
+    requestTimeout: Duration = .seconds(300), maximumConnections: Int? = nil, drainTimeout: Duration = .seconds(30),
+    prices: PriceList = PriceList(), tls: TLSFiles? = nil,
     policy: Policy = Policy(), alarm: AlarmThresholds = AlarmThresholds()
   ) {
     self.host = host

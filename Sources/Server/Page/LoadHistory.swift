@@ -6,7 +6,8 @@ internal import Synchronization
 final class LoadHistory: Sendable {
   /// The server at one moment; what is counted is counted since its start.
   struct Sample: Sendable {
-    var time: Date
+    /// Not by the wall clock, which may jump.
+    var time = ContinuousClock.now
     var totals: Metrics.Totals
     var active = 0
     var waiting = 0
@@ -30,7 +31,7 @@ final class LoadHistory: Sendable {
     }
   }
 
-  private func add(_ sample: Sample) {
+  func add(_ sample: Sample) {
     let most = Int(Self.length / Self.interval) + 1
     samples.withLock { samples in
       samples.append(sample)
@@ -39,7 +40,7 @@ final class LoadHistory: Sendable {
   }
 
   static func sample(_ metrics: Metrics, _ models: ServedModels) -> Sample {
-    var sample = Sample(time: .now, totals: metrics.totals, memory: Metrics.residentBytes() ?? 0)
+    var sample = Sample(totals: metrics.totals, memory: Metrics.residentBytes() ?? 0)
     for model in models.all {
       let load = model.model.engine.load
       sample.active += load.active
@@ -51,13 +52,14 @@ final class LoadHistory: Sendable {
   }
 
   /// A column for each quantity, with the moment `now` as the last row.
-  func json(now: Sample) -> JSONValue {
+  /// - Parameter date: what the wall clock says at that moment; the times of the others are told by it.
+  func json(now: Sample, date: Date = .now) -> JSONValue {
     let rows = samples.withLock { $0 } + [now]
     func column(_ name: String, _ value: (Sample) -> JSONValue) -> JSONMember {
       JSONMember(key: name, value: .array(rows.map(value)))
     }
     return .object([
-      column("time") { .integer(Int($0.time.timeIntervalSince1970 * 1000)) },
+      column("time") { .integer(Int((date.timeIntervalSince1970 - $0.time.duration(to: now.time) / .seconds(1)) * 1000)) },
       column("generated_tokens") { .integer($0.totals.generatedTokens) },
       column("prompt_tokens") { .integer($0.totals.promptTokens) },
       column("cached_tokens") { .integer($0.totals.cachedTokens) },

@@ -7,15 +7,15 @@ internal import SwiftletJSON
 extension API {
   func addStats(to router: some RouterMethods<ServerContext>) {
     router.get("api/stats") { _, context in
-      let now = LoadHistory.sample(metrics, models)
+      let now = LoadHistory.sample(metrics, models), date = Date.now
       // Whole steps, so that a step's use does not change its place from one look to the next.
-      let since = Date(timeIntervalSince1970: ((now.time.timeIntervalSince1970 - 600) / Self.step).rounded(.up) * Self.step)
+      let since = Date(timeIntervalSince1970: ((date.timeIntervalSince1970 - 600) / Self.step).rounded(.up) * Self.step)
       // What others do is told to administrators alone.
       let key = context.record.key
       let isWhole = key?.isAdmin ?? true
-      let usage = try await store.recentUsage(since: since, step: Int(Self.step), key: isWhole ? nil : key?.id)
+      let usage = try await store.recentUsage(since: since, until: date, step: Int(Self.step), key: isWhole ? nil : key?.id)
       var response = Self.response([
-        "load": isWhole ? history.json(now: now) : .null, "usage": .array(usage.map(\.json)),
+        "load": isWhole ? history.json(now: now, date: date) : .null, "usage": .array(usage.map(\.json)),
         "usage_step_seconds": .number(Self.step),
         "models": .array(models.all.map { .string($0.id) }),
       ])

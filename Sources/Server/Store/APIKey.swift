@@ -39,9 +39,12 @@ public struct APIKey: Sendable, Equatable {
     revoked = date("revoked")
   }
 
-  public var state: State {
+  public var state: State { state(at: .now) }
+
+  /// The state is asked anew each time: when the clock jumps past the key's day and back, the key is valid again.
+  func state(at time: Date) -> State {
     if revoked != nil { return .revoked }
-    if let expires, expires <= .now { return .expired }
+    if let expires, expires <= time { return .expired }
     return .valid
   }
 

@@ -19,7 +19,8 @@ extension Store {
     let excerpt: String?
   }
 
-  private static func now() -> Int { Int(Date.now.timeIntervalSince1970 * 1000) }
+  /// Milliseconds since 1970.
+  static func now() -> Int { Int(Date.now.timeIntervalSince1970 * 1000) }
 
   /// The newest chats of `owner`.
   /// - Parameters:
@@ -61,9 +62,10 @@ extension Store {
 
   /// Makes a chat, or changes it.
   /// - Returns: nil when the id is that of another owner's chat.
-  func save(_ change: ChatChange, chat id: String, of owner: ChatOwner) async throws -> ChatRecord? {
-    let now = Self.now()
-    return try await pool.write { database in
+  func save(
+    _ change: ChatChange, chat id: String, of owner: ChatOwner, now: Int = Self.now()
+  ) async throws -> ChatRecord? {
+    try await pool.write { database in
       try database.execute(
         sql: """
           INSERT INTO chats (id, owner, title, settings, current, created, updated)
@@ -82,11 +84,12 @@ extension Store {
 
   /// Adds a message to a chat, or writes it anew: an answer is kept while it is still being written.
   /// - Returns: false when `owner` has no such chat.
-  func save(_ message: ChatMessageRecord, chat id: String, of owner: ChatOwner) async throws -> Bool {
-    let now = Self.now()
-    return try await pool.write { database in
-      try database.execute(
-        sql: "UPDATE chats SET updated = max(updated, ?) WHERE id = ? AND owner IS ?", arguments: [now, id, owner])
+  func save(
+    _ message: ChatMessageRecord, chat id: String, of owner: ChatOwner, now: Int = Self.now()
+  ) async throws -> Bool {
+    try await pool.write { database in
+      // Also when that is earlier: a chat that was used while the clock was wrong does not stay the newest for ever.
+      try database.execute(sql: "UPDATE chats SET updated = ? WHERE id = ? AND owner IS ?", arguments: [now, id, owner])
       guard database.changesCount == 1 else { return false }
       try database.execute(
         sql: """

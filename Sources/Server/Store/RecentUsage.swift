@@ -25,11 +25,12 @@ struct RecentUsage: Sendable {
 }
 
 extension Store {
-  /// What was used since a moment, by key and in steps of time.
+  /// What was used between two moments, by key and in steps of time.
   /// - Parameters:
+  ///   - until: what is later was written before the clock was set back.
   ///   - step: seconds.
   ///   - key: whose use is told; nil for everybody's.
-  func recentUsage(since: Date, step: Int, key: Int64?) async throws -> [RecentUsage] {
+  func recentUsage(since: Date, until: Date, step: Int, key: Int64?) async throws -> [RecentUsage] {
     try await pool.read { database in
       try Row.fetchAll(
         database,
@@ -37,9 +38,12 @@ extension Store {
           SELECT usage.key AS key, keys.name AS name, time / :step * :step AS start, count(*) AS requests,
             sum(prompt_tokens) AS prompt, sum(completion_tokens) AS completion, sum(charge) AS charge
           FROM usage LEFT JOIN keys ON keys.id = usage.key
-          WHERE time >= :since AND (:key IS NULL OR usage.key = :key)
+          WHERE time BETWEEN :since AND :until AND (:key IS NULL OR usage.key = :key)
           GROUP BY usage.key, start ORDER BY start, usage.key
-          """, arguments: ["step": step, "since": Int(since.timeIntervalSince1970), "key": key]
+          """,
+        arguments: [
+          "step": step, "since": Self.seconds(since), "until": Self.seconds(until), "key": key,
+        ]
       ).map { row in
         RecentUsage(
           key: row["key"], name: row["name"], time: row["start"], requests: row["requests"], promptTokens: row["prompt"],
