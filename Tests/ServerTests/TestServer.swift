@@ -132,13 +132,16 @@ struct TestServer {
   }
 
   /// Speaks to the server byte by byte.
+  /// - Parameter receiveBuffer: bytes that the system takes for a client that does not read.
   func raw<Value: Sendable>(
+    receiveBuffer: Int? = nil,
     _ body:
       @Sendable (inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, NIOAsyncChannelOutboundWriter<ByteBuffer>)
       async throws -> Value
   ) async throws -> Value {
-    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port) {
-      channel in
+    var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    if let receiveBuffer { bootstrap = bootstrap.channelOption(.socketOption(.so_rcvbuf), value: .init(receiveBuffer)) }
+    let channel = try await bootstrap.connect(host: "127.0.0.1", port: port) { channel in
       channel.eventLoop.makeCompletedFuture {
         try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
       }
@@ -163,13 +166,38 @@ struct TestServer {
     }
   }
 
+  /// Sends up to `count` pieces with pauses, until the server closes the connection.
+  /// - Returns: what came, and how long the connection lasted.
+  func drip(_ start: String, _ piece: String, count: Int, pause: Duration = .milliseconds(50)) async throws -> (String, Duration)
+  {
+    try await raw { inbound, outbound in
+      let begin = ContinuousClock.now
+      let sending = Task {
+        try await outbound.write(ByteBuffer(string: start))
+        for _ in 0..<count {
+          try await Task.sleep(for: pause)
+          try await outbound.write(ByteBuffer(string: piece))
+        }
+      }
+      defer { sending.cancel() }
+      var answer = ""
+      while let buffer = try? await inbound.next() { answer += String(buffer: buffer) }
+      return (answer, begin.duration(to: .now))
+    }
+  }
+
   /// Waits until a condition holds.
-  func eventually(_ condition: @Sendable () async throws -> Bool) async throws -> Bool {
-    for _ in 0..<400 {
+  func eventually(seconds: Int = 4, _ condition: @Sendable () async throws -> Bool) async throws -> Bool {
+    for _ in 0..<seconds * 100 {
       if try await condition() { return true }
       try await Task.sleep(for: .milliseconds(10))
     }
     return false
+  }
+
+  /// How many responses had a status.
+  func responses(_ status: Int) async throws -> Int {
+    Int(try await metric("swiftlet_responses_total{status=\"\(status)\"}") ?? 0)
   }
 
   func metric(_ name: String) async throws -> Double? {
