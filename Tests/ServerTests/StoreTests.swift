@@ -1,5 +1,7 @@
 import Foundation
 import GRDB
+import Logging
+import Swiftlet
 import SwiftletTestSupport
 import Testing
 
@@ -22,6 +24,47 @@ import Testing
     try Data(try Data(contentsOf: file).prefix(5000)).write(to: file)
     #expect(throws: StoreError.self) { try Store(folder: path) }
     #expect(throws: StoreError.self) { try Store(folder: "/dev/null/x") }
+  }
+
+  @Test func errorsNameTheFileAndWhatToDo() throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let file = path + "/" + Store.fileName
+    try Data("not a database, though long enough to be one".utf8).write(to: URL(fileURLWithPath: file))
+    let error = #expect(throws: StoreError.self) { try Store(folder: path) }
+    let text = "\(ServerError.store(try #require(error)))"
+    #expect(text.contains(file) && text.contains("damaged") && text.contains("put back a copy"), "\(text)")
+  }
+
+  /// Wherever a page is damaged, a server does not start.
+  @Test func damageInsideIsFoundBeforeAnybodyIsServed() throws {
+    let model = ServedModel(id: "tiny", model: try LanguageModel(path: try TinyModels.chat(in: folder.path), threadCount: 1))
+    func start(_ store: Store) throws { _ = try APIServer(models: [model], store: store, logger: Logger(label: "test")) }
+    do {
+      let store = try Store(folder: path)
+      for index in 0..<5 { _ = try store.createKey(name: "\(index)", balance: Money(picodollars: 100)) }
+      try start(store)
+      try store.pool.close()
+    }
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path + "/" + Store.fileName)), page = 4096
+    #expect(whole.count > 8 * page && whole.count.isMultiple(of: page))
+    for place in stride(from: page, to: whole.count, by: page) {
+      let copy = folder.path + "/copy\(place)"
+      try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
+      var damaged = whole
+      damaged.replaceSubrange(place..<place + page, with: Data(repeating: 0xAA, count: page))
+      try damaged.write(to: URL(fileURLWithPath: copy + "/" + Store.fileName))
+      let error = #expect(throws: (any Error).self) { try start(try Store(folder: copy)) }
+      let text = error.map { "\($0)" } ?? ""
+      #expect(text.contains(copy) && text.contains("damaged"), "\(place): \(text)")
+    }
+    // A journal that is none is as good as nothing.
+    let copy = folder.path + "/journal"
+    try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
+    try whole.write(to: URL(fileURLWithPath: copy + "/" + Store.fileName))
+    try Data(repeating: 0x41, count: 50_000).write(to: URL(fileURLWithPath: copy + "/" + Store.fileName + "-wal"))
+    let store = try Store(folder: copy)
+    try store.check()
+    #expect(try store.keys().count == 5)
   }
 
   @Test func laterAndForeignDatabasesAreLeftAlone() throws {
