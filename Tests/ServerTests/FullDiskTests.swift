@@ -60,7 +60,7 @@ import Testing
       // Once there is room, what was computed is charged, exactly.
       try Self.empty(server.store)
       #expect(try await server.post("/chat/completions", TestServer.chat(), headers: headers).status == 200)
-      let rows = try await server.store.pool.read { database in
+      let rows = try server.store.pool.read { database in
         try Row.fetchAll(database, sql: "SELECT outcome, completion_tokens, charge FROM usage WHERE key IS NOT NULL")
       }
       #expect(rows.count == 3)
