@@ -50,8 +50,20 @@ final class ClientPatience: ChannelDuplexHandler, RemovableChannelHandler {
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     answerEnd?.cancel()
-    if !context.channel.isWritable { answerEnd = Self.close(context, in: answerTimeout) }
+    if !context.channel.isWritable { awaitReader(context, unsent: Self.unsentBytes(context)) }
     context.fireChannelWritabilityChanged()
+  }
+
+  /// Closes the connection after a while, unless less is left to send by then: what is long is taken little by little.
+  private func awaitReader(_ context: ChannelHandlerContext, unsent: Int) {
+    answerEnd = context.eventLoop.assumeIsolated().scheduleTask(in: answerTimeout) {
+      let left = Self.unsentBytes(context)
+      if left < unsent { self.awaitReader(context, unsent: left) } else { context.close(promise: nil) }
+    }
+  }
+
+  private static func unsentBytes(_ context: ChannelHandlerContext) -> Int {
+    (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
