@@ -46,6 +46,15 @@ import Testing
     #expect(result.errors.contains(expected), "\(result.errors)")
   }
 
+  @Test(arguments: [["keys", "list"], ["usage"], ["serve"]]) func damagedDatabasesAreNamed(arguments: [String]) async throws {
+    let folder = runner.folder + "/data"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Data(repeating: 0x41, count: 5000).write(to: URL(fileURLWithPath: folder + "/server.sqlite"))
+    let result = try await runner.run(arguments + ["--data", folder])
+    #expect(result.status == 1 && result.output.isEmpty)
+    #expect(result.errors.contains("\(folder)/server.sqlite is damaged") && result.errors.contains("put back a copy"))
+  }
+
   @Test func usageHasThreeFormats() async throws {
     let data = ["SWIFTLET_DATA": runner.folder + "/data"]
     #expect(try await runner.succeed("usage", "--format", "json", environment: data).json.elements?.isEmpty == true)
