@@ -19,33 +19,51 @@ public struct ToolCall: Sendable, Equatable {
 /// - DeepSeek-V3.1: `<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{…}<｜tool▁call▁end｜>`
 /// - Llama 3.1: nothing but `{"name": …, "parameters": {…}}`
 ///
+/// A call begins when its name is known and its arguments have begun; these come on as they are written, and as they are written:
+/// all pieces together are what stands in the text from `{` to `}`. Where the name comes behind the arguments, or these are no
+/// object in the text, all of the call comes when it is whole.
+///
 /// What only looks like a call is text. Works on UTF-8 bytes: text comes in whole scalars, and marks are cut out whole.
 public struct ToolCallParser: Sendable {
   /// What an answer consists of.
   public enum Piece: Sendable, Equatable {
     case content(String)
-    case call(ToolCall)
+    case callStart(name: String)
+    /// More of the arguments of the call that has begun.
+    case arguments(String)
+    /// The call that has begun is whole.
+    case callEnd
+    /// The call that has begun was cut off, or goes on with what is no JSON: its text so far, from its mark on. What the pieces of
+    /// its arguments have told of is in it; what comes behind is content.
+    case callFailure(String)
   }
 
-  private static let call = (open: Array("<tool_call>".utf8), close: Array("</tool_call>".utf8))
+  private static let hermes = (open: Array("<tool_call>".utf8), close: Array("</tool_call>".utf8))
   private static let deepseek = (open: Array("<｜tool▁call▁begin｜>".utf8), close: Array("<｜tool▁call▁end｜>".utf8))
+  private static let separator = Array("<｜tool▁sep｜>".utf8)
+  private static let fence = (open: Array("```json".utf8), close: Array("```".utf8))
   /// Stand around all calls and say nothing.
   private static let around = [Array("<｜tool▁calls▁begin｜>".utf8), Array("<｜tool▁calls▁end｜>".utf8)]
-  private static let marks = [call.open, deepseek.open] + around
+  private static let marks = [hermes.open, deepseek.open] + around
   /// How an answer begins that may be a bare call, without white space.
   private static let bare = [Array(#"{"name":"#.utf8), Array(#"{"type":"function""#.utf8)]
+  /// More bytes than this between DeepSeek's mark and the arguments hold no name.
+  private static let longestHead = 1024
 
   private enum State {
     /// Nothing but white space has come.
     case start
     case text
-    /// The whole answer may be a call.
-    case bare
-    /// Behind an opening mark.
-    case inside(open: [UInt8], close: [UInt8])
+    /// Behind DeepSeek's opening mark, which is this with the white space before it, and before the arguments.
+    case head([UInt8])
+    /// Within the JSON of a call.
+    case call(OpenCall)
+    /// Behind a call, of which these marks, or the last of them, may still come.
+    case closing([[UInt8]])
   }
 
   private var state = State.start
+  /// What is not certain yet. Of a call all of it, with its opening mark.
   private var held: [UInt8] = []
 
   public init() {}
@@ -60,77 +78,104 @@ public struct ToolCallParser: Sendable {
 
   /// What was held back, at the end of the answer.
   public mutating func finish() -> [Piece] {
-    defer { held = [] }
+    var pieces: [Piece] = []
     switch state {
-    case .bare:
-      // Without arguments it is an answer that has a name in it.
-      if let call = Self.call(json: held[...], argumentsKey: "parameters", withoutArguments: nil) { return [.call(call)] }
-    case .inside(let open, _):
-      // A model that stops right behind the call leaves the closing mark out.
-      if let call = Self.call(held[...], open: open) { return [.call(call)] }
-      held = open + held
-    case .start, .text: break
+    case .call(let call):
+      if call.scanner.isDone {
+        complete(call, into: &pieces)
+      } else if call.told != nil {
+        fail(call, into: &pieces)
+      }
+    // The model left the closing mark out, or it was cut off.
+    case .closing: held = []
+    case .start, .text, .head: break
     }
-    return held.isEmpty ? [] : [.content(String(decoding: held, as: UTF8.self))]
+    if !held.isEmpty { pieces.append(.content(Self.string(held[...]))) }
+    held = []
+    state = .text
+    return pieces
   }
 
   /// Takes what is certain from the held text; false when more is needed.
   private mutating func step(into pieces: inout [Piece]) -> Bool {
     switch state {
-    case .start:
-      let compact = held.filter { !Self.isSpace($0) }
-      if compact.isEmpty { return false }
-      if let begin = Self.bare.first(where: { $0.starts(with: compact.prefix($0.count)) }) {
-        if compact.count < begin.count { return false }
-        state = .bare
-      } else {
-        state = .text
+    case .start: return stepAtStart()
+    case .text: return stepInText(into: &pieces)
+    case .head(let mark):
+      switch Self.head(held[mark.count...].prefix(Self.longestHead)) {
+      case .incomplete: return false
+      case .none: refuse(mark: mark, into: &pieces)
+      case .found(let name, let start, let isFenced):
+        let closing = isFenced ? [Self.fence.close, Self.deepseek.close] : [Self.deepseek.close]
+        state = .call(OpenCall(mark: mark, closing: closing, start: start, name: name))
       }
       return true
-    case .bare: return false
-    case .text:
-      if let (start, mark) = firstMark() {
-        let text = Self.trimmedEnd(held[..<start])
-        if !text.isEmpty { pieces.append(.content(String(decoding: text, as: UTF8.self))) }
-        held.removeFirst(start + mark.count)
-        if mark == Self.call.open { state = .inside(open: mark, close: Self.call.close) }
-        if mark == Self.deepseek.open { state = .inside(open: mark, close: Self.deepseek.close) }
-        return true
+    case .call(var call):
+      // So that there is one copy of it only.
+      state = .text
+      while call.scanned < held.count {
+        guard call.accept(held) else {
+          fail(call, into: &pieces)
+          return true
+        }
+        // A bare call is one only if nothing comes behind it.
+        if call.scanner.isDone, !call.isBare {
+          complete(call, into: &pieces)
+          return true
+        }
       }
-      // White space may stand before a mark, and what begins like a mark may be one.
-      let begun =
-        Self.marks.map { mark in (1..<mark.count).last { held.suffix($0).elementsEqual(mark.prefix($0)) } ?? 0 }.max() ?? 0
-      let certain = Self.trimmedEnd(held.dropLast(begun))
-      if !certain.isEmpty { pieces.append(.content(String(decoding: certain, as: UTF8.self))) }
-      held.removeFirst(certain.count)
+      tell(&call, into: &pieces)
+      state = .call(call)
       return false
-    case .inside(let open, let close):
-      guard let end = Self.end(of: held, close) else { return false }
-      let body = held[..<end]
-      if let call = Self.call(body, open: open) {
-        pieces.append(.call(call))
-      } else {
-        pieces.append(.content(String(decoding: open + body + close, as: UTF8.self)))
+    case .closing(let marks):
+      let rest = held.drop(while: Self.isSpace)
+      if rest.isEmpty { return false }
+      for (index, mark) in marks.enumerated() {
+        if rest.starts(with: mark) {
+          held = Array(rest.dropFirst(mark.count))
+          state = index + 1 == marks.count ? .text : .closing(Array(marks[(index + 1)...]))
+          return true
+        }
+        if mark.starts(with: rest) { return false }
       }
-      held.removeFirst(end + close.count)
       state = .text
       return true
     }
   }
 
-  /// Where a closing mark stands, outside of the call's JSON strings.
-  private static func end(of bytes: [UInt8], _ close: [UInt8]) -> Int? {
-    var isInString = false, index = 0
-    while index < bytes.count {
-      switch bytes[index] {
-      case UInt8(ascii: "\""): isInString.toggle()
-      case UInt8(ascii: "\\") where isInString: index += 1
-      case close[0] where !isInString: if bytes[index...].starts(with: close) { return index }
-      default: break
-      }
-      index += 1
+  private mutating func stepAtStart() -> Bool {
+    let compact = held.filter { !Self.isSpace($0) }
+    guard let begin = held.firstIndex(where: { !Self.isSpace($0) }) else { return false }
+    if let bare = Self.bare.first(where: { $0.starts(with: compact.prefix($0.count)) }) {
+      if compact.count < bare.count { return false }
+      state = .call(OpenCall(mark: [], closing: [], start: begin))
+    } else {
+      state = .text
     }
-    return nil
+    return true
+  }
+
+  private mutating func stepInText(into pieces: inout [Piece]) -> Bool {
+    if let (start, mark) = firstMark() {
+      let text = Self.trimmedEnd(held[..<start])
+      if !text.isEmpty { pieces.append(.content(Self.string(text))) }
+      // White space goes with the mark: away, or back into the text.
+      let spaced = Array(held[text.endIndex..<(start + mark.count)])
+      held.removeFirst(text.count)
+      switch mark {
+      case Self.hermes.open: state = .call(OpenCall(mark: spaced, closing: [Self.hermes.close], start: spaced.count))
+      case Self.deepseek.open: state = .head(spaced)
+      default: held.removeFirst(spaced.count)
+      }
+      return true
+    }
+    // White space may stand before a mark, and what begins like a mark may be one.
+    let begun =
+      Self.marks.map { mark in (1..<mark.count).last { held.suffix($0).elementsEqual(mark.prefix($0)) } ?? 0 }.max() ?? 0
+    let certain = Self.trimmedEnd(held.dropLast(begun))
+    if !certain.isEmpty { pieces.append(.content(Self.string(certain))) }
+    held.removeFirst(certain.count)
+    return false
   }
 
   private func firstMark() -> (start: Int, mark: [UInt8])? {
@@ -140,13 +185,136 @@ public struct ToolCallParser: Sendable {
     return nil
   }
 
-  private static func call(_ body: ArraySlice<UInt8>, open: [UInt8]) -> ToolCall? {
-    open == call.open ? call(json: body, argumentsKey: "arguments") : deepseekCall(String(decoding: body, as: UTF8.self))
+  private enum Head {
+    /// - Parameter start: where the arguments begin.
+    case found(name: String, start: Int, isFenced: Bool)
+    case incomplete
+    case none
   }
 
-  private static func call(
-    json bytes: ArraySlice<UInt8>, argumentsKey: String, withoutArguments: JSONValue? = .object([])
-  ) -> ToolCall? {
+  /// What stands between DeepSeek's mark and the arguments.
+  private static func head(_ bytes: ArraySlice<UInt8>) -> Head {
+    let unfinished = bytes.count < longestHead ? Head.incomplete : .none
+    guard let separator = bytes.firstRange(of: separator) else { return unfinished }
+    var name = trimmed(bytes[..<separator.lowerBound]), rest = bytes[separator.upperBound...]
+    var start = rest.firstIndex { !isSpace($0) }
+    var isFenced = false
+    if name.elementsEqual("function".utf8), start.map({ rest[$0] }) != UInt8(ascii: "{") {
+      guard let fence = rest.firstRange(of: fence.open) else { return unfinished }
+      name = trimmed(rest[..<fence.lowerBound])
+      rest = rest[fence.upperBound...]
+      start = rest.firstIndex { !isSpace($0) }
+      isFenced = true
+    }
+    guard !name.isEmpty else { return .none }
+    guard let start else { return unfinished }
+    return rest[start] == UInt8(ascii: "{") ? .found(name: string(name), start: start, isFenced: isFenced) : .none
+  }
+
+  // MARK: - The JSON of a call
+
+  /// A call that is coming. Places are those of the held text.
+  private struct OpenCall {
+    /// The opening mark, with the white space before it.
+    let mark: [UInt8]
+    /// The marks behind it; none for a bare call.
+    let closing: [[UInt8]]
+    /// Where its JSON begins: the arguments alone, or an object that has them.
+    let start: Int
+    private(set) var scanner = JSONObjectScanner()
+    private(set) var scanned: Int
+    /// nil until it is known to come before the arguments.
+    private(set) var name: String?
+    private(set) var argumentsStart: Int?
+    private(set) var argumentsEnd: Int?
+    /// The end of the arguments that pieces have told of; nil while nothing of the call has been told.
+    var told: Int?
+
+    /// - Parameter name: when it stands apart from the arguments.
+    init(mark: [UInt8], closing: [[UInt8]], start: Int, name: String? = nil) {
+      self.mark = mark
+      self.closing = closing
+      self.start = start
+      self.name = name
+      scanned = start
+      argumentsStart = name == nil ? nil : start
+    }
+
+    var isBare: Bool { closing.isEmpty }
+
+    /// Follows the next byte; false when it cannot come in a call.
+    mutating func accept(_ held: [UInt8]) -> Bool {
+      let byte = held[scanned], depth = scanner.depth
+      guard scanner.accept(byte) else { return false }
+      if let argumentsStart {
+        if name != nil, argumentsEnd == nil, scanned > argumentsStart {
+          if scanner.depth < depth, scanner.depth == (argumentsStart == start ? 0 : 1) { argumentsEnd = scanned + 1 }
+          // Behind the brace one more byte must fit, so that `{...}` in an explanation is no call.
+          if told == nil, !ToolCallParser.isSpace(byte) { told = argumentsStart }
+        }
+      } else if depth == 1, scanner.depth == 2, byte == UInt8(ascii: "{") {
+        argumentsStart = scanned
+        name = ToolCallParser.name(before: held[start..<scanned])
+      }
+      scanned += 1
+      return true
+    }
+  }
+
+  /// The name of a call that goes on with its arguments; nil where the object behind `text` is something else.
+  private static func name(before text: ArraySlice<UInt8>) -> String? {
+    guard let value = try? JSONValue(parsing: text + Array("{}}".utf8)), let last = value.members?.last,
+      last.key == "arguments" || last.key == "parameters"
+    else { return nil }
+    return value["name"]?.string
+  }
+
+  /// What is new of a call.
+  private func tell(_ call: inout OpenCall, into pieces: inout [Piece]) {
+    guard let told = call.told, let name = call.name else { return }
+    if told == call.argumentsStart { pieces.append(.callStart(name: name)) }
+    let end = call.argumentsEnd ?? call.scanned
+    if end > told { pieces.append(.arguments(Self.string(held[told..<end]))) }
+    call.told = end
+  }
+
+  /// The JSON of a call is whole.
+  private mutating func complete(_ call: OpenCall, into pieces: inout [Piece]) {
+    var call = call
+    if call.told != nil, let start = call.argumentsStart, let end = call.argumentsEnd {
+      guard (try? JSONValue(parsing: Array(held[start..<end]))) != nil else { return fail(call, into: &pieces) }
+      tell(&call, into: &pieces)
+      pieces.append(.callEnd)
+    } else {
+      // Without arguments a bare call is an answer that has a name in it.
+      let whole = Self.call(
+        json: held[call.start..<call.scanned], argumentsKey: call.isBare ? "parameters" : "arguments",
+        withoutArguments: call.isBare ? nil : .object([]))
+      guard let whole else { return fail(call, into: &pieces) }
+      pieces += [.callStart(name: whole.name), .arguments(whole.arguments), .callEnd]
+    }
+    held.removeFirst(call.scanned)
+    state = .closing(call.closing)
+  }
+
+  /// What was taken for a call is none.
+  private mutating func fail(_ call: OpenCall, into pieces: inout [Piece]) {
+    var call = call
+    tell(&call, into: &pieces)
+    guard let told = call.told else { return refuse(mark: call.mark, into: &pieces) }
+    pieces.append(.callFailure(Self.string(held[..<told])))
+    held.removeFirst(told)
+    state = .text
+  }
+
+  /// No call follows a mark: it is text, and what is behind it is looked through for others.
+  private mutating func refuse(mark: [UInt8], into pieces: inout [Piece]) {
+    if !mark.isEmpty { pieces.append(.content(Self.string(mark[...]))) }
+    held.removeFirst(mark.count)
+    state = .text
+  }
+
+  private static func call(json bytes: ArraySlice<UInt8>, argumentsKey: String, withoutArguments: JSONValue?) -> ToolCall? {
     guard let value = try? JSONValue(parsing: Array(bytes)) else { return nil }
     let function = value["function"] ?? value
     guard let name = function["name"]?.string else { return nil }
@@ -156,30 +324,15 @@ public struct ToolCallParser: Sendable {
     return arguments.members == nil ? nil : ToolCall(name: name, arguments: arguments.serialized())
   }
 
-  private static func deepseekCall(_ text: String) -> ToolCall? {
-    let parts = text.split(separator: "<｜tool▁sep｜>", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2 else { return nil }
-    var name = parts[0], arguments = parts[1]
-    if let fence = arguments.firstRange(of: "```json"), name.trimmed == "function" {
-      name = arguments[..<fence.lowerBound]
-      arguments = arguments[fence.upperBound...]
-      if let end = arguments.ranges(of: "```").last { arguments = arguments[..<end.lowerBound] }
-    }
-    guard !name.trimmed.isEmpty, let value = try? JSONValue(parsing: String(arguments)), value.members != nil else { return nil }
-    return ToolCall(name: String(name.trimmed), arguments: value.serialized())
-  }
+  // MARK: - Bytes
 
   private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
   private static func trimmedEnd(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     bytes.prefix((bytes.lastIndex { !isSpace($0) } ?? bytes.startIndex - 1) + 1 - bytes.startIndex)
   }
-}
 
-extension Substring {
-  /// Without white space around it.
-  fileprivate var trimmed: Substring {
-    let tail = drop { $0.isWhitespace }
-    return tail[..<(tail.lastIndex { !$0.isWhitespace }.map { tail.index(after: $0) } ?? tail.startIndex)]
-  }
+  private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> { trimmedEnd(bytes.drop(while: isSpace)) }
+
+  private static func string(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 }

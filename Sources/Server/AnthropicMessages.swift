@@ -21,7 +21,7 @@ extension API {
     defer { format.note(choice) }
     try await run.forEach { signal in
       switch signal {
-      case .event(_, let event): _ = choice.add(event)
+      case .event(_, let event): choice.add(event)
       case .denied(_, let rule): choice.deny(by: rule)
       case .idle: idle()
       case .cut: choice.cut()
@@ -36,15 +36,17 @@ extension API {
       defer { format.note(choice) }
       var blocks = AnthropicBlocks()
       func send(_ json: JSONValue) async throws { try await events.send(json, event: json["type"]?.string) }
+      func send(_ pieces: [AnswerPiece]) async throws {
+        for piece in pieces { for json in blocks.add(piece, format) { try await send(json) } }
+      }
       try await send(["type": "message_start", "message": format.message(choice, content: [])])
       do {
         try await run.forEach { signal in
           switch signal {
-          case .event(_, let event):
-            for piece in choice.add(event) { for json in blocks.add(piece, format) { try await send(json) } }
-          case .denied(_, let rule): choice.deny(by: rule)
+          case .event(_, let event): try await send(choice.add(event))
+          case .denied(_, let rule): try await send(choice.deny(by: rule))
           case .idle: try await send(["type": "ping"])
-          case .cut: choice.cut()
+          case .cut: try await send(choice.cut())
           }
         }
         for json in blocks.end() { try await send(json) }
@@ -75,27 +77,28 @@ private struct AnthropicBlocks {
 
   /// The events for a piece.
   mutating func add(_ piece: AnswerPiece, _ format: AnthropicFormat) -> [JSONValue] {
-    let kind: Kind, delta: JSONValue, empty: JSONValue
     switch piece {
     case .reasoning(let text):
-      kind = .thinking
-      delta = ["type": "thinking_delta", "thinking": .string(text)]
-      empty = ["type": "thinking", "thinking": "", "signature": ""]
+      begin(.thinking, ["type": "thinking", "thinking": "", "signature": ""])
+        + [delta(["type": "thinking_delta", "thinking": .string(text)])]
     case .content(let text):
-      kind = .text
-      delta = ["type": "text_delta", "text": .string(text)]
-      empty = ["type": "text", "text": ""]
-    case .call(let number, let call):
-      kind = .call(number)
-      delta = ["type": "input_json_delta", "partial_json": .string(call.arguments)]
-      empty = format.block(call, number, input: .object([]))
+      begin(.text, ["type": "text", "text": ""]) + [delta(["type": "text_delta", "text": .string(text)])]
+    case .call(let number, let name):
+      begin(.call(number), format.block(name: name, number, input: .object([])))
+    case .arguments(_, let text): [delta(["type": "input_json_delta", "partial_json": .string(text)])]
     }
-    var events = open == kind ? [] : end()
-    if open == nil {
-      events.append(["type": "content_block_start", "index": .integer(index), "content_block": empty])
-      open = kind
-    }
-    return events + [["type": "content_block_delta", "index": .integer(index), "delta": delta]]
+  }
+
+  private func delta(_ delta: JSONValue) -> JSONValue {
+    ["type": "content_block_delta", "index": .integer(index), "delta": delta]
+  }
+
+  /// The events that begin a block, unless it is open.
+  private mutating func begin(_ kind: Kind, _ empty: JSONValue) -> [JSONValue] {
+    if open == kind { return [] }
+    let ended = end()
+    open = kind
+    return ended + [["type": "content_block_start", "index": .integer(index), "content_block": empty]]
   }
 
   /// Ends the block that is open.
@@ -105,10 +108,8 @@ private struct AnthropicBlocks {
       open = nil
       index += 1
     }
-    let signature: JSONValue = [
-      "type": "content_block_delta", "index": .integer(index), "delta": ["type": "signature_delta", "signature": ""],
-    ]
-    return (kind == .thinking ? [signature] : []) + [["type": "content_block_stop", "index": .integer(index)]]
+    let signature = kind == .thinking ? [delta(["type": "signature_delta", "signature": ""])] : []
+    return signature + [["type": "content_block_stop", "index": .integer(index)]]
   }
 }
 
@@ -170,14 +171,14 @@ private struct AnthropicFormat: Sendable {
     }
     if !choice.content.isEmpty { content.append(["type": "text", "text": .string(choice.content)]) }
     for (number, call) in choice.toolCalls.enumerated() {
-      content.append(block(call, number, input: (try? JSONValue(parsing: call.arguments)) ?? .object([])))
+      content.append(block(name: call.name, number, input: (try? JSONValue(parsing: call.arguments)) ?? .object([])))
     }
     return message(choice, content: content)
   }
 
-  func block(_ call: ToolCall, _ number: Int, input: JSONValue) -> JSONValue {
+  func block(name: String, _ number: Int, input: JSONValue) -> JSONValue {
     [
-      "type": "tool_use", "id": .string("toolu_\(record.id.prefix(24))\(number)"), "name": .string(call.name), "input": input,
+      "type": "tool_use", "id": .string("toolu_\(record.id.prefix(24))\(number)"), "name": .string(name), "input": input,
     ]
   }
 

@@ -21,7 +21,7 @@ extension API {
     defer { format.note(choices) }
     try await run.forEach { signal in
       switch signal {
-      case .event(let choice, let event): _ = choices[choice].add(event)
+      case .event(let choice, let event): choices[choice].add(event)
       case .denied(let choice, let rule): choices[choice].deny(by: rule)
       case .idle: idle()
       case .cut: for index in choices.indices { choices[index].cut() }
@@ -35,23 +35,22 @@ extension API {
       var choices = [ChoiceState](repeating: format.choice, count: run.streams.count)
       defer { format.note(choices) }
       for index in choices.indices { try await events.send(format.chunk(index, delta: ["role": "assistant", "content": ""])) }
+      func send(_ pieces: [AnswerPiece], _ index: Int) async throws {
+        for piece in pieces {
+          let logProbabilities = format.logProbabilities(&choices[index])
+          try await events.send(format.chunk(index, delta: format.delta(piece), logProbabilities: logProbabilities))
+        }
+        if choices[index].finishReason != nil { try await events.send(format.end(index, &choices[index])) }
+      }
       do {
         try await run.forEach { signal in
           switch signal {
-          case .event(let index, let event):
-            for piece in choices[index].add(event) {
-              let logProbabilities = format.logProbabilities(&choices[index])
-              try await events.send(format.chunk(index, delta: format.delta(piece), logProbabilities: logProbabilities))
-            }
-            if choices[index].finishReason != nil { try await events.send(format.end(index, &choices[index])) }
-          case .denied(let index, let rule):
-            choices[index].deny(by: rule)
-            try await events.send(format.end(index, &choices[index]))
+          case .event(let index, let event): try await send(choices[index].add(event), index)
+          case .denied(let index, let rule): try await send(choices[index].deny(by: rule), index)
           case .idle: try await events.sendKeepAlive()
           case .cut:
             for index in choices.indices where choices[index].finishReason == nil {
-              choices[index].cut()
-              try await events.send(format.end(index, &choices[index]))
+              try await send(choices[index].cut(), index)
             }
           }
         }
@@ -102,10 +101,16 @@ struct ChatFormat: Sendable {
     switch piece {
     case .reasoning(let text): ["content": nil, "reasoning_content": .string(text)]
     case .content(let text): ["content": .string(text)]
-    case .call(let index, let call):
-      ["tool_calls": [.object([JSONMember(key: "index", value: .integer(index))] + members(call, index))]]
+    case .call(let index, let name):
+      toolCall([JSONMember(key: "index", value: .integer(index))] + members(ToolCall(name: name, arguments: ""), index))
+    case .arguments(let index, let text):
+      toolCall([
+        JSONMember(key: "index", value: .integer(index)), JSONMember(key: "function", value: ["arguments": .string(text)]),
+      ])
     }
   }
+
+  private func toolCall(_ members: [JSONMember]) -> JSONValue { ["tool_calls": [.object(members)]] }
 
   private func members(_ call: ToolCall, _ index: Int) -> [JSONMember] {
     [

@@ -6,11 +6,16 @@ internal import SwiftletTokenization
 enum AnswerPiece: Sendable {
   case reasoning(String)
   case content(String)
-  /// A call of a tool, the so many-th of the answer, counted from 0.
-  case call(Int, ToolCall)
+  /// A call of a tool begins, the so many-th of the answer, counted from 0.
+  case call(Int, name: String)
+  /// More of the arguments of this call.
+  case arguments(Int, String)
 }
 
 /// One answer of a request, as far as it has come.
+///
+/// The pieces that it returns are what a stream tells; what it collects is the whole answer. They differ only in a call that is cut off
+/// or no JSON: a stream has told of its beginning, while in a whole answer it is text.
 struct ChoiceState: Sendable {
   private(set) var content = ""
   private(set) var reasoning = ""
@@ -22,6 +27,10 @@ struct ChoiceState: Sendable {
   private var calls: ToolCallParser?
   /// Calls beyond these are left out; nil for any number.
   private let callLimit: Int?
+  /// The call that is coming, with its number; nil for one that is left out.
+  private var openCall: (number: Int?, call: ToolCall)?
+  /// Calls that have begun, without those that are left out.
+  private var begunCalls = 0
   /// nil until the prompt is computed.
   private(set) var cachedTokens: Int?
   private(set) var reasoningTokens = 0
@@ -42,6 +51,7 @@ struct ChoiceState: Sendable {
 
   /// Adds what an event brings.
   /// - Returns: what is new of the answer.
+  @discardableResult
   mutating func add(_ event: GenerationEvent) -> [AnswerPiece] {
     switch event {
     case .promptDone(_, let cached, _):
@@ -54,7 +64,7 @@ struct ChoiceState: Sendable {
       return token.parts.flatMap { add($0) }
     case .finished(let summary):
       self.summary = summary
-      let pieces = summary.parts.flatMap { add($0) } + (calls?.finish() ?? []).compactMap { add($0) }
+      let pieces = summary.parts.flatMap { add($0) } + finishCalls()
       let callsTools = summary.finishReason == .stop && !toolCalls.isEmpty
       finishReason = callsTools ? "tool_calls" : summary.finishReason.rawValue
       return pieces
@@ -77,21 +87,49 @@ struct ChoiceState: Sendable {
     case .content(let text):
       content += text
       return .content(text)
-    case .call(let call):
-      if let callLimit, toolCalls.count >= callLimit { return nil }
-      toolCalls.append(call)
-      return .call(toolCalls.count - 1, call)
+    case .callStart(let name):
+      var number: Int?
+      if callLimit.map({ begunCalls < $0 }) ?? true {
+        number = begunCalls
+        begunCalls += 1
+      }
+      openCall = (number, ToolCall(name: name, arguments: ""))
+      return number.map { .call($0, name: name) }
+    case .arguments(let text):
+      openCall?.call.arguments += text
+      return openCall?.number.map { .arguments($0, text) }
+    case .callEnd:
+      if let openCall, openCall.number != nil { toolCalls.append(openCall.call) }
+      openCall = nil
+      return nil
+    case .callFailure(let text):
+      let isTold = openCall?.number != nil
+      openCall = nil
+      content += text
+      return isTold ? nil : .content(text)
     }
   }
 
+  /// What was held back because it may be a call, when nothing comes any more.
+  private mutating func finishCalls() -> [AnswerPiece] { (calls?.finish() ?? []).compactMap { add($0) } }
+
   /// A rule of the server's policy ends the answer.
-  mutating func deny(by rule: Policy.Rule) {
+  /// - Returns: what is new of it.
+  @discardableResult
+  mutating func deny(by rule: Policy.Rule) -> [AnswerPiece] {
     finishReason = "content_filter"
     denial = rule
+    return finishCalls()
   }
 
   /// The server stops before the answer is whole.
-  mutating func cut() { if finishReason == nil { finishReason = "insufficient_system_resource" } }
+  /// - Returns: what is new of it.
+  @discardableResult
+  mutating func cut() -> [AnswerPiece] {
+    if finishReason != nil { return [] }
+    finishReason = "insufficient_system_resource"
+    return finishCalls()
+  }
 
   /// The tokens since the last call, with their log-probabilities where these were asked for.
   mutating func takeTokens() -> [(token: GeneratedToken, values: TokenLogProbabilities)] {

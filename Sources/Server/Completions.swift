@@ -23,7 +23,7 @@ extension API {
     defer { format.note(choices) }
     try await run.forEach { signal in
       switch signal {
-      case .event(let choice, let event): _ = choices[choice].add(event)
+      case .event(let choice, let event): choices[choice].add(event)
       case .denied(let choice, let rule): choices[choice].deny(by: rule)
       case .idle: idle()
       case .cut: for index in choices.indices { choices[index].cut() }
@@ -80,7 +80,7 @@ extension AnswerPiece {
   fileprivate var text: String {
     switch self {
     case .reasoning(let text), .content(let text): text
-    case .call: ""
+    case .call, .arguments: ""
     }
   }
 }

@@ -443,6 +443,52 @@ def tools_are_called_when_they_must_be(c):
         assert stream.get_final_completion().choices[0].message.tool_calls[0].function.parsed_arguments
 
 
+def told(stream):
+    """The calls of a stream, put together as users do it, how many deltas each had, and why the answer ended."""
+    calls, counts, reason = [], [], None
+    for chunk in stream:
+        reason = chunk.choices[0].finish_reason or reason
+        for delta in chunk.choices[0].delta.tool_calls or []:
+            if delta.index == len(calls):
+                assert delta.id and delta.type == "function" and delta.function.name, delta
+                assert delta.function.arguments == "", delta
+                calls.append({"name": delta.function.name, "arguments": ""})
+                counts.append(0)
+            else:
+                assert delta.index == len(calls) - 1 and delta.id is None and delta.function.name is None, delta
+            calls[delta.index]["arguments"] += delta.function.arguments
+            counts[delta.index] += 1
+    return calls, counts, reason
+
+
+@check
+def calls_are_streamed_as_they_are_written(c):
+    arguments = dict(
+        model=c.model, messages=user("How is the weather in Rome?"), max_tokens=300,
+        tools=[openai.pydantic_function_tool(GetWeather), openai.pydantic_function_tool(Add)])
+    for temperature, seed in [(0, 0), (2, 1), (2, 2)]:
+        for choice in ["required", {"type": "function", "function": {"name": "GetWeather"}}]:
+            more = dict(temperature=temperature, seed=seed, tool_choice=choice)
+            whole = c.openai.chat.completions.create(**arguments, **more).choices[0].message.tool_calls
+            calls, counts, reason = told(c.openai.chat.completions.create(**arguments, **more, stream=True))
+            assert calls == [{"name": call.function.name, "arguments": call.function.arguments} for call in whole], (calls, whole)
+            assert reason == "tool_calls" and all(count > 3 for count in counts), (reason, counts)
+
+
+@check
+def a_call_that_is_cut_off_is_told_as_far_as_it_came(c):
+    arguments = dict(
+        model=c.model, messages=user("How is the weather in Rome?"), max_tokens=300, temperature=0, stop=['"unit"'],
+        tools=[openai.pydantic_function_tool(GetWeather)],
+        tool_choice={"type": "function", "function": {"name": "GetWeather"}})
+    whole = c.openai.chat.completions.create(**arguments).choices[0]
+    assert whole.finish_reason == "stop" and not whole.message.tool_calls and "GetWeather" in whole.message.content, whole
+    calls, _, reason = told(c.openai.chat.completions.create(**arguments, stream=True))
+    assert reason == "stop" and len(calls) <= 1, calls
+    for call in calls:
+        assert call["name"] == "GetWeather" and whole.message.content.rstrip().endswith(call["arguments"].rstrip()), (calls, whole)
+
+
 # Anthropic's client, whose newer versions do not name the temperature
 
 GREEDY = {"temperature": 0}
@@ -514,6 +560,31 @@ def anthropics_tools_are_called_when_they_must_be(c):
         assert message.stop_reason == "tool_use" and all(block.type == "tool_use" for block in message.content), message
     Add.model_validate(message.content[0].input)
     assert len(message.content) == 1 and message.content[0].name == "add"
+
+
+@check
+def anthropics_calls_are_streamed_as_they_are_written(c):
+    arguments = dict(
+        model=c.model, max_tokens=300, messages=user("What is 1 + 2?"), extra_body=GREEDY, tool_choice={"type": "any"},
+        tools=[{"name": "add", "description": "Adds.", "input_schema": Add.model_json_schema()},
+               {"name": "weather", "input_schema": GetWeather.model_json_schema()}])
+    whole = c.anthropic.messages.create(**arguments)
+    texts, snapshots = {}, []
+    with c.anthropic.messages.stream(**arguments) as stream:
+        for event in stream:
+            if event.type == "content_block_start":
+                assert event.content_block.type == "tool_use" and event.content_block.input == {}, event
+                texts[event.index] = []
+            elif event.type == "content_block_delta":
+                texts[event.index].append(event.delta.partial_json)
+            elif event.type == "input_json":
+                snapshots.append(event.snapshot)
+        final = stream.get_final_message()
+    assert final.stop_reason == whole.stop_reason == "tool_use", final
+    assert [block.input for block in final.content] == [block.input for block in whole.content], (final, whole)
+    for index, block in enumerate(whole.content):
+        assert json.loads("".join(texts[index])) == block.input and len(texts[index]) > 2, texts
+    assert len(snapshots) > len(whole.content), snapshots
 
 
 # The rest
