@@ -79,6 +79,15 @@ import Testing
       #expect(try await found("_") == [])
       #expect(try await found("%") == ["b2"])
       #expect(try await found("' OR 1=1 --") == [])
+      // Forms write a blank as a plus sign, and a plus sign by its number.
+      try await Self.fill(server, "c3", title: "Sums: a+b, a b=2")
+      for (query, expected) in [
+        ("search=a%2Bb", ["c3"]), ("search=a+b%3D2", ["c3"]), ("search=a%20b=2", ["c3"]), ("search=a%2B+b", []),
+        ("limit=9&search=where+do", ["c3", "b2", "a1"]), ("search=100%", ["b2"]), ("%73earch=100%25", ["b2"]),
+      ] {
+        let found = try await server.send("GET", "/api/chats?" + query).json["chats"]?.elements?.compactMap { $0["id"]?.string }
+        #expect(Set(found ?? []) == Set(expected), "\(query)")
+      }
       let excerpt = try await server.send("GET", "/api/chats?search=wing").json["chats"]?.elements?.first?["excerpt"]?.string
       #expect(excerpt?.contains("On the *wing*") == true)
       #expect(try await server.send("GET", "/api/chats?limit=1").json["chats"]?.elements?.count == 1)

@@ -29,8 +29,8 @@ extension API {
   private static let longestSearch = 200, longestTitle = 200, longestSettings = 256 << 10
 
   private func listChats(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let query = request.uri.queryParameters
-    let search = query.get("search").map { String($0).trimmingCharacters(in: .whitespacesAndNewlines) } ?? ""
+    let query = Query(request.uri)
+    let search = query["search"]?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
     guard search.count <= Self.longestSearch else {
       throw APIError.outOfRange("search", "found \(search.count) characters, expected at most \(Self.longestSearch)")
     }
@@ -43,8 +43,8 @@ extension API {
     return Self.unkept(Self.response(["chats": .array(values)]))
   }
 
-  private static func number(_ name: String, _ query: Parameters, in range: ClosedRange<Int>) throws(APIError) -> Int? {
-    guard let text = query.get(name) else { return nil }
+  private static func number(_ name: String, _ query: Query, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+    guard let text = query[name] else { return nil }
     guard let value = Int(text), range.contains(value) else {
       throw .outOfRange(name, "found '\(text.prefix(40))', expected an integer from \(range.lowerBound) to \(range.upperBound)")
     }
@@ -91,7 +91,7 @@ extension API {
   }
 
   private func exportChat(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let format = request.uri.queryParameters.get("format") ?? "json"
+    let format = Query(request.uri)["format"] ?? "json"
     guard let format = ChatExport(rawValue: format) else {
       throw APIError.outOfRange("format", "found '\(format.prefix(40))', expected json or markdown")
     }

@@ -22,8 +22,7 @@ function tell(id) {
 /// Chats for the list, the newest first, with those that the server does not have yet.
 /// - Parameter search: a text in their titles or messages; empty for all.
 export async function listChats(search = '') {
-  // A form's `+` for a blank is a plus sign to the server.
-  const query = `limit=200${search ? `&search=${encodeURIComponent(search)}` : ''}`;
+  const query = new URLSearchParams({ limit: 200, ...(search && { search }) });
   let chats;
   let failure = null;
   try {
