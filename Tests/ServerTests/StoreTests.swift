@@ -61,6 +61,37 @@ import Testing
     #expect(throws: KeyError.notFound("x")) { try store.findKey("x") }
   }
 
+  /// Chats of a database from before revisions and sizes have both.
+  @Test func earlierChatsAreTakenOver() async throws {
+    do {
+      let store = try Store(folder: path)
+      try await store.pool.write { database in
+        try database.execute(
+          sql: """
+            DROP INDEX chats_by_size;
+            ALTER TABLE chats DROP COLUMN revision;
+            ALTER TABLE chats DROP COLUMN bytes;
+            ALTER TABLE messages DROP COLUMN revision;
+            DELETE FROM grdb_migrations WHERE identifier = 'chat revisions and sizes';
+            INSERT INTO chats (id, title, settings, created, updated) VALUES ('a', 'Bäume', '{}', 1, 1), ('b', '', '{}', 1, 1);
+            INSERT INTO messages (chat, id, role, content, reasoning, details, created)
+            VALUES ('a', 'm1', 'user', '樹', '', '{}', 1), ('a', 'm2', 'assistant', 'Yes.', 'Hm', '{"a":1}', 1);
+            """)
+      }
+      try store.pool.close()
+    }
+    let store = try Store(folder: path)
+    let chat = try #require(try await store.chat("a", of: nil))
+    #expect(chat.chat.revision == 1 && chat.messages.map(\.revision) == [1, 1])
+    #expect(chat.chat.bytes == Store.bytesOfRow + 6 + 2 + chat.messages.reduce(0) { $0 + $1.bytes })
+    #expect(try await store.chat("b", of: nil)?.chat.bytes == Store.bytesOfRow + 2)
+    // And go on from there.
+    var message = chat.messages[0]
+    message.content += "!"
+    #expect(try await store.save(message, revision: 1, chat: "a", of: nil, limits: ChatLimits()) == 2)
+    #expect(try await store.chat("a", of: nil)?.chat.bytes == chat.chat.bytes + 1)
+  }
+
   @Test func manyProcessesMayOpenANewFolderAtOnce() async throws {
     let path = path
     try await withThrowingTaskGroup(of: Void.self) { group in

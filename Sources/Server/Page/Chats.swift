@@ -17,7 +17,7 @@ extension API {
     group.put(":chat/messages/:message") { request, context in try await saveMessage(request, context) }
     group.delete(":chat") { _, context in
       let id = try Self.id("chat", context)
-      guard try await store.removeChat(id, of: owner(context)) else { throw Self.noChat(id) }
+      guard try await store.removeChat(id, of: owner(context)) else { throw ChatRefusal.noChat(id) }
       return Response(status: .noContent)
     }
     group.get(":chat/export") { request, context in try await exportChat(request, context) }
@@ -53,7 +53,7 @@ extension API {
 
   private func wholeChat(_ context: ServerContext) async throws -> WholeChat {
     let id = try Self.id("chat", context)
-    guard let chat = try await store.chat(id, of: owner(context)) else { throw Self.noChat(id) }
+    guard let chat = try await store.chat(id, of: owner(context)) else { throw ChatRefusal.noChat(id) }
     return chat
   }
 
@@ -62,14 +62,14 @@ extension API {
     let fields = try Fields(try await json(request, context))
     let change = Store.ChatChange(
       title: try fields.string("title").map(Self.kept), settings: try Self.object("settings", fields),
-      current: try Self.id("current", fields))
+      current: try Self.id("current", fields), revision: try Self.revision(fields))
     if let count = change.title?.count, count > Self.longestTitle {
       throw APIError.outOfRange("title", "found \(count) characters, expected at most \(Self.longestTitle)")
     }
     if let count = change.settings?.serialized().utf8.count, count > Self.longestSettings {
       throw APIError.outOfRange("settings", "found \(count) bytes, expected at most \(Self.longestSettings)")
     }
-    guard let chat = try await store.save(change, chat: id, of: owner(context)) else { throw Self.noChat(id) }
+    let chat = try await store.save(change, chat: id, of: owner(context), limits: configuration.chatLimits)
     return Self.unkept(Self.response(.object(chat.members)))
   }
 
@@ -86,8 +86,9 @@ extension API {
       reasoning: Self.kept(try fields.string("reasoning") ?? ""),
       details: try Self.object("details", fields) ?? .object([]),
       created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
-    guard try await store.save(message, chat: id, of: owner(context)) else { throw Self.noChat(id) }
-    return Response(status: .noContent)
+    let revision = try await store.save(
+      message, revision: try Self.revision(fields), chat: id, of: owner(context), limits: configuration.chatLimits)
+    return Self.unkept(Self.response(["revision": .integer(revision)]))
   }
 
   private func exportChat(_ request: Request, _ context: ServerContext) async throws -> Response {
@@ -108,9 +109,7 @@ extension API {
   /// A text as the database can hold it, where it would end at a null character.
   private static func kept(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
 
-  private static func noChat(_ id: String) -> APIError {
-    .notFound("There is no chat '\(id)'.", parameter: "chat", code: "chat_not_found")
-  }
+  private static func revision(_ fields: Fields) throws(APIError) -> Int? { try fields.integer("revision", in: 0 ... .max) }
 
   /// An id of the address.
   private static func id(_ name: String, _ context: ServerContext) throws(APIError) -> String {
