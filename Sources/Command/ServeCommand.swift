@@ -80,6 +80,13 @@ struct ServeCommand: AsyncParsableCommand {
   var tlsKey: String?
   @Option(help: ArgumentHelp("A JSON file of rules for what prompts and answers may not contain.", valueName: "file"))
   var policy: String?
+  @Option(
+    help: ArgumentHelp("The most that a chat of the page may take with its messages (default: 64MB).", valueName: "size"))
+  var chatSize: ByteSize?
+  @Option(
+    help: ArgumentHelp(
+      "The most that the chats of a key may take together, or of everybody without keys (default: 1GB).", valueName: "size"))
+  var chatStorage: ByteSize?
   @OptionGroup var data: DataArguments
   @OptionGroup var engine: EngineArguments
   @OptionGroup var context: ContextArguments
@@ -117,9 +124,12 @@ struct ServeCommand: AsyncParsableCommand {
       let path = (model.loaded.path as NSString).lastPathComponent
       served.append(ServedModel(id: Self.id(name, path: path), model: model))
     }
+    var chatLimits = ChatLimits()
+    if let chatSize { chatLimits.bytesPerChat = chatSize.bytes }
+    if let chatStorage { chatLimits.bytesPerKey = chatStorage.bytes }
     let configuration = ServerConfiguration(
       host: host, port: port ?? 8080, allowedHosts: allowedHost, corsOrigins: corsOrigin, drainTimeout: .seconds(drainTimeout),
-      prices: prices, tls: tls, policy: rules, alarm: alarm)
+      prices: prices, tls: tls, policy: rules, alarm: alarm, chatLimits: chatLimits)
     let names = served.map(\.id).joined(separator: ", ")
     let server = try APIServer(models: served, store: store, configuration: configuration, logger: logger) { [logger] port in
       let url = "\(tls == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(port)"

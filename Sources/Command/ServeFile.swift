@@ -45,6 +45,8 @@ extension ServeCommand {
     }
     take(&drainTimeout, try file.number("drain-timeout", in: ServeFile.timeouts))
     take(&policy, try file.string("policy"))
+    take(&chatSize, try parsed("chat-size", "a size such as 64MB"))
+    take(&chatStorage, try parsed("chat-storage", "a size such as 1GB"))
     take(&tlsCertificate, try file.string("tls-certificate"))
     take(&tlsKey, try file.string("tls-key"))
     take(&data.data, try file.string("data"), unless: "SWIFTLET_DATA")

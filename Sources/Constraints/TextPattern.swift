@@ -109,27 +109,38 @@ public struct TextScanner: Sendable {
   /// - Returns: where the first text begins that is found, when one ends in these bytes. Nothing is looked for behind it.
   public mutating func append(_ bytes: some Sequence<UInt8>) -> Int? {
     for byte in bytes {
-      var start: Int?
-      for index in parts.indices {
-        advance(index, byte)
-        guard !parts[index].isAtEnd else { continue }
-        let found = open[index].first { parts[index].found.accepting[Int($0.state)] }?.start
-        start = [start, found].compactMap { $0 }.min()
-      }
-      count += 1
-      if let start { return start }
+      if let start = append(byte) { return start }
     }
     return nil
   }
 
+  /// The same for one byte.
+  public mutating func append(_ byte: UInt8) -> Int? {
+    var start: Int?
+    for index in parts.indices {
+      advance(index, byte)
+      guard !open[index].isEmpty, !parts[index].isAtEnd else { continue }
+      let found = open[index].first { parts[index].found.accepting[Int($0.state)] }?.start
+      if let found, found < start ?? .max { start = found }
+    }
+    count += 1
+    return start
+  }
+
   private mutating func advance(_ index: Int, _ byte: UInt8) {
-    let part = parts[index]
-    if part.found.isEmpty { return }
+    if parts[index].found.isEmpty { return }
+    let begins = !parts[index].isAtStart || count == 0
+    if open[index].isEmpty {
+      // Most bytes begin nothing: with many patterns this is what takes the time, so nothing is allocated.
+      let target = begins ? parts[index].found.next(0, byte) : -1
+      if target >= 0 { open[index].append((target, count)) }
+      return
+    }
     var next: [(state: Int32, start: Int)] = [], known = Set<Int32>()
     var candidates = open[index]
-    if !part.isAtStart || count == 0 { candidates.append((0, count)) }
+    if begins { candidates.append((0, count)) }
     for (state, start) in candidates {
-      let target = part.found.next(state, byte)
+      let target = parts[index].found.next(state, byte)
       if target >= 0, known.insert(target).inserted { next.append((target, start)) }
     }
     open[index] = next

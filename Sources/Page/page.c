@@ -27,14 +27,32 @@ static const unsigned char icon_192_png[] = {
 static const unsigned char icon_512_png[] = {
 #embed "site/page/icon-512.png"
 };
+static const unsigned char theme_css[] = {
+#embed "site/page/theme.css"
+};
 static const unsigned char base_css[] = {
 #embed "site/page/base.css"
+};
+static const unsigned char controls_css[] = {
+#embed "site/page/controls.css"
+};
+static const unsigned char dialogs_css[] = {
+#embed "site/page/dialogs.css"
+};
+static const unsigned char text_css[] = {
+#embed "site/page/text.css"
 };
 static const unsigned char chat_css[] = {
 #embed "site/page/chat.css"
 };
-static const unsigned char text_css[] = {
-#embed "site/page/text.css"
+static const unsigned char sidebar_css[] = {
+#embed "site/page/sidebar.css"
+};
+static const unsigned char messages_css[] = {
+#embed "site/page/messages.css"
+};
+static const unsigned char composer_css[] = {
+#embed "site/page/composer.css"
 };
 static const unsigned char dashboard_css[] = {
 #embed "site/page/dashboard.css"
@@ -56,6 +74,21 @@ static const unsigned char code_js[] = {
 };
 static const unsigned char composer_js[] = {
 #embed "site/page/composer.js"
+};
+static const unsigned char conflicts_js[] = {
+#embed "site/page/conflicts.js"
+};
+static const unsigned char connection_js[] = {
+#embed "site/page/connection.js"
+};
+static const unsigned char controls_js[] = {
+#embed "site/page/controls.js"
+};
+static const unsigned char conversation_js[] = {
+#embed "site/page/conversation.js"
+};
+static const unsigned char copies_js[] = {
+#embed "site/page/copies.js"
 };
 static const unsigned char dashboard_js[] = {
 #embed "site/page/dashboard.js"
@@ -90,6 +123,9 @@ static const unsigned char math_js[] = {
 static const unsigned char messages_js[] = {
 #embed "site/page/messages.js"
 };
+static const unsigned char models_js[] = {
+#embed "site/page/models.js"
+};
 static const unsigned char outbox_js[] = {
 #embed "site/page/outbox.js"
 };
@@ -111,6 +147,9 @@ static const unsigned char sidebar_js[] = {
 static const unsigned char start_js[] = {
 #embed "site/page/start.js"
 };
+static const unsigned char starters_js[] = {
+#embed "site/page/starters.js"
+};
 static const unsigned char tabs_js[] = {
 #embed "site/page/tabs.js"
 };
@@ -119,6 +158,9 @@ static const unsigned char tree_js[] = {
 };
 static const unsigned char words_js[] = {
 #embed "site/page/words.js"
+};
+static const unsigned char worker_js[] = {
+#embed "site/page/worker.js"
 };
 
 static const swiftlet_page_file files[] = {
@@ -130,9 +172,15 @@ static const swiftlet_page_file files[] = {
     {"/page/icon.svg", "image/svg+xml", icon_svg, sizeof icon_svg},
     {"/page/icon-192.png", "image/png", icon_192_png, sizeof icon_192_png},
     {"/page/icon-512.png", "image/png", icon_512_png, sizeof icon_512_png},
+    {"/page/theme.css", "text/css; charset=utf-8", theme_css, sizeof theme_css},
     {"/page/base.css", "text/css; charset=utf-8", base_css, sizeof base_css},
-    {"/page/chat.css", "text/css; charset=utf-8", chat_css, sizeof chat_css},
+    {"/page/controls.css", "text/css; charset=utf-8", controls_css, sizeof controls_css},
+    {"/page/dialogs.css", "text/css; charset=utf-8", dialogs_css, sizeof dialogs_css},
     {"/page/text.css", "text/css; charset=utf-8", text_css, sizeof text_css},
+    {"/page/chat.css", "text/css; charset=utf-8", chat_css, sizeof chat_css},
+    {"/page/sidebar.css", "text/css; charset=utf-8", sidebar_css, sizeof sidebar_css},
+    {"/page/messages.css", "text/css; charset=utf-8", messages_css, sizeof messages_css},
+    {"/page/composer.css", "text/css; charset=utf-8", composer_css, sizeof composer_css},
     {"/page/dashboard.css", "text/css; charset=utf-8", dashboard_css, sizeof dashboard_css},
     {"/page/answer.js", "text/javascript; charset=utf-8", answer_js, sizeof answer_js},
     {"/page/app.js", "text/javascript; charset=utf-8", app_js, sizeof app_js},
@@ -140,6 +188,11 @@ static const swiftlet_page_file files[] = {
     {"/page/chats.js", "text/javascript; charset=utf-8", chats_js, sizeof chats_js},
     {"/page/code.js", "text/javascript; charset=utf-8", code_js, sizeof code_js},
     {"/page/composer.js", "text/javascript; charset=utf-8", composer_js, sizeof composer_js},
+    {"/page/conflicts.js", "text/javascript; charset=utf-8", conflicts_js, sizeof conflicts_js},
+    {"/page/connection.js", "text/javascript; charset=utf-8", connection_js, sizeof connection_js},
+    {"/page/controls.js", "text/javascript; charset=utf-8", controls_js, sizeof controls_js},
+    {"/page/conversation.js", "text/javascript; charset=utf-8", conversation_js, sizeof conversation_js},
+    {"/page/copies.js", "text/javascript; charset=utf-8", copies_js, sizeof copies_js},
     {"/page/dashboard.js", "text/javascript; charset=utf-8", dashboard_js, sizeof dashboard_js},
     {"/page/dialogs.js", "text/javascript; charset=utf-8", dialogs_js, sizeof dialogs_js},
     {"/page/dom.js", "text/javascript; charset=utf-8", dom_js, sizeof dom_js},
@@ -151,6 +204,7 @@ static const swiftlet_page_file files[] = {
     {"/page/math-symbols.js", "text/javascript; charset=utf-8", math_symbols_js, sizeof math_symbols_js},
     {"/page/math.js", "text/javascript; charset=utf-8", math_js, sizeof math_js},
     {"/page/messages.js", "text/javascript; charset=utf-8", messages_js, sizeof messages_js},
+    {"/page/models.js", "text/javascript; charset=utf-8", models_js, sizeof models_js},
     {"/page/outbox.js", "text/javascript; charset=utf-8", outbox_js, sizeof outbox_js},
     {"/page/plot.js", "text/javascript; charset=utf-8", plot_js, sizeof plot_js},
     {"/page/preferences.js", "text/javascript; charset=utf-8", preferences_js, sizeof preferences_js},
@@ -158,9 +212,11 @@ static const swiftlet_page_file files[] = {
     {"/page/settings.js", "text/javascript; charset=utf-8", settings_js, sizeof settings_js},
     {"/page/sidebar.js", "text/javascript; charset=utf-8", sidebar_js, sizeof sidebar_js},
     {"/page/start.js", "text/javascript; charset=utf-8", start_js, sizeof start_js},
+    {"/page/starters.js", "text/javascript; charset=utf-8", starters_js, sizeof starters_js},
     {"/page/tabs.js", "text/javascript; charset=utf-8", tabs_js, sizeof tabs_js},
     {"/page/tree.js", "text/javascript; charset=utf-8", tree_js, sizeof tree_js},
     {"/page/words.js", "text/javascript; charset=utf-8", words_js, sizeof words_js},
+    {"/page/worker.js", "text/javascript; charset=utf-8", worker_js, sizeof worker_js},
 };
 
 const swiftlet_page_file *swiftlet_page_file_at(size_t index) {

@@ -13,6 +13,8 @@ struct APIError: Error, Sendable, Equatable {
   var code: String?
   /// Seconds after which another try makes sense.
   var retryAfter: Int?
+  /// That of what the request would have written over.
+  var revision: Int?
 
   /// 400: the body or a field of it has not the form it must have.
   static func malformed(_ message: String, parameter: String? = nil, code: String? = nil) -> APIError {
@@ -93,6 +95,7 @@ struct APIError: Error, Sendable, Equatable {
       self = .malformed("the model's chat template refuses the messages: \(error)", parameter: "messages")
     case let error as GenerationError: self.init(error, retryAfter)
     case let error as DatabaseError: self = .database(error)
+    case let error as ChatRefusal: self.init(error)
     default: self = .internalError("\(error)")
     }
   }
@@ -115,7 +118,8 @@ struct APIError: Error, Sendable, Equatable {
   }
 
   init(
-    status: Int, type: String, message: String, parameter: String? = nil, code: String? = nil, retryAfter: Int? = nil
+    status: Int, type: String, message: String, parameter: String? = nil, code: String? = nil, retryAfter: Int? = nil,
+    revision: Int? = nil
   ) {
     self.status = status
     self.type = type
@@ -123,16 +127,18 @@ struct APIError: Error, Sendable, Equatable {
     self.parameter = parameter
     self.code = code
     self.retryAfter = retryAfter
+    self.revision = revision
   }
 
   /// As OpenAI and DeepSeek write it.
   var json: JSONValue {
-    [
-      "error": [
-        "message": .string(message), "type": .string(type), "param": parameter.map { .string($0) } ?? .null,
-        "code": code.map { .string($0) } ?? .null,
-      ]
+    var members = [
+      JSONMember(key: "message", value: .string(message)), JSONMember(key: "type", value: .string(type)),
+      JSONMember(key: "param", value: parameter.map { .string($0) } ?? .null),
+      JSONMember(key: "code", value: code.map { .string($0) } ?? .null),
     ]
+    if let revision { members.append(JSONMember(key: "revision", value: .integer(revision))) }
+    return ["error": .object(members)]
   }
 
   /// As Anthropic writes it.

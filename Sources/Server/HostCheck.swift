@@ -38,9 +38,9 @@ struct HostCheck: RouterMiddleware {
     guard isNamed else { return try await next(request, context) }
     if request.method == .options, request.headers[.accessControlRequestMethod] != nil {
       var headers = Self.headers(origin)
-      headers[.accessControlAllowMethods] = "GET, POST, OPTIONS"
-      headers[.accessControlAllowHeaders] =
-        request.headers[.accessControlRequestHeaders] ?? "authorization, content-type, x-api-key"
+      headers[.accessControlAllowMethods] = Self.methods
+      // Clients have headers of their own (`x-stainless-…`), so what is asked for is allowed.
+      headers[.accessControlAllowHeaders] = request.headers[.accessControlRequestHeaders] ?? Self.requestHeaders
       headers[.accessControlMaxAge] = "600"
       return Response(status: .noContent, headers: headers)
     }
@@ -55,9 +55,18 @@ struct HostCheck: RouterMiddleware {
     return response
   }
 
+  /// Of all paths together; a path answers 404 to those that it does not have.
+  private static let methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+  /// What a client says of itself and of its request, where it does not ask for more.
+  private static let requestHeaders =
+    "authorization, content-type, x-api-key, anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access"
+  /// What a page may read of an answer beside its body.
+  private static let answerHeaders = "x-request-id, retry-after, content-disposition"
+
   private static func headers(_ origin: String) -> HTTPFields {
     var headers = HTTPFields()
     headers[.accessControlAllowOrigin] = origin
+    headers[.accessControlExposeHeaders] = answerHeaders
     headers[.vary] = "Origin"
     return headers
   }

@@ -14,11 +14,39 @@ struct PolicyFilter {
     case denied(Policy.Rule)
   }
 
-  /// The answer and its thought are texts of their own.
+  /// A rule that was found, and where.
+  private struct Find {
+    var index: Int
+    var start: Int
+  }
+
+  /// The answer and its thought are texts of their own. Scanners go on where they stopped, so a token costs as much as its own bytes and
+  /// rules, however long the answer is.
   private struct Text {
     var scanners: [TextScanner]
     var count = 0
     var hasEnded = false
+
+    /// Goes through the rules before `limit`.
+    /// - Returns: the first that is found at the end of what `look` adds.
+    private mutating func find(before limit: Int, _ look: (inout TextScanner) -> Int?) -> Find? {
+      var first: Find?
+      for index in 0..<limit {
+        guard let start = look(&scanners[index]), first == nil else { continue }
+        first = Find(index: index, start: start)
+      }
+      return first
+    }
+
+    mutating func append(_ byte: UInt8, before limit: Int) -> Find? {
+      find(before: limit) { $0.append(byte) }
+    }
+
+    mutating func end(before limit: Int) -> Find? {
+      if hasEnded { return nil }
+      hasEnded = true
+      return find(before: limit) { $0.finish() }
+    }
   }
 
   private let rules: [Policy.Rule]
@@ -49,15 +77,15 @@ struct PolicyFilter {
     var denial: Denial?
     for part in parts where denial == nil {
       switch part {
-      case .reasoning(let text): denial = append(text, to: \.reasoning)
+      case .reasoning(let text): denial = appendReasoning(text)
       case .content(let text):
         // A thought is not continued once the answer has begun.
-        denial = end(\.reasoning) ?? append(text, to: \.content)
+        denial = endReasoning() ?? appendContent(text)
       }
     }
     var isLast = false
     if case .finished = event { isLast = true }
-    if isLast, denial == nil { denial = end(\.reasoning) ?? end(\.content) }
+    if isLast, denial == nil { denial = endReasoning() ?? endContent() }
     held.append((event, reasoning.count, content.count))
     if let denial { return release(before: denial) }
     return release(all: isLast)
@@ -69,35 +97,34 @@ struct PolicyFilter {
     var contentStart = Int.max
   }
 
-  private mutating func append(_ text: String, to path: WritableKeyPath<PolicyFilter, Text>) -> Denial? {
-    defer { self[keyPath: path].count += text.utf8.count }
+  private mutating func appendReasoning(_ text: String) -> Denial? {
+    defer { reasoning.count += text.utf8.count }
     // By bytes, so that it does not matter how the text was cut into tokens.
     for byte in text.utf8 {
-      if let denial = scan(path, { $0.append(CollectionOfOne(byte)) }) { return denial }
+      if let denial = decide(reasoning.append(byte, before: openRules), inReasoning: true) { return denial }
     }
     return nil
   }
 
-  private mutating func end(_ path: WritableKeyPath<PolicyFilter, Text>) -> Denial? {
-    if self[keyPath: path].hasEnded { return nil }
-    defer { self[keyPath: path].hasEnded = true }
-    return scan(path) { $0.finish() }
+  private mutating func appendContent(_ text: String) -> Denial? {
+    defer { content.count += text.utf8.count }
+    for byte in text.utf8 {
+      if let denial = decide(content.append(byte, before: openRules), inReasoning: false) { return denial }
+    }
+    return nil
   }
 
+  private mutating func endReasoning() -> Denial? { decide(reasoning.end(before: openRules), inReasoning: true) }
+
+  private mutating func endContent() -> Denial? { decide(content.end(before: openRules), inReasoning: false) }
+
   /// Of the rules that are found in the answer so far, the first decides; those behind it matter no more.
-  private mutating func scan(
-    _ path: WritableKeyPath<PolicyFilter, Text>, _ look: (inout TextScanner) -> Int?
-  ) -> Denial? {
-    var first: (index: Int, start: Int)?
-    for index in 0..<openRules {
-      guard let start = look(&self[keyPath: path].scanners[index]), first == nil else { continue }
-      first = (index, start)
-    }
-    guard let first else { return nil }
-    openRules = first.index
-    guard rules[first.index].isDenied else { return nil }
-    var denial = Denial(rule: rules[first.index])
-    if path == \.reasoning { denial.reasoningStart = first.start } else { denial.contentStart = first.start }
+  private mutating func decide(_ find: Find?, inReasoning: Bool) -> Denial? {
+    guard let find else { return nil }
+    openRules = find.index
+    guard rules[find.index].isDenied else { return nil }
+    var denial = Denial(rule: rules[find.index])
+    if inReasoning { denial.reasoningStart = find.start } else { denial.contentStart = find.start }
     return denial
   }
 

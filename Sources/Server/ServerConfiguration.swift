@@ -29,13 +29,15 @@ public struct ServerConfiguration: Sendable {
   public var policy: Policy
   /// When whoever runs the server is told of a key.
   public var alarm: AlarmThresholds
+  /// How much of the page's chats is kept.
+  public var chatLimits: ChatLimits
 
   public init(
     host: String = "127.0.0.1", port: Int = 8080, allowedHosts: [String] = [], corsOrigins: [String] = [],
     maximumBodyBytes: Int = 16 << 20, keepAliveInterval: Duration = .seconds(10), idleTimeout: Duration = .seconds(60),
     requestTimeout: Duration = .seconds(300), maximumConnections: Int? = nil, drainTimeout: Duration = .seconds(30),
-    prices: PriceList = PriceList(), tls: TLSFiles? = nil,
-    policy: Policy = Policy(), alarm: AlarmThresholds = AlarmThresholds()
+    prices: PriceList = PriceList(), tls: TLSFiles? = nil, policy: Policy = Policy(), alarm: AlarmThresholds = AlarmThresholds(),
+    chatLimits: ChatLimits = ChatLimits()
   ) {
     self.host = host
     self.port = port
@@ -51,6 +53,7 @@ public struct ServerConfiguration: Sendable {
     self.tls = tls
     self.policy = policy
     self.alarm = alarm
+    self.chatLimits = chatLimits
   }
 
   /// Whether only this machine reaches the address.

@@ -428,6 +428,11 @@ def chats_are_found_renamed_saved_and_deleted(browser, server):
         for text in ["on the WING", "雨燕", "about swifts"]:
             page.fill("#search", text)
             page.wait_for_function("() => document.querySelectorAll('#chats li').length === 1 && document.querySelector('#chats li[data-id=found]')")
+        # A plus sign is one, and a blank is none.
+        server.keep_chat("sums", "a+b", [("user", "Add.", {})])
+        for text, count in [("a+b", 1), ("a b+", 0)]:
+            page.fill("#search", text)
+            page.wait_for_function("n => document.querySelectorAll('#chats li[data-id=sums]').length === n", arg=count)
         page.fill("#search", "no chat has this")
         page.wait_for_selector("#chats .hint")
         page.fill("#search", "")
@@ -493,6 +498,72 @@ def a_server_that_dies_takes_nothing_along(browser, server):
 
 
 @check
+def what_is_changed_elsewhere_is_kept_too(browser, server):
+    with visit(browser, server.url, allowed=FAILED) as visitor:
+        page = visitor.page
+        visitor.set(maxTokens=60)
+        visitor.ask("Tell me of swifts.")
+        chat = page.url.split("#")[1]
+        messages = lambda id: server.request("GET", f"/api/chats/{id}")[1].get("messages", [])
+        eventually(lambda: len(messages(chat)) == 2 and messages(chat)[1]["details"]["finish"] == "length", 10)
+        # Another browser goes on with the answer, and renames the chat.
+        with visit(browser, server.url, f"/#{chat}") as other:
+            other.page.wait_for_selector(".of-model")
+            other.page.click(".notice button:has-text('Go on')")
+            other.wait()
+        theirs = messages(chat)[1]["content"] + " And so on."
+        changed = {**messages(chat)[1], "content": theirs}
+        assert server.request("PUT", f"/api/chats/{chat}/messages/{changed.pop('id')}", changed)[0] == 200
+        # What follows it takes no title and no settings along.
+        assert server.request("PUT", f"/api/chats/{chat}", {"title": "Renamed", "settings": {"model": server.name, "system": "x"}})[0] == 200
+        visitor.ask("And of swans.")
+        eventually(lambda: len(messages(chat)) == 4, 10)
+        kept = server.request("GET", f"/api/chats/{chat}")[1]
+        assert kept["title"] == "Renamed" and kept["settings"]["system"] == "x" and kept["messages"][1]["content"] == theirs
+        # The same answer continued here is no continuation of theirs: both are kept.
+        page.locator(".of-model .notice button:has-text('Go on')").first.click()
+        page.wait_for_selector("#problem:has-text('changed elsewhere')", timeout=60_000)
+        visitor.wait()
+        copy = page.url.split("#")[1]
+        assert copy != chat and page.inner_text("#title").endswith("(from this browser)")
+        eventually(lambda: len(messages(copy)) == 4 and messages(copy)[1]["details"]["finish"] != "interrupted", 10)
+        assert messages(chat)[1]["content"] == theirs and not messages(copy)[1]["content"].startswith(theirs)
+        page.click("#problem button")
+        page.wait_for_function("id => location.hash === '#' + id", arg=chat)
+        # One that is deleted elsewhere while something is written.
+        page.wait_for_selector(".of-model:has-text('And so on.')")
+        assert server.request("DELETE", f"/api/chats/{chat}")[0] == 204
+        visitor.ask("Are you still there?")
+        page.wait_for_selector("#problem:has-text('deleted elsewhere')")
+        saved = page.url.split("#")[1]
+        eventually(lambda: len(messages(saved)) == 6, 10)
+
+
+@check
+def a_full_server_is_told_of(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        small = Server(server.command, server.model, data, "--chat-size", "4KB")
+        try:
+            with visit(browser, small.url, allowed=FAILED) as visitor:
+                page = visitor.page
+                visitor.set(maxTokens=20)
+                visitor.ask("Say hi.")
+                assert not page.is_visible("#connection")
+                visitor.ask("Say ho. " * 500)
+                for language, text in [("en", "as large as the server allows"), ("zh-Hant", "已達伺服器允許的大小"), ("zh-Hans", "已达服务器允许的大小")]:
+                    page.select_option("#language", language)
+                    page.wait_for_selector(f"#connection:has-text('{text}')")
+                # It stays in this browser, and keeps nothing else waiting.
+                visitor.reload()
+                assert page.locator(".message").count() == 4
+                page.click("#new-chat")
+                visitor.ask("Say hi again.")
+                eventually(lambda: len(small.request("GET", "/api/chats/" + page.url.split("#")[1])[1].get("messages", [])) == 2, 10)
+        finally:
+            small.stop()
+
+
+@check
 def a_closed_page_keeps_half_an_answer(browser, server):
     with visit(browser, server.url) as visitor:
         visitor.ask(LONG, waits=False)
@@ -507,7 +578,8 @@ def a_closed_page_keeps_half_an_answer(browser, server):
 
 @check
 def two_tabs_show_the_same(browser, server):
-    with visit(browser, server.url) as visitor:
+    # Both may save one answer at the same moment; the server refuses one of them, which then looks again.
+    with visit(browser, server.url, allowed=FAILED) as visitor:
         page = visitor.page
         visitor.ask(LONG, waits=False)
         page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")

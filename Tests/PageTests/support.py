@@ -68,7 +68,7 @@ class Server:
         parent = None
         for index, (role, content, details) in enumerate(messages):
             body = {"parent": parent, "role": role, "content": content, "details": details}
-            assert self.request("PUT", f"/api/chats/{id}/messages/m{index}", body)[0] == 204
+            assert self.request("PUT", f"/api/chats/{id}/messages/m{index}", body)[0] == 200
             parent = f"m{index}"
 
     def metric(self, name):

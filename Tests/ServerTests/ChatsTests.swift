@@ -19,9 +19,9 @@ import Testing
 
   private static func fill(_ server: TestServer, _ id: String = "a1", title: String = "Birds") async throws {
     #expect(try await put(server, id, ["title": .string(title), "settings": ["model": "tiny"]]).status == 200)
-    #expect(try await put(server, id + "/messages/m1", message("Where do they sleep?")).status == 204)
+    #expect(try await put(server, id + "/messages/m1", message("Where do they sleep?")).status == 200)
     let answer = message("On the *wing*, 在空中。", parent: "m1", role: "assistant")
-    #expect(try await put(server, id + "/messages/m2", answer).status == 204)
+    #expect(try await put(server, id + "/messages/m2", answer).status == 200)
   }
 
   @Test func chatsAreKeptAndChanged() async throws {
@@ -37,7 +37,7 @@ import Testing
       #expect(messages[1]["parent"]?.string == "m1" && messages[1]["content"]?.string == "On the *wing*, 在空中。")
       // An answer grows; what is sent twice is there once.
       let more = Self.message("On the wing, for months.", parent: "m1", role: "assistant")
-      for _ in 0..<2 { #expect(try await Self.put(server, "a1/messages/m2", more).status == 204) }
+      for _ in 0..<2 { #expect(try await Self.put(server, "a1/messages/m2", more).status == 200) }
       // Fields that are not given stay.
       #expect(try await Self.put(server, "a1", ["current": "m2"]).status == 200)
       let changed = try await server.send("GET", "/api/chats/a1").json
@@ -53,10 +53,75 @@ import Testing
     }
   }
 
+  /// Nobody writes over what somebody else changed, and what is sent twice is no change.
+  @Test func oldRevisionsAreRefused() async throws {
+    try await TestServer.run { server async throws in
+      try await Self.fill(server)
+      func put(_ path: String, _ body: JSONValue, _ revision: Int) async throws -> (Int, Int?) {
+        let members = (body.members ?? []) + [JSONMember(key: "revision", value: .integer(revision))]
+        let answer = try await Self.put(server, path, .object(members))
+        let json = try answer.json
+        #expect(answer.status != 409 || json["error"]?["code"]?.string == "revision_conflict")
+        return (answer.status, json["revision"]?.integer ?? json["error"]?["revision"]?.integer)
+      }
+      let path = "a1/messages/m2"
+      func text(_ content: String) -> JSONValue { Self.message(content, parent: "m1", role: "assistant") }
+      #expect(try await put(path, text("One."), 0) == (409, 1))
+      #expect(try await put(path, text("One."), 1) == (200, 2))
+      #expect(try await put(path, text("Two."), 1) == (409, 2))
+      // Its answer was lost.
+      #expect(try await put(path, text("One."), 1) == (200, 2))
+      #expect(try await put("a1/messages/m3", text("New."), 4) == (409, 0))
+      #expect(try await put("a1/messages/m3", text("New."), 0) == (200, 1))
+      #expect(try await put("a1", ["title": "Swifts"], 1) == (200, 2))
+      #expect(try await put("a1", ["title": "Swans"], 1) == (409, 2))
+      #expect(try await put("a1", ["title": "Swifts"], 0) == (200, 2))
+      // Which branch is shown is nobody's loss.
+      #expect(try await put("a1", ["current": "m3"], 1) == (200, 2))
+      #expect(try await put("b2", [:], 0) == (200, 1))
+      // It was deleted meanwhile.
+      #expect(try await put("c3", ["title": "Swans"], 3).0 == 404)
+      let chat = try await server.send("GET", "/api/chats/a1").json
+      #expect(chat["revision"]?.integer == 2 && chat["title"]?.string == "Swifts")
+      #expect(chat["messages"]?.elements?.compactMap { $0["revision"]?.integer } == [1, 2, 1])
+      #expect(chat["messages"]?.elements?[1]["content"]?.string == "One.")
+    }
+  }
+
+  @Test func chatsHaveLimits() async throws {
+    let limits = ChatLimits(bytesPerChat: 3000, bytesPerKey: 5000)
+    try await TestServer.run(change: { $0.chatLimits = limits }) { server async throws in
+      func put(_ path: String, _ body: JSONValue) async throws -> (Int, String?) {
+        let answer = try await Self.put(server, path, body)
+        return (answer.status, try answer.json["error"]?["code"]?.string)
+      }
+      let long = String(repeating: "長", count: 600)
+      for chat in ["a1", "b2"] {
+        #expect(try await put(chat, ["title": "Long"]) == (200, nil))
+        #expect(try await put(chat + "/messages/m1", Self.message(long)) == (200, nil))
+        // What it had counts no more.
+        #expect(try await put(chat + "/messages/m1", Self.message(long + "!")) == (200, nil))
+      }
+      #expect(try await put("a1/messages/m2", Self.message(long)) == (413, "chat_too_large"))
+      #expect(try await put("c3", ["settings": ["system": .string(long)]]) == (413, "chats_too_large"))
+      #expect(try await server.send("GET", "/api/chats/c3").status == 404)
+      #expect(try await put("c3", [:]) == (200, nil))
+      #expect(try await put("c3/messages/m1", Self.message(long)) == (413, "chats_too_large"))
+      // Less is taken, and room that was made.
+      #expect(try await put("b2/messages/m1", Self.message("short")) == (200, nil))
+      #expect(try await server.send("DELETE", "/api/chats/a1").status == 204)
+      #expect(try await put("c3/messages/m1", Self.message(long)) == (200, nil))
+      // Chats without any text come to an end too.
+      var count = 0
+      while try await put("empty\(count)", [:]).0 == 200, count < 100 { count += 1 }
+      #expect(count < 20)
+    }
+  }
+
   @Test func nullCharactersEndNoText() async throws {
     try await TestServer.run { server async throws in
       try await Self.fill(server, title: "a\0b")
-      #expect(try await Self.put(server, "a1/messages/m1", Self.message("c\0d")).status == 204)
+      #expect(try await Self.put(server, "a1/messages/m1", Self.message("c\0d")).status == 200)
       let chat = try await server.send("GET", "/api/chats/a1").json
       #expect(chat["title"]?.string == "a\u{FFFD}b")
       #expect(chat["messages"]?.elements?.first?["content"]?.string == "c\u{FFFD}d")
@@ -79,6 +144,15 @@ import Testing
       #expect(try await found("_") == [])
       #expect(try await found("%") == ["b2"])
       #expect(try await found("' OR 1=1 --") == [])
+      // Forms write a blank as a plus sign, and a plus sign by its number.
+      try await Self.fill(server, "c3", title: "Sums: a+b, a b=2")
+      for (query, expected) in [
+        ("search=a%2Bb", ["c3"]), ("search=a+b%3D2", ["c3"]), ("search=a%20b=2", ["c3"]), ("search=a%2B+b", []),
+        ("limit=9&search=where+do", ["c3", "b2", "a1"]), ("search=100%", ["b2"]), ("%73earch=100%25", ["b2"]),
+      ] {
+        let found = try await server.send("GET", "/api/chats?" + query).json["chats"]?.elements?.compactMap { $0["id"]?.string }
+        #expect(Set(found ?? []) == Set(expected), "\(query)")
+      }
       let excerpt = try await server.send("GET", "/api/chats?search=wing").json["chats"]?.elements?.first?["excerpt"]?.string
       #expect(excerpt?.contains("On the *wing*") == true)
       #expect(try await server.send("GET", "/api/chats?limit=1").json["chats"]?.elements?.count == 1)
@@ -90,7 +164,7 @@ import Testing
     try await TestServer.run { server async throws in
       try await Self.fill(server)
       let beside = Self.message("Another answer.", parent: "m1", role: "assistant")
-      #expect(try await Self.put(server, "a1/messages/m3", beside).status == 204)
+      #expect(try await Self.put(server, "a1/messages/m3", beside).status == 200)
       #expect(try await Self.put(server, "a1", ["current": "m2"]).status == 200)
       let json = try await server.send("GET", "/api/chats/a1/export?format=json")
       #expect(json.header("Content-Type") == "application/json")
@@ -119,6 +193,8 @@ import Testing
       #expect(try await refusal("a1/messages/m1", ["role": "user"]) == (400, "content"))
       #expect(try await refusal("a1/messages/m1", ["role": "user", "content": "", "details": []]) == (400, "details"))
       #expect(try await refusal("a1/messages/m1", ["role": "user", "content": ""]) == (404, "chat"))
+      #expect(try await refusal("a1", ["revision": -1]) == (422, "revision"))
+      #expect(try await refusal("a1/messages/m1", ["role": "user", "content": "", "revision": "1"]) == (400, "revision"))
       #expect(try await server.send("GET", "/api/chats?limit=0").status == 422)
       #expect(try await server.send("PUT", "/api/chats/a1", Array("{".utf8)).status == 400)
       // Pages of others are kept out here too.
@@ -130,8 +206,8 @@ import Testing
   @Test func circlesEnd() async throws {
     try await TestServer.run { server async throws in
       #expect(try await Self.put(server, "c", ["title": "Circle", "current": "m1"]).status == 200)
-      #expect(try await Self.put(server, "c/messages/m1", Self.message("one", parent: "m2")).status == 204)
-      #expect(try await Self.put(server, "c/messages/m2", Self.message("two", parent: "m1")).status == 204)
+      #expect(try await Self.put(server, "c/messages/m1", Self.message("one", parent: "m2")).status == 200)
+      #expect(try await Self.put(server, "c/messages/m2", Self.message("two", parent: "m1")).status == 200)
       #expect(try await server.send("GET", "/api/chats/c/export?format=markdown").status == 200)
     }
   }

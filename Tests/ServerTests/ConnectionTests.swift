@@ -108,10 +108,19 @@ import Testing
       #expect(try await status(host: "localhost:80", origin: "http://localhost:80") == 200)
       let allowed = try await server.send("GET", "/nothing", headers: ["Origin": "https://good.example"])
       #expect(allowed.header("access-control-allow-origin") == "https://good.example")
-      let preflight = try await server.send(
-        "OPTIONS", "/chat/completions",
-        headers: ["Origin": "https://good.example", "Access-Control-Request-Method": "POST"])
-      #expect(preflight.status == 204 && preflight.header("access-control-allow-methods")?.contains("POST") == true)
+      #expect(allowed.header("access-control-expose-headers")?.contains("retry-after") == true)
+      let paths = [("POST", "/chat/completions"), ("PUT", "/api/chats/a1"), ("DELETE", "/api/chats/a1"), ("GET", "/models")]
+      for (method, path) in paths {
+        let asked = ["Origin": "https://good.example", "Access-Control-Request-Method": method]
+        let preflight = try await server.send("OPTIONS", path, headers: asked)
+        #expect(preflight.status == 204 && preflight.header("access-control-allow-methods")?.contains(method) == true)
+        let headers = preflight.header("access-control-allow-headers") ?? ""
+        for name in ["authorization", "content-type", "x-api-key", "anthropic-version"] { #expect(headers.contains(name)) }
+        // Clients have headers of their own.
+        let more = asked.merging(["Access-Control-Request-Headers": "x-stainless-lang"]) { $1 }
+        let other = try await server.send("OPTIONS", path, headers: more)
+        #expect(other.header("access-control-allow-headers") == "x-stainless-lang")
+      }
       // Nobody is told of other origins unless one is named.
       #expect(try await server.send("GET", "/health").header("access-control-allow-origin") == nil)
     }

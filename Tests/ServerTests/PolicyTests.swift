@@ -87,6 +87,29 @@ import Testing
     }
   }
 
+  /// A token costs no more at the end of a long answer than at its beginning, and many rules find what one would.
+  @Test(.timeLimit(.minutes(1))) func manyRulesFollowALongAnswer() throws {
+    let rules = (0..<1000).map { index -> JSONValue in
+      index % 2 == 0
+        ? ["name": .string("\(index)"), "literal": .string("secret\(index)!")]
+        : ["name": .string("\(index)"), "pattern": .string("secret\(index)[!?]")]
+    }
+    let policy = try Self.policy(.array(rules))
+    var filter = PolicyFilter(policy.answerRules), count = 0, denied: String?
+    let words = (0..<4000).map { "word\($0 % 7) sec " } + ["it is secr", "et77", "7? and", " more"]
+    for word in words where denied == nil {
+      let token = GenerationEvent.token(GeneratedToken(id: 1, parts: [.content(word)], isReasoning: false, isEnd: false))
+      for result in filter.add(token) {
+        switch result {
+        case .event(.token(let token)): count += token.parts.isEmpty ? 0 : 1
+        case .event: break
+        case .denied(let rule): denied = rule.name
+        }
+      }
+    }
+    #expect(denied == "777" && count == 4000)
+  }
+
   private static let summary = GenerationSummary(
     finishReason: .stop, parts: [], promptTokens: 1, cachedTokens: 0, completionTokens: 1, reasoningTokens: 0,
     prefillSeconds: 0, decodeSeconds: 0)

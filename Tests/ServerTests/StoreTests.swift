@@ -43,6 +43,8 @@ import Testing
       let store = try Store(folder: path)
       for index in 0..<5 { _ = try store.createKey(name: "\(index)", balance: Money(picodollars: 100)) }
       try start(store)
+      // All of it into the file itself.
+      try store.pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
       try store.pool.close()
     }
     let whole = try Data(contentsOf: URL(fileURLWithPath: path + "/" + Store.fileName)), page = 4096
@@ -102,6 +104,37 @@ import Testing
     #expect(sum.group == "1 k" && sum.requests == 1 && sum.promptTokens == 5 && sum.charge.picodollars == 130)
     #expect(try store.usage(by: .model, since: .now + 60).isEmpty)
     #expect(throws: KeyError.notFound("x")) { try store.findKey("x") }
+  }
+
+  /// Chats of a database from before revisions and sizes have both.
+  @Test func earlierChatsAreTakenOver() async throws {
+    do {
+      let store = try Store(folder: path)
+      try await store.pool.write { database in
+        try database.execute(
+          sql: """
+            DROP INDEX chats_by_size;
+            ALTER TABLE chats DROP COLUMN revision;
+            ALTER TABLE chats DROP COLUMN bytes;
+            ALTER TABLE messages DROP COLUMN revision;
+            DELETE FROM grdb_migrations WHERE identifier = 'chat revisions and sizes';
+            INSERT INTO chats (id, title, settings, created, updated) VALUES ('a', 'Bäume', '{}', 1, 1), ('b', '', '{}', 1, 1);
+            INSERT INTO messages (chat, id, role, content, reasoning, details, created)
+            VALUES ('a', 'm1', 'user', '樹', '', '{}', 1), ('a', 'm2', 'assistant', 'Yes.', 'Hm', '{"a":1}', 1);
+            """)
+      }
+      try store.pool.close()
+    }
+    let store = try Store(folder: path)
+    let chat = try #require(try await store.chat("a", of: nil))
+    #expect(chat.chat.revision == 1 && chat.messages.map(\.revision) == [1, 1])
+    #expect(chat.chat.bytes == Store.bytesOfRow + 6 + 2 + chat.messages.reduce(0) { $0 + $1.bytes })
+    #expect(try await store.chat("b", of: nil)?.chat.bytes == Store.bytesOfRow + 2)
+    // And go on from there.
+    var message = chat.messages[0]
+    message.content += "!"
+    #expect(try await store.save(message, revision: 1, chat: "a", of: nil, limits: ChatLimits()) == 2)
+    #expect(try await store.chat("a", of: nil)?.chat.bytes == chat.chat.bytes + 1)
   }
 
   @Test func manyProcessesMayOpenANewFolderAtOnce() async throws {

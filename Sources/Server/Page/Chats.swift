@@ -17,7 +17,7 @@ extension API {
     group.put(":chat/messages/:message") { request, context in try await saveMessage(request, context) }
     group.delete(":chat") { _, context in
       let id = try Self.id("chat", context)
-      guard try await store.removeChat(id, of: owner(context)) else { throw Self.noChat(id) }
+      guard try await store.removeChat(id, of: owner(context)) else { throw ChatRefusal.noChat(id) }
       return Response(status: .noContent)
     }
     group.get(":chat/export") { request, context in try await exportChat(request, context) }
@@ -29,8 +29,8 @@ extension API {
   private static let longestSearch = 200, longestTitle = 200, longestSettings = 256 << 10
 
   private func listChats(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let query = request.uri.queryParameters
-    let search = query.get("search").map { String($0).trimmingCharacters(in: .whitespacesAndNewlines) } ?? ""
+    let query = Query(request.uri)
+    let search = query["search"]?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
     guard search.count <= Self.longestSearch else {
       throw APIError.outOfRange("search", "found \(search.count) characters, expected at most \(Self.longestSearch)")
     }
@@ -43,8 +43,8 @@ extension API {
     return Self.unkept(Self.response(["chats": .array(values)]))
   }
 
-  private static func number(_ name: String, _ query: Parameters, in range: ClosedRange<Int>) throws(APIError) -> Int? {
-    guard let text = query.get(name) else { return nil }
+  private static func number(_ name: String, _ query: Query, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+    guard let text = query[name] else { return nil }
     guard let value = Int(text), range.contains(value) else {
       throw .outOfRange(name, "found '\(text.prefix(40))', expected an integer from \(range.lowerBound) to \(range.upperBound)")
     }
@@ -53,7 +53,7 @@ extension API {
 
   private func wholeChat(_ context: ServerContext) async throws -> WholeChat {
     let id = try Self.id("chat", context)
-    guard let chat = try await store.chat(id, of: owner(context)) else { throw Self.noChat(id) }
+    guard let chat = try await store.chat(id, of: owner(context)) else { throw ChatRefusal.noChat(id) }
     return chat
   }
 
@@ -62,14 +62,14 @@ extension API {
     let fields = try Fields(try await json(request, context))
     let change = Store.ChatChange(
       title: try fields.string("title").map(Self.kept), settings: try Self.object("settings", fields),
-      current: try Self.id("current", fields))
+      current: try Self.id("current", fields), revision: try Self.revision(fields))
     if let count = change.title?.count, count > Self.longestTitle {
       throw APIError.outOfRange("title", "found \(count) characters, expected at most \(Self.longestTitle)")
     }
     if let count = change.settings?.serialized().utf8.count, count > Self.longestSettings {
       throw APIError.outOfRange("settings", "found \(count) bytes, expected at most \(Self.longestSettings)")
     }
-    guard let chat = try await store.save(change, chat: id, of: owner(context)) else { throw Self.noChat(id) }
+    let chat = try await store.save(change, chat: id, of: owner(context), limits: configuration.chatLimits)
     return Self.unkept(Self.response(.object(chat.members)))
   }
 
@@ -86,12 +86,13 @@ extension API {
       reasoning: Self.kept(try fields.string("reasoning") ?? ""),
       details: try Self.object("details", fields) ?? .object([]),
       created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
-    guard try await store.save(message, chat: id, of: owner(context)) else { throw Self.noChat(id) }
-    return Response(status: .noContent)
+    let revision = try await store.save(
+      message, revision: try Self.revision(fields), chat: id, of: owner(context), limits: configuration.chatLimits)
+    return Self.unkept(Self.response(["revision": .integer(revision)]))
   }
 
   private func exportChat(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let format = request.uri.queryParameters.get("format") ?? "json"
+    let format = Query(request.uri)["format"] ?? "json"
     guard let format = ChatExport(rawValue: format) else {
       throw APIError.outOfRange("format", "found '\(format.prefix(40))', expected json or markdown")
     }
@@ -108,9 +109,7 @@ extension API {
   /// A text as the database can hold it, where it would end at a null character.
   private static func kept(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
 
-  private static func noChat(_ id: String) -> APIError {
-    .notFound("There is no chat '\(id)'.", parameter: "chat", code: "chat_not_found")
-  }
+  private static func revision(_ fields: Fields) throws(APIError) -> Int? { try fields.integer("revision", in: 0 ... .max) }
 
   /// An id of the address.
   private static func id(_ name: String, _ context: ServerContext) throws(APIError) -> String {

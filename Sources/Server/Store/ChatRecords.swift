@@ -11,6 +11,10 @@ struct ChatRecord: Sendable {
   /// Milliseconds since 1970.
   let created: Int
   let updated: Int
+  /// Counts changes of title and settings, from 1.
+  let revision: Int
+  /// With those of its messages.
+  let bytes: Int
 
   init(_ row: Row) throws {
     id = row["id"]
@@ -19,6 +23,8 @@ struct ChatRecord: Sendable {
     current = row["current"]
     created = row["created"]
     updated = row["updated"]
+    revision = row["revision"]
+    bytes = row["bytes"]
   }
 
   var members: [JSONMember] {
@@ -26,6 +32,7 @@ struct ChatRecord: Sendable {
       JSONMember(key: "id", value: .string(id)), JSONMember(key: "title", value: .string(title)),
       JSONMember(key: "settings", value: settings), JSONMember(key: "current", value: current.map { .string($0) } ?? .null),
       JSONMember(key: "created", value: .integer(created)), JSONMember(key: "updated", value: .integer(updated)),
+      JSONMember(key: "revision", value: .integer(revision)),
     ]
   }
 }
@@ -42,6 +49,8 @@ struct ChatMessageRecord: Sendable {
   var details: JSONValue
   /// Milliseconds since 1970.
   var created: Int
+  /// Counts changes, from 1; 0 for one that is not kept yet.
+  var revision = 0
 
   init(_ row: Row) throws {
     id = row["id"]
@@ -51,6 +60,7 @@ struct ChatMessageRecord: Sendable {
     reasoning = row["reasoning"]
     details = try JSONValue(parsing: row["details"] as String)
     created = row["created"]
+    revision = row["revision"]
   }
 
   init(
@@ -69,7 +79,18 @@ struct ChatMessageRecord: Sendable {
     [
       "id": .string(id), "parent": parent.map { .string($0) } ?? .null, "role": .string(role), "content": .string(content),
       "reasoning": .string(reasoning), "details": details, "created": .integer(created),
+      "revision": .integer(revision),
     ]
+  }
+
+  var bytes: Int {
+    Store.bytesOfRow + content.utf8.count + reasoning.utf8.count + details.serialized().utf8.count
+  }
+
+  /// Whether both say the same, whenever they were written.
+  func isLike(_ other: ChatMessageRecord) -> Bool {
+    parent == other.parent && role == other.role && content == other.content && reasoning == other.reasoning
+      && details.serialized() == other.details.serialized()
   }
 }
 

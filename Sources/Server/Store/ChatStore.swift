@@ -11,6 +11,8 @@ extension Store {
     var title: String?
     var settings: JSONValue?
     var current: String?
+    /// That of the chat on which the change is based, 0 for a new one; nil writes over whatever is there.
+    var revision: Int?
   }
 
   /// A chat that was found, and the text around the first place where a message has what was searched.
@@ -61,49 +63,75 @@ extension Store {
   }
 
   /// Makes a chat, or changes it.
-  /// - Returns: nil when the id is that of another owner's chat.
-  func save(
-    _ change: ChatChange, chat id: String, of owner: ChatOwner, now: Int = Self.now()
-  ) async throws -> ChatRecord? {
+  /// - Throws: `ChatRefusal`.
+  func save(_ change: ChatChange, chat id: String, of owner: ChatOwner, limits: ChatLimits, now: Int = Self.now()) async throws -> ChatRecord {
     try await pool.write { database in
+      let earlier = try Self.chat(id, of: owner, database)
+      if earlier == nil {
+        // Who knows a revision knew a chat that is gone by now.
+        guard (change.revision ?? 0) == 0 else { throw ChatRefusal.noChat(id) }
+        try database.execute(
+          sql: """
+            INSERT INTO chats (id, owner, title, settings, created, updated, revision) VALUES (?, ?, '', '{}', ?, ?, 0)
+            ON CONFLICT (id) DO NOTHING
+            """, arguments: [id, owner, now, now])
+      }
+      guard let chat = try earlier ?? Self.chat(id, of: owner, database) else { throw ChatRefusal.noChat(id) }
+      let title = change.title ?? chat.title, settings = (change.settings ?? chat.settings).serialized()
+      let before = chat.settings.serialized()
+      let isChanged = earlier == nil || title != chat.title || settings != before
+      // The same may be sent twice: the first answer may have been lost.
+      if isChanged { try Self.check(change.revision, chat.revision, "chat") }
+      let more = title.utf8.count + settings.utf8.count - (chat.title.utf8.count + before.utf8.count)
+      // What is new takes its row and its empty settings.
+      try Self.grow(chat, of: owner, by: more + (earlier == nil ? Self.bytesOfRow + before.utf8.count : 0), limits, database)
       try database.execute(
-        sql: """
-          INSERT INTO chats (id, owner, title, settings, current, created, updated)
-          VALUES (:id, :owner, coalesce(:title, ''), coalesce(:settings, '{}'), :current, :now, :now)
-          ON CONFLICT (id) DO UPDATE SET
-            title = coalesce(:title, title), settings = coalesce(:settings, settings), current = coalesce(:current, current)
-          WHERE owner IS :owner
-          """,
-        arguments: [
-          "id": id, "owner": owner, "title": change.title, "settings": change.settings?.serialized(), "current": change.current,
-          "now": now,
-        ])
-      return try Self.chat(id, of: owner, database)
+        sql: "UPDATE chats SET title = ?, settings = ?, current = coalesce(?, current), revision = revision + ? WHERE id = ?",
+        arguments: [title, settings, change.current, isChanged ? 1 : 0, id])
+      guard let saved = try Self.chat(id, of: owner, database) else { throw ChatRefusal.noChat(id) }
+      return saved
     }
   }
 
   /// Adds a message to a chat, or writes it anew: an answer is kept while it is still being written.
-  /// - Returns: false when `owner` has no such chat.
+  /// - Parameter revision: that of the message on which this one is based, 0 for a new one; nil writes over whatever is there.
+  /// - Returns: the message's revision.
+  /// - Throws: `ChatRefusal`.
   func save(
-    _ message: ChatMessageRecord, chat id: String, of owner: ChatOwner, now: Int = Self.now()
-  ) async throws -> Bool {
+    _ message: ChatMessageRecord, revision: Int?, chat id: String, of owner: ChatOwner, limits: ChatLimits,
+    now: Int = Self.now()
+  ) async throws -> Int {
     try await pool.write { database in
+      guard let chat = try Self.chat(id, of: owner, database) else { throw ChatRefusal.noChat(id) }
+      let earlier = try Row.fetchOne(
+        database, sql: "SELECT * FROM messages WHERE chat = ? AND id = ?", arguments: [id, message.id]
+      ).map(ChatMessageRecord.init)
+      if let earlier, earlier.isLike(message) { return earlier.revision }
+      let last = earlier?.revision ?? 0
+      try Self.check(revision, last, "message")
+      try Self.grow(chat, of: owner, by: message.bytes - (earlier?.bytes ?? 0), limits, database)
       // Also when that is earlier: a chat that was used while the clock was wrong does not stay the newest for ever.
-      try database.execute(sql: "UPDATE chats SET updated = ? WHERE id = ? AND owner IS ?", arguments: [now, id, owner])
-      guard database.changesCount == 1 else { return false }
+      try database.execute(sql: "UPDATE chats SET updated = ? WHERE id = ?", arguments: [now, id])
       try database.execute(
         sql: """
-          INSERT INTO messages (chat, id, parent, role, content, reasoning, details, created)
-          VALUES (:chat, :id, :parent, :role, :content, :reasoning, :details, :created)
+          INSERT INTO messages (chat, id, parent, role, content, reasoning, details, created, revision)
+          VALUES (:chat, :id, :parent, :role, :content, :reasoning, :details, :created, :revision)
           ON CONFLICT (chat, id) DO UPDATE SET
-            parent = :parent, role = :role, content = :content, reasoning = :reasoning, details = :details, created = :created
+            parent = :parent, role = :role, content = :content, reasoning = :reasoning, details = :details, created = :created,
+            revision = :revision
           """,
         arguments: [
           "chat": id, "id": message.id, "parent": message.parent, "role": message.role, "content": message.content,
           "reasoning": message.reasoning, "details": message.details.serialized(), "created": message.created,
+          "revision": last + 1,
         ])
-      return true
+      return last + 1
     }
+  }
+
+  /// - Throws: `ChatRefusal` when a change is based on another revision than the last.
+  private static func check(_ given: Int?, _ last: Int, _ what: String) throws {
+    if let given, given != last { throw ChatRefusal.changed(what, given: given, revision: last) }
   }
 
   /// Removes a chat and its messages.

@@ -31,5 +31,18 @@ extension Store {
           ) STRICT;
           """)
     }
+    // A revision counts changes, so that nobody writes over what somebody else changed; `bytes` are those of a chat with its messages.
+    migrator.registerMigration("chat revisions and sizes") { database in
+      try database.execute(
+        sql: """
+          ALTER TABLE chats ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+          ALTER TABLE chats ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+          ALTER TABLE messages ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+          UPDATE chats SET bytes = \(bytesOfRow) + length(CAST(title || settings AS BLOB)) + coalesce((
+            SELECT sum(\(bytesOfRow) + length(CAST(content || reasoning || details AS BLOB)))
+            FROM messages WHERE chat = chats.id), 0);
+          CREATE INDEX chats_by_size ON chats (owner, bytes);
+          """)
+    }
   }
 }

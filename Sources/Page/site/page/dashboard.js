@@ -1,12 +1,10 @@
 // The dashboard: what the server did in the last ten minutes, looked at every two seconds.
-import { askKey } from './dialogs.js';
-import { drawIcons, element, find } from './dom.js';
-import { languages } from './languages.js';
+import { startControls } from './controls.js';
+import { element, find } from './dom.js';
 import { failureText } from './failures.js';
 import { Plot } from './plot.js';
-import { applyTheme, chooseTheme, theme } from './preferences.js';
-import { json, onKeyWanted, setKey } from './server.js';
-import { bytes, chooseLanguage, duration, language, number, onLanguage, price, translate, word } from './words.js';
+import { json } from './server.js';
+import { bytes, duration, number, onLanguage, price, word } from './words.js';
 
 const interval = 2000;
 const span = 600_000;
@@ -149,28 +147,7 @@ function showProblem(failure) {
   bar.replaceChildren(element('div', {}, failureText(failure)), element('div', { class: 'notice-buttons' }, button));
 }
 
-function drawTheme() {
-  const label = `${word('theme')}: ${word(`theme-${theme()}`)}`;
-  find('#theme').setAttribute('aria-label', label);
-  find('#theme').title = label;
-}
-
-onKeyWanted(async (isWrong) => {
-  const given = await askKey(isWrong);
-  if (!given) return false;
-  setKey(given.key, given.isKept);
-  return true;
-});
-
-find('#language').append(...Object.entries(languages).map(([tag, { name }]) => element('option', { value: tag, lang: tag }, name)));
-find('#language').value = language();
-find('#language').addEventListener('change', (event) => chooseLanguage(event.target.value));
-find('#theme').addEventListener('click', () => {
-  chooseTheme({ system: 'light', light: 'dark', dark: 'system' }[theme()]);
-  drawTheme();
-});
 onLanguage(() => {
-  drawTheme();
   document.title = `${word('dashboard')} · Swiftlet`;
   if (latest) draw();
 });
@@ -178,9 +155,6 @@ addEventListener('visibilitychange', () => {
   if (!document.hidden) look();
 });
 
-translate(document);
-drawIcons();
-applyTheme();
-drawTheme();
+startControls();
 document.title = `${word('dashboard')} · Swiftlet`;
 await look();

@@ -7,6 +7,8 @@ const prefix = 'outbox.';
 /// By path, in the order of their coming: a chat before its messages.
 const waiting = new Map();
 const observers = new Set();
+const sentObservers = new Set();
+let settle = null;
 let isSending = false;
 let pause = 0;
 let timer = null;
@@ -19,6 +21,15 @@ for (const entry of rememberedNames(prefix).map((name) => [name.slice(prefix.len
 /// Calls `observer` when there is more or less to send, or sending went wrong: see `state`.
 export const onOutbox = (observer) => observers.add(observer);
 
+/// Calls `observer(path, revision)` when the server has a change.
+export const onSent = (observer) => sentObservers.add(observer);
+
+/// - Parameter resolve: called with the path and the entry of a change that was refused because somebody else had changed or deleted the
+///   same; sees to it that it can be sent (`rebase`) or does not wait any more (`forget`). May throw a `Failure`: then it is tried again.
+export function onRefused(resolve) {
+  settle = resolve;
+}
+
 /// `problem` is the last `Failure`; null when all is well.
 export const state = () => ({ count: waiting.size, problem });
 
@@ -26,13 +37,27 @@ function tell() {
   for (const observer of observers) observer();
 }
 
-/// Sends a change as soon as it can be. Fields of a change that still waits are kept, unless they are set anew.
-export function put(path, body, { isSent = true } = {}) {
-  const earlier = waiting.get(path);
-  const entry = { at: earlier?.at ?? Date.now(), body: { ...earlier?.body, ...body } };
+function keep(path, entry) {
   waiting.set(path, entry);
   remember(prefix + path, entry);
+}
+
+/// Sends a change as soon as it can be. Fields of a change that still waits are kept, unless they are set anew.
+/// - Parameters:
+///   - revision: that of what is changed as it was read, 0 for what is new.
+///   - before: the fields as they were.
+export function put(path, body, { isSent = true, revision, before } = {}) {
+  const earlier = waiting.get(path);
+  keep(path, {
+    at: earlier?.at ?? Date.now(), revision: earlier ? earlier.revision : revision, before: { ...before, ...earlier?.before }, sent: earlier?.sent,
+    body: { ...earlier?.body, ...body },
+  });
   if (isSent) flush();
+}
+
+/// Bases a change that waits on another revision.
+export function rebase(path, revision) {
+  if (waiting.has(path)) keep(path, { ...waiting.get(path), revision });
 }
 
 /// Forgets changes of what is not wanted any more, and of what stands below it.
@@ -49,38 +74,65 @@ function drop(path) {
 export const pending = (start) =>
   [...waiting].filter(([path]) => path.startsWith(start)).map(([path, entry]) => [path.slice(start.length), entry.body]);
 
+/// The chat that a path belongs to.
+const chatOf = (path) => path.split('/').slice(0, 4).join('/');
+
 /// Sends what waits. Never throws: what does not go is tried again, after a pause that grows to half a minute.
 export async function flush() {
   if (isSending) return;
   isSending = true;
   clearTimeout(timer);
+  // Chats for which there is no room: what is new of them stays here until somebody makes room.
+  const full = new Map();
   try {
-    while (waiting.size > 0) {
-      const [path, entry] = waiting.entries().next().value;
-      try {
-        await json('PUT', path, { body: entry.body });
-      } catch (error) {
-        if (isRefused(error)) {
-          console.warn(`${path}: ${error.message}`);
-          problem = error.status === 404 ? problem : error;
-          drop(path);
-          continue;
-        }
-        problem = error;
-        throw error;
-      }
-      problem = null;
-      pause = 0;
-      // It may have changed on the way.
-      if (waiting.get(path) === entry) drop(path);
+    for (;;) {
+      const next = [...waiting].find(([path]) => !full.has(chatOf(path)));
+      if (!next) break;
+      const refusal = await sendOne(...next);
+      if (refusal) full.set(chatOf(next[0]), refusal);
+      else pause = 0;
     }
-  } catch {
+    problem = [...full.values()][0] ?? null;
+  } catch (error) {
+    problem = error;
     pause = Math.min(30_000, Math.max(1000, pause * 2));
     timer = setTimeout(flush, pause);
   } finally {
     isSending = false;
     tell();
   }
+}
+
+/// - Returns: the `Failure` when the server has no room for it.
+/// - Throws: `Failure` when it is to be tried again later.
+async function sendOne(path, entry) {
+  try {
+    const { revision } = await json('PUT', path, { body: { ...entry.body, revision: entry.revision } });
+    sent(path, entry, revision);
+  } catch (error) {
+    if (error.status === 413) return error;
+    if (error.status === 409 || error.status === 404) await settle(path, entry);
+    else if (isRefused(error)) {
+      console.warn(`${path}: ${error.message}`);
+      drop(path);
+    } else {
+      // It may have come all the same.
+      const last = waiting.get(path);
+      if (last && hasFields(last.before)) keep(path, { ...last, sent: entry.body });
+      throw error;
+    }
+  }
+  return null;
+}
+
+const hasFields = (object) => Object.keys(object ?? {}).length > 0;
+
+function sent(path, entry, revision) {
+  const last = waiting.get(path);
+  if (last === entry) drop(path);
+  // It has changed on the way.
+  else if (last) keep(path, { ...last, revision, before: hasFields(last.before) ? { ...last.before, ...entry.body } : last.before });
+  for (const observer of sentObservers) observer(path, revision);
 }
 
 /// Whether sending the same again is of no use.

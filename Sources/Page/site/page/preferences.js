@@ -56,8 +56,7 @@ export function applyTheme() {
   const chosen = theme();
   if (chosen === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = chosen;
-  const isDark = chosen === 'dark' || (chosen === 'system' && darkness.matches);
-  document.querySelector('meta[name="theme-color"]')?.setAttribute('content', isDark ? '#14181b' : '#fbfaf8');
+  document.querySelector('meta[name="theme-color"]')?.setAttribute('content', getComputedStyle(document.body).backgroundColor);
 }
 
 darkness.addEventListener('change', applyTheme);

@@ -164,7 +164,7 @@ export class Sidebar {
 
   async rename(chat) {
     const title = await askText(word('rename'), word('title'), chat.title);
-    if (title) renameChat(chat.id, title);
+    if (title) renameChat(chat, title);
   }
 
   async remove(chat) {

@@ -8,14 +8,16 @@ const patience = 4000;
 /// Whether another tab is writing this answer.
 export const isElsewhere = (message) => elsewhere.has(message.id);
 
-/// - Parameter change: `message`, as it is kept, with its id; or `isDeleted`, or `title`.
+/// - Parameter change: `message`, as it is kept, with its id; or `isDeleted`, or `title`; or `saved`, the path and the revision of what the
+///   server has by now.
 export function tellTabs(chatId, change) {
   channel?.postMessage({ chatId, ...change });
 }
 
-/// - Parameter observer: called with a chat's id and `message`, `isDeleted` or `title`.
+/// - Parameter observer: called with a chat's id and `message`, `isDeleted`, `title` or `saved`.
 export function onTabs(observer) {
-  channel?.addEventListener('message', ({ data: { chatId, message, isDeleted, title } }) => {
+  channel?.addEventListener('message', ({ data: { chatId, ...change } }) => {
+    const { message } = change;
     if (message) {
       clearTimeout(elsewhere.get(message.id));
       elsewhere.delete(message.id);
@@ -23,10 +25,10 @@ export function onTabs(observer) {
       if (message.details.finish === 'interrupted' && !message.details.error) {
         elsewhere.set(message.id, setTimeout(() => {
           elsewhere.delete(message.id);
-          observer(chatId, { message, isDeleted, title });
+          observer(chatId, change);
         }, patience));
       }
     }
-    observer(chatId, { message, isDeleted, title });
+    observer(chatId, change);
   });
 }
