@@ -75,7 +75,7 @@ let package = Package(
       name: "Swiftlet",
       dependencies: [
         "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletConstraints",
-        "SwiftletJSON",
+        "SwiftletTensors", "SwiftletJSON",
       ],
       path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(

@@ -5,8 +5,8 @@
 
 `--llama` is the folder of llama-bench and llama-batched-bench. FOLDER holds synthetic models; those that are missing are made by
 synthetic_gguf.py, which needs `gguf` and `numpy`. SmolLM2 is the one that `swiftlet pull smollm2` fetches. Rows with `@avx2` run our
-kernels of that name against the llama.cpp in `--llama-avx2`, and are left out without it. `--rows` takes patterns, separated by
-commas; `--list` prints the names.
+kernels of that name against the llama.cpp in `--llama-avx2`, and are left out without it; those with `@fast` run ours with
+`--fast-prompts`. `--rows` takes patterns, separated by commas; `--list` prints the names.
 
 A round goes over all rows; for each, both sides run, one after the other, each in a process of its own, and take turns at being
 first. Before and after that, limits.c measures what the machine can do at this moment. A ratio is the median of the rounds' ratios,
@@ -67,7 +67,7 @@ def plan():
         runs += [Run(model, "speed"), Run(model, "batch", (8,))]
     runs += [Run("v2lite-q4_0", "speed"), Run("v2lite-q4_0", "batch", (1, 4, 8))]
     for model in ["smollm2", "qwen-q4_0", "qwen-q8_0", "qwen-q4_k_m"]:
-        runs += [Run(model, "speed", kernels="avx2"), Run(model, "batch", (8,), "avx2")]
+        runs += [Run(model, "speed", kernels="fast"), Run(model, "speed", kernels="avx2"), Run(model, "batch", (8,), "avx2")]
     runs += [Run(model, "threads", (count,)) for model in ["smollm2", "qwen-q4_0"] for count in threads]
     runs += [Run("smollm2", "depth", (depth,)) for depth in (0, 1024, 2048, 4096, 7936)]
     runs += [Run("v2lite-q4_0", "depth", (depth,)) for depth in (0, 4096, 16384)]
@@ -157,7 +157,7 @@ class Bench:
             prompt = run.numbers[0]
         command = [self.arguments.swiftlet, "bench", path, "--prompt", str(self.size(prompt))]
         command += ["--generate", str(self.size(generate)), "--repetitions", "1", "--threads", str(self.threads(run)), "--json"]
-        kernels = {"SWIFTLET_KERNELS": run.kernels} if run.kernels else {}
+        kernels = {"": {}, "fast": {"SWIFTLET_FAST_PROMPTS": "1"}}.get(run.kernels, {"SWIFTLET_KERNELS": run.kernels})
         output, memory = execute(command + further, **kernels)
         result = json.loads(output)
         if not run.kernels:
@@ -239,7 +239,7 @@ def processor():
 def measure(arguments):
     runs = chosen(plan(), arguments.rows.split(","))
     if not arguments.llama_avx2:
-        runs = [run for run in runs if not run.kernels]
+        runs = [run for run in runs if run.kernels != "avx2"]
     if not runs:
         sys.exit(f"No row is named by {arguments.rows}; --list prints the names. Rows with @avx2 need --llama-avx2.")
     paths = {run.model: model_path(run.model, arguments) for run in runs}

@@ -80,7 +80,7 @@ struct BenchCommand: AsyncParsableCommand {
     let loaded = try engine.packing.loading(path) { try LoadedModel(path: path, experts: experts, cache: $0) }
     let seconds = start.duration(to: .now) / .seconds(1)
     let ids = try draft == .none && grammar == nil ? [] : continuedPrompt(loaded)
-    let compute = Compute(threadCount: threadCount)
+    let compute = Compute(threadCount: threadCount, kernels: try engine.kernels())
     let result = try Benchmark(
       loaded.decoder, promptTokens: prompt, generatedTokens: generate, depth: depth, batches: try batches,
       repetitions: repetitions, compute: compute)
@@ -99,6 +99,7 @@ struct BenchCommand: AsyncParsableCommand {
             ["sequences": .integer($0.sequences), "decode_tokens_per_second": .number($0.decodeTokensPerSecond)]
           }),
         "peak_resident_bytes": .integer(peak), "kernels": .string(compute.kernels.name),
+        "fast_prompts": .bool(compute.kernels.hasFastPrompts),
         "threads": .integer(compute.pool.threadCount),
       ]
       Output.line(.object((members.members ?? []) + further))
@@ -111,7 +112,12 @@ struct BenchCommand: AsyncParsableCommand {
         ["decode of \(generate)" + (depth > 1 ? " after \(depth)" : ""), speed(result.decodeTokensPerSecond)],
       ] + result.batches.map { ["decode of \($0.sequences) sequences", speed($0.decodeTokensPerSecond)] } + Self.rows(drafts)
       + (constraints?.rows ?? []) + [
-        ["peak memory", ByteCount.text(peak)], ["kernels", "\(compute.kernels.name), \(compute.pool.threadCount) threads"],
+        ["peak memory", ByteCount.text(peak)],
+        [
+          "kernels",
+          compute.kernels.name + (compute.kernels.hasFastPrompts ? ", fast prompts" : "")
+            + ", \(compute.pool.threadCount) threads",
+        ],
       ]
     Output.write(Output.table(rows, leftAligned: 2))
   }

@@ -15,6 +15,7 @@ enum HelpText {
 
   static let threads = "  SWIFTLET_THREADS  threads at work; the machine's cores unless set"
   static let experts = "  SWIFTLET_EXPERTS_ON_DISK  1 or a size: as --experts-on-disk"
+  static let prompts = "  SWIFTLET_FAST_PROMPTS  1: as --fast-prompts"
   static let context = "  SWIFTLET_CONTEXT  the most tokens of prompt and answer together"
   static let packed = """
       SWIFTLET_CACHE    folder of packed weights; in HF_HOME unless set
@@ -48,8 +49,8 @@ enum HelpText {
       """
 
   /// For commands that compute with a model.
-  static let engine = [threads, experts, packed, kernels, hub].joined(separator: "\n")
+  static let engine = [threads, experts, prompts, packed, kernels, hub].joined(separator: "\n")
 
   /// For commands that answer.
-  static let generation = [threads, context, experts, packed, kernels, hub, color].joined(separator: "\n")
+  static let generation = [threads, context, experts, prompts, packed, kernels, hub, color].joined(separator: "\n")
 }

@@ -68,7 +68,7 @@ struct LogitsCommand: AsyncParsableCommand {
     guard tokens.count <= decoder.configuration.contextLength else {
       throw GenerationError.promptTooLong(tokens: tokens.count, contextLength: decoder.configuration.contextLength)
     }
-    let compute = Compute(threadCount: threadCount)
+    let compute = Compute(threadCount: threadCount, kernels: try engine.kernels())
     let cache = decoder.makeCache(capacity: tokens.count)
     let logits = Tensor(zeros: Shape(tokens.count, size))
     let step = chunk ?? 512

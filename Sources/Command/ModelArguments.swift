@@ -43,6 +43,11 @@ struct EngineArguments: ParsableArguments {
       "With --experts-on-disk: memory for the experts used last, such as 4GB (default: what is left).", valueName: "size"))
   var expertMemory: ByteSize?
 
+  @Flag(
+    help:
+      "Computes prompts as llama.cpp does, faster on CPUs with VNNI but without AMX, and less exactly (SWIFTLET_FAST_PROMPTS).")
+  var fastPrompts = false
+
   func validate() throws {
     if expertMemory != nil, !expertsOnDisk { throw ValidationError("--expert-memory goes with --experts-on-disk.") }
   }
@@ -58,6 +63,22 @@ struct EngineArguments: ParsableArguments {
         throw CommandError("SWIFTLET_EXPERTS_ON_DISK is '\(text)', expected 1, 0 or a size such as 4GB.")
       }
       return .disk(residentBytes: size.bytes)
+    }
+  }
+
+  /// The best kernels that are to be had, after a look at what the environment asks of the engine.
+  func kernels() throws -> Kernels {
+    try Self.checkKernels()
+    return try hasFastPrompts() ? Kernels.best.withFastPrompts() : .best
+  }
+
+  /// Whether prompts are computed fast rather than exactly.
+  func hasFastPrompts() throws -> Bool {
+    if fastPrompts { return true }
+    switch ProcessInfo.processInfo.environment["SWIFTLET_FAST_PROMPTS"] {
+    case nil, "", "0": return false
+    case "1": return true
+    case let text?: throw CommandError("SWIFTLET_FAST_PROMPTS is '\(text)', expected 1 or 0.")
     }
   }
 
@@ -161,13 +182,13 @@ enum ModelFinder {
   ) async throws -> LanguageModel {
     // What the environment asks for is known to be right before anything is fetched.
     let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
-    let source = try template.source, experts = try engine.experts()
+    let source = try template.source, experts = try engine.experts(), fastPrompts = try engine.hasFastPrompts()
     _ = try engine.packing.weightCache()
     let path = try await path(name)
     return try engine.packing.loading(path, isVerbose: isVerbose) { cache in
       try LanguageModel(
         path: path, template: source, threadCount: threadCount, contextLength: contextLength, experts: experts,
-        limits: limits, cache: cache, prefixes: prefixes)
+        limits: limits, cache: cache, prefixes: prefixes, fastPrompts: fastPrompts)
     }
   }
 }

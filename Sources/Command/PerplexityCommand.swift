@@ -42,7 +42,7 @@ struct PerplexityCommand: AsyncParsableCommand {
     }
     let addsBeginning = tokenizer.addsBeginningOfSequence
     let tokens = tokenizer.encode(utf8: data[...], addedTokens: .none, addingBeginningOfSequence: addsBeginning)
-    let compute = Compute(threadCount: threadCount)
+    let compute = Compute(threadCount: threadCount, kernels: try engine.kernels())
     let result: Perplexity
     do {
       result = try Perplexity(

@@ -54,6 +54,7 @@ extension ServeCommand {
     take(&engine.packing.cache, try file.string("cache"), unless: "SWIFTLET_CACHE")
     take(&engine.packing.cacheLimit, try parsed("cache-limit", "a size such as 20GB, or 0"), unless: "SWIFTLET_CACHE_LIMIT")
     if try file.bool("experts-on-disk") == true, !isSet("SWIFTLET_EXPERTS_ON_DISK") { engine.expertsOnDisk = true }
+    if try file.bool("fast-prompts") == true, !isSet("SWIFTLET_FAST_PROMPTS") { engine.fastPrompts = true }
     take(&engine.expertMemory, try parsed("expert-memory", "a size such as 4GB"))
     take(&context.context, try file.integer("context", in: 1...Int(Int32.max)), unless: "SWIFTLET_CONTEXT")
     take(&template.template, try file.string("template"))

@@ -13,7 +13,7 @@ struct DiskPrefixes: Sendable {
 
   init(_ store: PrefixStore, model: String, kernels: Kernels, sharesPrefixes: Bool) {
     self.store = store
-    self.model = [Self.program, kernels.name, model].joined(separator: "\n")
+    self.model = [Self.program, kernels.name, kernels.hasFastPrompts ? "fast" : "", model].joined(separator: "\n")
     self.sharesPrefixes = sharesPrefixes
   }
 

@@ -26,6 +26,7 @@ final class EngineLoop {
   private let inbox: Inbox
   private let counters: EngineCounters
   private let prefixes: DiskPrefixes?
+  private let distinguishesRoles: Bool
   private var waiting: [Submission] = []
   private var active: [(submission: Submission, sequence: ActiveSequence)] = []
   /// Caches of finished requests, the oldest first, with the tokens whose positions may be used again; the first `promptCount` of
@@ -50,6 +51,7 @@ final class EngineLoop {
     self.inbox = inbox
     self.counters = counters
     self.prefixes = prefixes
+    distinguishesRoles = decoder.distinguishesRoles(compute.kernels)
   }
 
   func run() {
@@ -150,7 +152,7 @@ final class EngineLoop {
     let prompt = sequence.request.prompt
     var best = sequence.cache.count + KeyValueBlocks.blockLength - 1, source: KeyValueCache?
     for (_, other) in active where other !== sequence && !other.isBroken && maySee(other.request.tenant, sequence.request) {
-      let usable = min(other.cache.count, decoder.distinguishesRoles ? other.request.prompt.count : .max)
+      let usable = min(other.cache.count, distinguishesRoles ? other.request.prompt.count : .max)
       let common = min(zip(other.tokens.prefix(usable), prompt).prefix { $0 == $1 }.count, prompt.count - 1)
       if common > best { (best, source) = (common, other.cache) }
     }
@@ -280,7 +282,7 @@ final class EngineLoop {
   /// positions may serve another prompt.
   private func retire() {
     for (_, sequence) in active where sequence.isFinished && !sequence.isBroken {
-      let reusable = decoder.distinguishesRoles ? sequence.request.prompt.count : sequence.cache.count
+      let reusable = distinguishesRoles ? sequence.request.prompt.count : sequence.cache.count
       let count = min(reusable, sequence.cache.count)
       if count == 0 { continue }
       sequence.cache.truncate(to: count)

@@ -8,8 +8,6 @@ public struct Decoder: Sendable {
   public let configuration: ModelConfiguration
   /// The type keys and values are cached in: F32 for models of F32 weights, else BF16.
   public let cacheType: ElementType
-  /// Whether any weight is quantised in blocks, so that a position's values depend on its `PositionRole`.
-  public let distinguishesRoles: Bool
   /// How latent attention is computed.
   public var attentionForm: AttentionForm = .absorbed
   private let embedding: Tensor
@@ -57,7 +55,6 @@ public struct Decoder: Sendable {
     self.layers = layers
     loader.layer = configuration.layerCount
     prediction = try MultiTokenPrediction(configuration, embedding: embedding, head: head, loader: loader)
-    distinguishesRoles = source.tensors.contains { $0.tensor.type.isQuantized }
     cacheType = embedding.type == .float32 ? .float32 : .bfloat16
     // Some weights were copied.
     try source.check()
@@ -68,6 +65,11 @@ public struct Decoder: Sendable {
   public func checkWeights() throws(CheckpointError) {
     try source.check()
     try packedFile?.file.check()
+  }
+
+  /// Whether a position's values depend on its `PositionRole`.
+  public func distinguishesRoles(_ kernels: Kernels) -> Bool {
+    source.tensors.contains { kernels.distinguishesRoles($0.tensor) }
   }
 
   /// Whether the checkpoint has a layer that predicts the token after the next; see `predict`.

@@ -1,5 +1,6 @@
 internal import Foundation
 public import SwiftletGeneration
+internal import SwiftletTensors
 
 /// A model ready to answer: weights mapped into memory and an engine of its own.
 ///
@@ -26,12 +27,14 @@ public final class LanguageModel: Sendable {
   ///     second time on; nil to make that order in memory every time.
   ///   - prefixes: keeps what was computed of prompts' beginnings on disk, so that a conversation goes on at once after a restart;
   ///     several models may have the same. nil to keep the last ones in memory alone.
+  ///   - fastPrompts: computes prompts as llama.cpp does, less exactly: up to 1.7 times as fast on CPUs with VNNI but without AMX,
+  ///     without effect on others.
   /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
   ///   fit into memory.
   public init(
     path: String, template: TemplateSource? = nil, threadCount: Int? = nil, contextLength: Int? = nil,
     experts: ExpertPlacement = .memory, memory: MemoryLimits = .current, limits: EngineLimits? = nil,
-    cache: PackedWeightCache? = nil, prefixes: PrefixStore? = nil
+    cache: PackedWeightCache? = nil, prefixes: PrefixStore? = nil, fastPrompts: Bool = false
   ) throws {
     loaded = try LoadedModel(
       path: path, template: template, experts: experts, contextLength: contextLength, limits: memory, cache: cache)
@@ -45,7 +48,8 @@ public final class LanguageModel: Sendable {
     engine = Engine(
       decoder: loaded.decoder, tokenizer: loaded.tokenizer, endTokens: loaded.endTokens,
       threadCount: threadCount ?? ProcessInfo.processInfo.activeProcessorCount, contextLength: contextLength,
-      limits: engineLimits, prefixes: prefixes, identity: prefixes == nil ? "" : loaded.identity)
+      limits: engineLimits, kernels: fastPrompts ? Kernels.best.withFastPrompts() : .best, prefixes: prefixes,
+      identity: prefixes == nil ? "" : loaded.identity)
   }
 }
 

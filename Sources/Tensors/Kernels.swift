@@ -6,6 +6,10 @@ internal import Foundation
 /// `@unchecked Sendable`: it points to an immutable C constant.
 public struct Kernels: @unchecked Sendable {
   let table: UnsafePointer<swiftlet_kernels>
+  /// Whether prompts are multiplied as generated positions are, in int8; see `withFastPrompts`.
+  public private(set) var hasFastPrompts = false
+
+  init(table: UnsafePointer<swiftlet_kernels>) { self.table = table }
 
   /// Every variant compiled in, the most capable first, whether this CPU can run it or not.
   static let compiled: [Kernels] = (0...).lazy.map { swiftlet_kernels_variant($0) }.prefix { $0 != nil }
@@ -22,6 +26,19 @@ public struct Kernels: @unchecked Sendable {
 
   /// `generic`; on x86-64 `avx2`, `avxvnni`, `avx512`, `avx512vnni`, `avx512bf16`, `amx`; on arm64 `neon`, `dotprod`, `i8mm`.
   public var name: String { String(cString: table.pointee.name) }
+
+  /// The same variant with faster prompts, which are less exact then, like llama.cpp's: in int8. Itself where that is not faster:
+  /// without VNNI, and with AMX.
+  public func withFastPrompts() -> Kernels {
+    var result = self
+    result.hasFastPrompts = table.pointee.int8_is_fastest != 0
+    return result
+  }
+
+  /// Whether a position's product with the weight depends on its `PositionRole`.
+  public func distinguishesRoles(_ weight: Tensor) -> Bool {
+    weight.type.isQuantized && !(hasFastPrompts && weight.hasStripForm)
+  }
 
   /// Expands every value of a tensor to F32.
   public func expand(_ tensor: Tensor, into destination: UnsafeMutablePointer<Float>) {

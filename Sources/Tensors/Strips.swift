@@ -28,6 +28,9 @@ extension Tensor {
     return overflow ? nil : total
   }
 
+  /// Whether its type can be kept in strips.
+  var hasStripForm: Bool { bytesOfStrip != nil }
+
   /// Rows of one matrix: those of the last two dimensions.
   private var matrixRows: Int { shape.rank < 2 ? 1 : shape[shape.rank - 2] }
   private var stripsPerMatrix: Int { (matrixRows + Strips.rows - 1) / Strips.rows }

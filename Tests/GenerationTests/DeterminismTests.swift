@@ -8,7 +8,9 @@ import Testing
 
 /// What docs/determinism.md promises: every model under every condition, with every variant of the kernels that this CPU can run.
 @Suite struct DeterminismTests {
-  static let variants = Kernels.available.map(\.name)
+  static let variants = Kernels.available.map(\.name) + (Kernels.available[0].withFastPrompts().hasFastPrompts ? [fast] : [])
+  /// The best variant with fast prompts.
+  private static let fast = "fast prompts"
 
   static let models: [TestModel] =
     [
@@ -23,7 +25,8 @@ import Testing
   }
 
   static func kernels(_ variant: String) throws -> Kernels {
-    try #require(Kernels.available.first { $0.name == variant })
+    if variant == fast { return Kernels.available[0].withFastPrompts() }
+    return try #require(Kernels.available.first { $0.name == variant })
   }
 
   // MARK: Logits
@@ -138,7 +141,7 @@ import Testing
     }
     // Longer than the pieces that the engine computes prompts in, where the context has room for it, with one variant.
     let room = decoder.configuration.contextLength - 100
-    let isFirst = variant == Self.variants.first
+    let isFirst = variant == Self.variants.first || variant == Self.fast
     let promptLength = isSmall ? 40 : min(isFirst ? 540 : 150, room), answerLength = isSmall ? 10 : 30
     func prompt(_ length: Int, _ salt: Int) -> [Int32] { Self.tokens(length, salt, decoder).map(Int32.init) }
     let question = prompt(promptLength, 0)
@@ -149,6 +152,15 @@ import Testing
       let alone = try await EngineTests.collect(engine(1), question, options).tokens
       #expect(alone.count == answerLength)
       let isSampled = options.temperature > 0
+      if isSampled, isFirst {
+        // The answer becomes part of a prompt.
+        let longer = question + alone + prompt(9, 4), told = engine(2)
+        _ = try await EngineTests.collect(told, question, options)
+        let next = try await EngineTests.collect(told, longer, options)
+        let known = decoder.distinguishesRoles(kernels) ? promptLength : promptLength + answerLength - 1
+        #expect(next.summary?.cachedTokens == known)
+        #expect(try await EngineTests.collect(engine(1), longer, options).tokens == next.tokens, "after an answer")
+      }
       for threads in isSmall ? [3] : isSampled ? [2, 3, 4] : [] {
         let tokens = try await EngineTests.collect(engine(threads), question, options).tokens
         #expect(tokens == alone, "\(threads) threads")

@@ -74,18 +74,19 @@ import Testing
   @Test func chatsComeBackFromTheFuture() async throws {
     let folder = try TemporaryFolder()
     let store = try Store(folder: folder.path), now = Store.now(), ahead = now + Int(Self.year * 1000)
-    let message = ChatMessageRecord(
+    var message = ChatMessageRecord(
       id: "m1", parent: nil, role: "user", content: "Hi", reasoning: "", details: .object([]), created: now)
     for (id, time) in [("a", ahead), ("b", now)] {
-      #expect(try await store.save(Store.ChatChange(title: id), chat: id, of: nil, now: time) != nil)
-      #expect(try await store.save(message, chat: id, of: nil, now: time))
+      _ = try await store.save(Store.ChatChange(title: id), chat: id, of: nil, limits: ChatLimits(), now: time)
+      _ = try await store.save(message, revision: nil, chat: id, of: nil, limits: ChatLimits(), now: time)
     }
     func list() async throws -> [String] {
       try await store.chats(of: nil, search: "", before: nil, limit: 10).map(\.chat.id)
     }
     #expect(try await list() == ["a", "b"])
     // The next message puts it where it belongs.
-    #expect(try await store.save(message, chat: "a", of: nil, now: now - 1000))
+    message.content = "Ho"
+    _ = try await store.save(message, revision: nil, chat: "a", of: nil, limits: ChatLimits(), now: now - 1000)
     #expect(try await list() == ["b", "a"])
   }
 }

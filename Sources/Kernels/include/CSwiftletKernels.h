@@ -117,6 +117,9 @@ struct swiftlet_kernels {
   void (*strips_int8)(int type, const void *strips, size_t column_count, const struct swiftlet_int8_rows *rows, size_t first_row,
                       size_t row_count, float *result, size_t result_stride);
 
+  // Whether strips_int8 multiplies many rows faster than strips_product of panel_type does.
+  int int8_is_fastest;
+
   // What expand_strip makes: SWIFTLET_BF16, or SWIFTLET_INT16 where 16-bit integers are multiplied faster than floats.
   int panel_type;
 

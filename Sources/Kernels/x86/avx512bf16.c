@@ -15,6 +15,7 @@
 #define STRIP_TILE_STRIPS 8
 #define ROWS 16
 #define HAS_VNNI 1
+#define INT8_IS_FASTEST 1
 static inline __m512i rows_dot(__m512i sum, __m512i codes, __m512i x) { return _mm512_dpbusd_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
 #define EXPAND_STRIP "../x86/expand_bf16.inc"

@@ -13,6 +13,7 @@
 #define STRIP_TILE_STRIPS 4
 #define ROWS 8
 #define HAS_VNNI 1
+#define INT8_IS_FASTEST 1
 static inline __m256i rows_dot(__m256i sum, __m256i codes, __m256i x) { return _mm256_dpbusd_avx_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
 #define STRIPS_INT16 "../x86/strips_int16.inc"

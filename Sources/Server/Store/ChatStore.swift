@@ -64,7 +64,9 @@ extension Store {
 
   /// Makes a chat, or changes it.
   /// - Throws: `ChatRefusal`.
-  func save(_ change: ChatChange, chat id: String, of owner: ChatOwner, limits: ChatLimits, now: Int = Self.now()) async throws -> ChatRecord {
+  func save(
+    _ change: ChatChange, chat id: String, of owner: ChatOwner, limits: ChatLimits, now: Int = Self.now()
+  ) async throws -> ChatRecord {
     try await pool.write { database in
       let earlier = try Self.chat(id, of: owner, database)
       if earlier == nil {

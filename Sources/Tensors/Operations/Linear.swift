@@ -1,7 +1,7 @@
 internal import CSwiftletKernels
 
-/// Why a position is computed. Block-quantised weights have one arithmetic for each: a prompt's positions use BF16 products, generated
-/// ones int8 products. Other weights do not tell them apart.
+/// Why a position is computed. Block-quantised weights may have one arithmetic for each: generated positions use int8 products, a prompt's
+/// finer ones where those are not much slower (`Kernels.distinguishesRoles`). Other weights do not tell them apart.
 public enum PositionRole: Sendable {
   case prompt
   case generated

@@ -51,7 +51,7 @@ extension Compute {
     var prepared: [PreparedRows] = []
     var inputs: [Int] = [], pieces: [Piece] = []
     for (index, group) in groups.enumerated() {
-      let arithmetic = arithmetic(of: group.weight.type, role)
+      let arithmetic = arithmetic(of: group.weight, role)
       let isShared = prepared.last.map {
         $0.source == group.input && $0.arithmetic == arithmetic && $0.rowCount == group.rowCount
           && $0.length == group.weight.shape.columns
@@ -63,7 +63,7 @@ extension Compute {
         pieces.append(Piece(group: index, columns: start..<min(columns, start + size)))
       }
     }
-    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1, arithmetic(of: $1.weight.type, role))) })
+    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1, arithmetic(of: $1.weight, role))) })
     groups.withUnsafeBufferPointer { groups in
       prepared.withUnsafeBufferPointer { prepared in
         pieces.withUnsafeBufferPointer { pieces in
@@ -78,20 +78,27 @@ extension Compute {
     }
   }
 
-  private func arithmetic(of type: ElementType, _ role: PositionRole) -> Arithmetic {
-    if type.isQuantized { return role == .prompt ? .strips(kernels.table.pointee.panel_type) : .int8 }
-    return .strips((type == .bfloat16 || type == .float8E4M3 ? ElementType.bfloat16 : .float32).rawValue)
+  private func arithmetic(of weight: Tensor, _ role: PositionRole) -> Arithmetic {
+    if weight.type.isQuantized {
+      return role == .prompt && kernels.distinguishesRoles(weight) ? .strips(kernels.table.pointee.panel_type) : .int8
+    }
+    let isRounded = weight.type == .bfloat16 || weight.type == .float8E4M3
+    return .strips((isRounded ? ElementType.bfloat16 : .float32).rawValue)
   }
 
-  /// Whether a product reads the weight in its own type, not expanded.
-  private func isDirect(_ weight: Tensor, _ arithmetic: Arithmetic) -> Bool {
-    arithmetic == .int8 || (weight.strips != nil && !weight.type.isQuantized)
+  /// Rows from which on a weight that is not kept in strips is worth making them for an int8 product.
+  private static let rowsWorthStrips = 8
+
+  /// Whether a product reads the weight as it is, not made into strips, or expanded.
+  private func isDirect(_ weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int) -> Bool {
+    if arithmetic == .int8 { return weight.strips != nil || rowCount < Self.rowsWorthStrips || !weight.hasStripForm }
+    return weight.strips != nil && !weight.type.isQuantized
   }
 
   /// A multiple of sixteen columns.
   private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int) -> Int {
     let strips = (weight.shape.rows + Strips.rows - 1) / Strips.rows
-    let direct = isDirect(weight, arithmetic)
+    let direct = isDirect(weight, arithmetic, rowCount: rowCount)
     let stored = weight.strips?.byteCount ?? weight.rowBytes * Strips.rows
     let bytes = direct ? stored : panelStripBytes(weight, arithmetic)
     // Four pieces a thread, so that one that comes late finds something left.
@@ -102,14 +109,14 @@ extension Compute {
   }
 
   private func panelStripBytes(_ weight: Tensor, _ arithmetic: Arithmetic) -> Int {
-    guard case .strips(let type) = arithmetic else { return 0 }
+    let type = if case .strips(let type) = arithmetic { type } else { weight.type.rawValue }
     return swiftlet_strip_bytes(type, weight.shape.columns)
   }
 
   /// A panel of expanded strips, and sixteen rows, as F32 or packed, from which they are made.
   private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic) -> Int {
     let weight = group.weight
-    if isDirect(weight, arithmetic) { return 0 }
+    if isDirect(weight, arithmetic, rowCount: group.rowCount) { return 0 }
     return pieceColumns(of: weight, arithmetic, rowCount: group.rowCount) / Strips.rows * panelStripBytes(weight, arithmetic)
       + Strips.rows * weight.shape.columns * 4
   }
@@ -166,10 +173,13 @@ extension Compute {
     switch rows.arithmetic {
     case .int8:
       var int8 = rows.int8
-      if let strips = weight.strips {
+      var strips = weight.strips.map { UnsafeRawPointer($0.address(row: columns.lowerBound)) }
+      if !isDirect(weight, .int8, rowCount: group.rowCount) {
+        strips = packPanel(weight, columns, scratch: scratchFloats(thread))
+      }
+      if let strips {
         table.pointee.strips_int8(
-          weight.type.rawValue, strips.address(row: columns.lowerBound), columns.count, &int8, 0, group.rowCount, output,
-          group.outputStride)
+          weight.type.rawValue, strips, columns.count, &int8, 0, group.rowCount, output, group.outputStride)
       } else {
         table.pointee.product_int8(
           weight.type.rawValue, weight.rowAddress(columns.lowerBound), weight.rowBytes, columns.count, &int8, 0, group.rowCount,
@@ -187,6 +197,17 @@ extension Compute {
     }
   }
 
+  /// Rows of a quantised weight as strips.
+  private func packPanel(_ weight: Tensor, _ rows: Range<Int>, scratch: UnsafeMutableRawPointer) -> UnsafeRawPointer {
+    let length = weight.shape.columns, bytes = swiftlet_strip_bytes(weight.type.rawValue, length)
+    for (index, first) in stride(from: rows.lowerBound, to: rows.upperBound, by: Strips.rows).enumerated() {
+      swiftlet_pack_strip(
+        weight.type.rawValue, weight.rowAddress(first), weight.rowBytes, min(Strips.rows, rows.upperBound - first), length,
+        scratch + index * bytes)
+    }
+    return UnsafeRawPointer(scratch)
+  }
+
   /// Rows of a weight as strips of a type. FP8 weights so give the bits of their copy in BF16.
   private func expandPanel(
     _ weight: Tensor, _ type: Int32, _ rows: Range<Int>, scratch: UnsafeMutableRawPointer
@@ -201,7 +222,7 @@ extension Compute {
         continue
       }
       let rowCount = min(Strips.rows, rows.upperBound - first)
-      if weight.type.isQuantized, swiftlet_strip_bytes(weight.type.rawValue, length) > 0 {
+      if weight.type.isQuantized, weight.hasStripForm {
         // The way of the weights that are kept in strips, for the same bits.
         swiftlet_pack_strip(weight.type.rawValue, weight.rowAddress(first), weight.rowBytes, rowCount, length, floats)
         table.pointee.expand_strip(weight.type.rawValue, floats, length, target)
