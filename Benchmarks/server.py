@@ -10,7 +10,8 @@ tokens. What is measured:
               and the median time to the first token
     arrivals  64 clients that come at random within ten seconds, 128 and 64 tokens: answers a minute, the median time to the first token
     turns     a text of 4000 tokens, then the same with 40 more behind its answer: times to the first token, second against first
-    alone     one stream: tokens a second between the first and the last token, and `swiftlet bench` beside it
+    alone     one stream: tokens a second between the first and the last token, and what `swiftlet run` does with the same prompt,
+              half of it before and half after; the client works on the same cores
 
 A ratio is the median of the rounds' ratios; above 1, Swiftlet is better. Nothing else may run meanwhile.
 """
@@ -129,16 +130,36 @@ def turns(server, seed, options):
     return {"seconds to the first token, first turn": first, "seconds to the first token, second turn": second}
 
 
+TEXT = "Once upon a time there was a king who had three daughters."
+
+
 def alone(server, seed, options):
-    times = server.answer(prompt(random.Random(seed), 16), 256)
-    return {"tokens a second": (len(times) - 1) / (times[-1] - times[0])}
+    def speed():
+        times = server.answer(TEXT, 256)
+        return (len(times) - 1) / (times[-1] - times[0])
+
+    if server.name != "swiftlet":
+        return {"tokens a second": speed()}
+    # The server idles meanwhile, and the speed of a machine drifts: by turns.
+    rates, command = [], []
+    for _ in range(3):
+        command.append(run(options))
+        rates.append(speed())
+    command.append(run(options))
+    return {"tokens a second": statistics.median(rates), "tokens a second, swiftlet run": statistics.median(command)}
 
 
-def bench(options):
-    """Decoding of `swiftlet bench`, tokens a second."""
-    text = subprocess.run([options.swiftlet, "bench", options.model, "--prompt", "16", "--generate", "256", "--repetitions", "1", "--threads",
-                           str(options.threads), "--json"], capture_output=True, check=True, text=True).stdout
-    return json.loads(text)["decode_tokens_per_second"]
+def run(options):
+    """Decoding of `swiftlet run`, tokens a second."""
+    row = {"prompt": TEXT, "max_tokens": 256, "temperature": 0, "logit_bias": ENDS}
+    with tempfile.TemporaryDirectory() as folder:
+        rows, output = os.path.join(folder, "in.jsonl"), os.path.join(folder, "out.jsonl")
+        with open(rows, "w") as file:
+            file.write(json.dumps(row) + "\n")
+        subprocess.run([options.swiftlet, "run", options.model, "--raw", "--batch", rows, "--output", output, "--context", str(options.context),
+                        "--threads", str(options.threads)], capture_output=True, check=True)
+        with open(output) as file:
+            return json.loads(file.readline())["decode_tokens_per_second"]
 
 
 ROWS = {"streams": streams, "arrivals": arrivals, "turns": turns, "alone": alone}
@@ -168,8 +189,6 @@ def main():
                     figures.setdefault(row, {})[name] = ROWS[row](server, 1000 * round + 1, options)
             finally:
                 server.stop()
-        if "alone" in figures:
-            figures["alone"]["swiftlet bench"] = {"tokens a second": bench(options)}
         rounds.append(figures)
         print(f"round {round + 1}", flush=True)
     if options.json:
@@ -177,15 +196,16 @@ def main():
             json.dump({"model": os.path.basename(options.model), "streams": options.streams, "rounds": rounds}, file, indent=1)
     print("\n| work | figure | swiftlet | llama.cpp | ratio | lowest to highest |\n| --- | --- | --- | --- | --- | --- |")
     for row in options.rows.split(","):
-        for figure in rounds[0][row]["swiftlet"]:
+        for figure in rounds[0][row]["llama.cpp"]:
             ours = [one[row]["swiftlet"][figure] for one in rounds]
             theirs = [one[row]["llama.cpp"][figure] for one in rounds]
             ratios = [b / a if "seconds" in figure else a / b for a, b in zip(ours, theirs)]
             print(f"| {row} | {figure} | {statistics.median(ours):.3g} | {statistics.median(theirs):.3g} | "
                   f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |")
         if row == "alone":
-            share = statistics.median(one[row]["swiftlet"]["tokens a second"] / one[row]["swiftlet bench"]["tokens a second"] for one in rounds)
-            print(f"| {row} | the server's share of `swiftlet bench` | {share:.3f} | | | |")
+            share = statistics.median(
+                one[row]["swiftlet"]["tokens a second"] / one[row]["swiftlet"]["tokens a second, swiftlet run"] for one in rounds)
+            print(f"| {row} | the server's share of `swiftlet run` | {share:.3f} | | | |")
         if row == "turns":
             for name in ["swiftlet", "llama.cpp"]:
                 share = statistics.median(
