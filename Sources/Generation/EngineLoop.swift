@@ -120,6 +120,8 @@ final class EngineLoop {
     let sequence = ActiveSequence(
       submission.request, constraint: submission.constraint, cache: cache, tokenizer: tokenizer, ends: endTokens,
       drafting: drafting, events: submission.events)
+    // Behind those that wait for their next chunk already.
+    sequence.lastChunk = chunkCount
     active.append((submission, sequence))
   }
 
@@ -129,7 +131,7 @@ final class EngineLoop {
   private func takeCache(for request: GenerationRequest) -> KeyValueCache {
     let prompt = request.prompt
     let common = kept.map { kept in
-      maySee(kept.tenant, request) ? min(zip(kept.tokens, prompt).prefix { $0 == $1 }.count, prompt.count - 1) : 0
+      maySee(kept.tenant, request) ? min(Self.commonCount(kept.tokens[...], prompt), prompt.count - 1) : 0
     }
     guard let best = common.indices.max(by: { common[$0] < common[$1] }), common[best] > 0 else {
       return decoder.makeCache(capacity: contextLength)
@@ -140,6 +142,12 @@ final class EngineLoop {
     let cache = kept.remove(at: best).cache
     cache.truncate(to: common[best])
     return cache
+  }
+
+  /// How many tokens two sequences begin with alike.
+  private static func commonCount(_ a: ArraySlice<Int32>, _ b: [Int32]) -> Int {
+    let limit = min(a.count, b.count)
+    return (0..<limit).first { a[a.startIndex + $0] != b[$0] } ?? limit
   }
 
   private func maySee(_ tenant: Int, _ request: GenerationRequest) -> Bool {
@@ -153,7 +161,8 @@ final class EngineLoop {
     var best = sequence.cache.count + KeyValueBlocks.blockLength - 1, source: KeyValueCache?
     for (_, other) in active where other !== sequence && !other.isBroken && maySee(other.request.tenant, sequence.request) {
       let usable = min(other.cache.count, distinguishesRoles ? other.request.prompt.count : .max)
-      let common = min(zip(other.tokens.prefix(usable), prompt).prefix { $0 == $1 }.count, prompt.count - 1)
+      guard min(usable, prompt.count - 1) > best else { continue }
+      let common = min(Self.commonCount(other.tokens.prefix(usable), prompt), prompt.count - 1)
       if common > best { (best, source) = (common, other.cache) }
     }
     if let source { sequence.adopt(source.copy(of: best)) }
@@ -186,12 +195,12 @@ final class EngineLoop {
     var computed: [(sequence: ActiveSequence, rows: Range<Int>, start: Int)] = []
     let pending = active.map(\.sequence).filter { !$0.pendingPrompt.isEmpty }
     for sequence in pending.sorted(by: { $0.lastChunk < $1.lastChunk }) where room > 0 {
-      sequence.noteStart()
       sharePrefix(with: sequence)
       let isFirst = room == Self.promptChunk
       if !isFirst, sequence.pendingPrompt.count > room || computed.contains(where: { begins(sequence, like: $0.sequence) }) {
         continue
       }
+      sequence.noteStart()
       chunkCount += 1
       sequence.lastChunk = chunkCount
       let start = sequence.cache.count

@@ -87,9 +87,9 @@ public final class PrefixStore: Sendable {
       state.latestUse = files.values.map(\.lastUse).max() ?? 0
       state.statistics.blockCount = files.count
       state.statistics.byteCount = files.values.reduce(0) { $0 + $1.byteCount }
-      // The limit may have been higher before.
-      makeRoom(for: 0, &state)
     }
+    // The limit may have been higher before.
+    _ = makeRoom(for: 0)
   }
 
   public var statistics: Statistics { state.withLock(\.statistics) }
@@ -121,8 +121,7 @@ public final class PrefixStore: Sendable {
       #else
       let time = status.st_mtim
       #endif
-      let use = time.tv_sec.multipliedReportingOverflow(by: 1_000_000_000)
-      files[key] = (Int(status.st_size), use.overflow ? 0 : use.partialValue + time.tv_nsec)
+      files[key] = (Int(status.st_size), nanoseconds(time))
     }
     return files
   }
@@ -135,7 +134,7 @@ public final class PrefixStore: Sendable {
   ///   - byteCount: bytes of a block.
   /// - Returns: nil when it is not there or was damaged.
   func read(_ key: PrefixKey, place: Int, byteCount: Int) -> Storage? {
-    guard state.withLock({ $0.entries[key] != nil }) else { return nil }
+    guard let entry = state.withLock({ $0.entries[key] }) else { return nil }
     let path = Self.path(of: key, in: folder)
     do throws(PrefixFile.Failure) {
       let block = try PrefixFile.load(path, key, byteCount: byteCount)
@@ -152,7 +151,8 @@ public final class PrefixStore: Sendable {
       }
       state.withLock { state in
         if error == .damaged { state.statistics.damagedBlocks += 1 }
-        Self.forget(key, &state)
+        // It may have been written anew meanwhile.
+        if state.entries[key]?.lastUse == entry.lastUse { Self.forget(key, &state) }
       }
       return nil
     }
@@ -184,12 +184,10 @@ public final class PrefixStore: Sendable {
 
   private func write(_ key: PrefixKey, _ block: Storage, _ time: Int) {
     let path = Self.path(of: key, in: folder), size = PrefixFile.headerBytes + block.byteCount
-    let canWrite = state.withLock { state in
-      if let end = state.pausedUntil, ContinuousClock.now < end { return false }
-      return makeRoom(for: size, &state)
-    }
-    var reason = canWrite ? nil : "the disk of \(folder) is full"
-    if canWrite { reason = PrefixFile.save(path, partial: path + Self.partialSuffix, key, block, lastUse: time) }
+    let isPaused = state.withLock { state in state.pausedUntil.map { ContinuousClock.now < $0 } ?? false }
+    let reason =
+      isPaused
+      ? "paused" : makeRoom(for: size) ?? PrefixFile.save(path, partial: path + Self.partialSuffix, key, block, lastUse: time)
     let isFirstFailure = state.withLock { state in
       state.pending.remove(key)
       state.pendingBytes -= block.byteCount
@@ -207,22 +205,29 @@ public final class PrefixStore: Sendable {
     if let reason, isFirstFailure { onEvent(.notKept(reason: reason)) }
   }
 
-  /// Removes the files used longest ago until there is room for another, and a little more, so that this is seldom done.
-  /// - Returns: whether there is.
-  @discardableResult
-  private func makeRoom(for size: Int, _ state: inout State) -> Bool {
-    guard size <= limit, let space = DiskSpace(folder) else { return false }
-    var spare = space.spare
-    func fits(_ margin: Int) -> Bool { state.statistics.byteCount + size + margin <= limit && size <= spare }
-    if fits(0) { return true }
-    for (key, entry) in state.entries.sorted(by: { $0.value.lastUse < $1.value.lastUse }) {
-      if fits(min(limit / 20, limit - size)) { break }
-      unlink(Self.path(of: key, in: folder))
-      Self.forget(key, &state)
-      state.statistics.removedBlocks += 1
-      spare += entry.byteCount
+  /// Removes the files used longest ago until there is room for another, and a little more, so that this is seldom done. Only the writer
+  /// calls it, so files are removed without the lock.
+  /// - Returns: why there cannot be room, then nothing is removed; nil when there is.
+  private func makeRoom(for size: Int) -> String? {
+    guard size <= limit else { return "a block takes \(size) bytes, and --prefix-cache allows \(limit)" }
+    guard let space = DiskSpace(folder) else { return "the disk of \(folder) cannot be examined" }
+    let victims: [PrefixKey]? = state.withLock { state in
+      guard size <= space.spare + state.statistics.byteCount else { return nil }
+      var spare = space.spare, victims: [PrefixKey] = []
+      func fits(_ margin: Int) -> Bool { state.statistics.byteCount + size + margin <= limit && size <= spare }
+      if fits(0) { return [] }
+      for (key, entry) in state.entries.sorted(by: { $0.value.lastUse < $1.value.lastUse }) {
+        if fits(min(limit / 20, limit - size)) { break }
+        Self.forget(key, &state)
+        state.statistics.removedBlocks += 1
+        spare += entry.byteCount
+        victims.append(key)
+      }
+      return victims
     }
-    return fits(0)
+    guard let victims else { return size == 0 ? nil : "the disk of \(folder) is full" }
+    for key in victims { unlink(Self.path(of: key, in: folder)) }
+    return nil
   }
 
   private static func forget(_ key: PrefixKey, _ state: inout State) {
@@ -235,8 +240,13 @@ public final class PrefixStore: Sendable {
   private static func use(_ state: inout State) -> Int {
     var now = timespec()
     clock_gettime(CLOCK_REALTIME, &now)
-    state.latestUse = max(now.tv_sec * 1_000_000_000 + now.tv_nsec, state.latestUse + 10_000_000)
+    state.latestUse = max(nanoseconds(now), state.latestUse + 10_000_000)
     return state.latestUse
+  }
+
+  /// Since 1970; times that no clock should show are as long ago as can be.
+  private static func nanoseconds(_ time: timespec) -> Int {
+    (0..<7_000_000_000).contains(time.tv_sec) ? time.tv_sec * 1_000_000_000 + time.tv_nsec : 0
   }
 
   /// A prompt's later blocks are of no use without the earlier ones, so they count as used before them.
@@ -257,7 +267,8 @@ public enum PrefixStoreError: Error, Sendable, Equatable, CustomStringConvertibl
   public var description: String {
     switch self {
     case .cannotBeUsed(let folder, let reason): "the folder \(folder) cannot keep prompts' beginnings: \(reason)"
-    case .inUse(let folder): "another process keeps prompts' beginnings in \(folder)"
+    case .inUse(let folder):
+      "another process keeps prompts' beginnings in \(folder); stop it, or give this one another folder with --data"
     }
   }
 }

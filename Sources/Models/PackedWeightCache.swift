@@ -130,6 +130,7 @@ public struct PackedWeightCache: Sendable {
         let reading = PackedReading(file), decoder = try build(.reading(reading))
         if !reading.hasFailed {
           PackedFile.setLastUse(of: path)
+          file.populate()
           return decoder
         }
       }

@@ -58,16 +58,37 @@ final class Ledger: Sendable {
   private func writeAll() async {
     while let (entries, waiters) = take() {
       do {
-        try await store.record(entries)
+        try await record(entries)
         state.withLock { ($0.unwritten, $0.failure) = ([:], nil) }
         for waiter in waiters { waiter.resume() }
       } catch {
         keep(entries, error)
         logger.error("usage not written", metadata: ["error": "\(error)", "requests": .stringConvertible(entries.count)])
-        for waiter in waiters { waiter.resume(throwing: error) }
+        // What another process holds up for long is written later, and ends nobody's answer.
+        for waiter in waiters { Self.isBusy(error) ? waiter.resume() : waiter.resume(throwing: error) }
       }
     }
   }
+
+  /// Writes entries, all but those that the database will never take: they must not stand in the way of the others.
+  private func record(_ entries: [UsageEntry]) async throws {
+    do {
+      try await store.record(entries)
+    } catch  where entries.count > 1 && Self.isRefusal(error) {
+      for entry in entries {
+        do { try await store.record([entry]) } catch  where Self.isRefusal(error) {
+          logger.error("usage refused", metadata: ["error": "\(error)", "request_id": "\(entry.request)"])
+        }
+      }
+    }
+  }
+
+  private static func isRefusal(_ error: any Error) -> Bool {
+    guard let error = error as? DatabaseError else { return true }
+    return error.resultCode == .SQLITE_CONSTRAINT
+  }
+
+  private static func isBusy(_ error: any Error) -> Bool { (error as? DatabaseError)?.resultCode == .SQLITE_BUSY }
 
   /// What is to be written next, the oldest of each request first: a later entry takes the place of an earlier one.
   private func take() -> (entries: [UsageEntry], waiters: [CheckedContinuation<Void, any Error>])? {
@@ -82,13 +103,15 @@ final class Ledger: Sendable {
   }
 
   private func keep(_ entries: [UsageEntry], _ error: any Error) {
-    // An entry that the database will never take must not stand in the way of the others for ever.
-    guard let error = error as? DatabaseError, error.resultCode != .SQLITE_CONSTRAINT else { return }
     state.withLock { state in
+      // It was the only one.
+      if Self.isRefusal(error) {
+        (state.unwritten, state.failure) = ([:], nil)
+        return
+      }
       // Nobody is charged for what has no key.
       for entry in entries where entry.key != nil { state.unwritten[entry.request] = entry }
-      // Another process that holds the lock for long ends nobody's answer.
-      if error.resultCode != .SQLITE_BUSY { state.failure = error }
+      if !Self.isBusy(error) { state.failure = error }
     }
   }
 }

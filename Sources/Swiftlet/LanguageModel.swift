@@ -27,7 +27,7 @@ public final class LanguageModel: Sendable {
   ///     second time on; nil to make that order in memory every time.
   ///   - prefixes: keeps what was computed of prompts' beginnings on disk, so that a conversation goes on at once after a restart;
   ///     several models may have the same. nil to keep the last ones in memory alone.
-  ///   - fastPrompts: computes prompts as llama.cpp does, less exactly: up to 1.7 times as fast on CPUs with VNNI but without AMX,
+  ///   - fastPrompts: computes prompts as llama.cpp does, less exactly: about 1.6 times as fast on CPUs with VNNI but without AMX,
   ///     without effect on others.
   /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
   ///   fit into memory.

@@ -2,12 +2,14 @@
 // this browser's version becomes a chat of its own beside the other.
 import { runOf } from './answer.js';
 import { address, idsOf, isDeleted, readChat, saveApart, takeMessage } from './chats.js';
-import { forget, onRefused, rebase } from './outbox.js';
+import { forget, onRefused, onSent, rebase } from './outbox.js';
 import { word } from './words.js';
 
 const observers = new Set();
-/// Chats that were made here. One that is refused again is not saved a third time.
+/// Chats that were made here and are not saved yet. One that is refused again is not saved a third time.
 const apart = new Set();
+
+onSent((path) => apart.delete(idsOf(path)[0]));
 
 /// Calls `observer(id, copy, isGone)` for the chat `id`: with the chat in which this browser's version is kept, or null when it has taken
 /// over a message. `isGone`: the chat was deleted elsewhere.

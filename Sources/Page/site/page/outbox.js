@@ -1,7 +1,7 @@
 // What is to be kept by the server waits here until the server has it: through a broken network, a server that is started anew, and a
 // page that is closed meanwhile.
 import { remember, remembered, rememberedNames } from './preferences.js';
-import { Failure, json } from './server.js';
+import { Failure, json, key } from './server.js';
 
 const prefix = 'outbox.';
 /// By path, in the order of their coming: a chat before its messages.
@@ -30,8 +30,14 @@ export function onRefused(resolve) {
   settle = resolve;
 }
 
+/// Tells the key in use from others (FNV-1a); empty without one.
+const owner = () => key() && [...key()].reduce((hash, character) => Math.imul(hash ^ character.codePointAt(0), 0x01000193), 0x811c9dc5).toString(36);
+
+/// What was changed with another key waits until that one is back.
+const isOwn = ([, entry]) => !entry.owner || entry.owner === owner();
+
 /// `problem` is the last `Failure`; null when all is well.
-export const state = () => ({ count: waiting.size, problem });
+export const state = () => ({ count: [...waiting].filter(isOwn).length, problem });
 
 function tell() {
   for (const observer of observers) observer();
@@ -49,7 +55,7 @@ function keep(path, entry) {
 export function put(path, body, { isSent = true, revision, before } = {}) {
   const earlier = waiting.get(path);
   keep(path, {
-    at: earlier?.at ?? Date.now(), revision: earlier ? earlier.revision : revision, before: { ...before, ...earlier?.before }, sent: earlier?.sent,
+    at: earlier?.at ?? Date.now(), owner: earlier ? earlier.owner : owner(), revision: earlier ? earlier.revision : revision, before: { ...before, ...earlier?.before }, sent: earlier?.sent,
     body: { ...earlier?.body, ...body },
   });
   if (isSent) flush();
@@ -72,7 +78,7 @@ function drop(path) {
 
 /// Changes that wait, for paths that begin with `start`, as `[rest of the path, body]`.
 export const pending = (start) =>
-  [...waiting].filter(([path]) => path.startsWith(start)).map(([path, entry]) => [path.slice(start.length), entry.body]);
+  [...waiting].filter(isOwn).filter(([path]) => path.startsWith(start)).map(([path, entry]) => [path.slice(start.length), entry.body]);
 
 /// The chat that a path belongs to.
 const chatOf = (path) => path.split('/').slice(0, 4).join('/');
@@ -84,11 +90,13 @@ export async function flush() {
   clearTimeout(timer);
   // Chats for which there is no room: what is new of them stays here until somebody makes room.
   const full = new Map();
+  // A change that is refused again after it was settled waits for the pause.
+  const settled = new Set();
   try {
     for (;;) {
-      const next = [...waiting].find(([path]) => !full.has(chatOf(path)));
+      const next = [...waiting].filter(isOwn).find(([path]) => !full.has(chatOf(path)));
       if (!next) break;
-      const refusal = await sendOne(...next);
+      const refusal = await sendOne(...next, settled);
       if (refusal) full.set(chatOf(next[0]), refusal);
       else pause = 0;
     }
@@ -105,14 +113,17 @@ export async function flush() {
 
 /// - Returns: the `Failure` when the server has no room for it.
 /// - Throws: `Failure` when it is to be tried again later.
-async function sendOne(path, entry) {
+async function sendOne(path, entry, settled) {
   try {
     const { revision } = await json('PUT', path, { body: { ...entry.body, revision: entry.revision } });
     sent(path, entry, revision);
   } catch (error) {
     if (error.status === 413) return error;
-    if (error.status === 409 || error.status === 404) await settle(path, entry);
-    else if (isRefused(error)) {
+    if (error.status === 409 || error.status === 404) {
+      if (settled.has(path)) throw error;
+      settled.add(path);
+      await settle(path, entry);
+    } else if (isRefused(error)) {
       console.warn(`${path}: ${error.message}`);
       drop(path);
     } else {
