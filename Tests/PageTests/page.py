@@ -395,7 +395,7 @@ def the_keyboard_is_enough(browser, server):
         # The menu of a chat.
         page.focus("#chats li button")
         page.keyboard.press("Enter")
-        assert focused() == "Rename"
+        eventually(lambda: focused() == "Rename", 5)
         page.keyboard.press("ArrowDown")
         assert focused() == "Save as Markdown"
         page.keyboard.press("End")
@@ -506,12 +506,12 @@ def what_is_changed_elsewhere_is_kept_too(browser, server):
         chat = page.url.split("#")[1]
         messages = lambda id: server.request("GET", f"/api/chats/{id}")[1].get("messages", [])
         eventually(lambda: len(messages(chat)) == 2 and messages(chat)[1]["details"]["finish"] == "length", 10)
-        # Another browser goes on with the answer, and renames the chat.
+        # Another browser goes on with the answer, in other words than the model would, and renames the chat.
+        theirs = messages(chat)[1]["content"] + " And so on."
         with visit(browser, server.url, f"/#{chat}") as other:
             other.page.wait_for_selector(".of-model")
             other.page.click(".notice button:has-text('Go on')")
             other.wait()
-        theirs = messages(chat)[1]["content"] + " And so on."
         changed = {**messages(chat)[1], "content": theirs}
         assert server.request("PUT", f"/api/chats/{chat}/messages/{changed.pop('id')}", changed)[0] == 200
         # What follows it takes no title and no settings along.

@@ -213,7 +213,9 @@ def refusals(command, model, folder, root):
         for path, body in [("/v1/chat/completions", chat), ("/v1/messages", message)]:
             idle()
             with httpx.stream("POST", server.url + "/v1/chat/completions", json=long, headers=alice, timeout=120) as stream:
-                line = next(stream.iter_lines())
+                # Kept: the client closes the connection with it.
+                lines = stream.iter_lines()
+                line = next(lines)
                 if stream.status_code != 200:
                     raise SystemExit(f"the long answer did not begin: {stream.status_code} {line}")
                 ask(503, "POST", path, body, alice)
