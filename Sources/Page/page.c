@@ -66,6 +66,9 @@ static const unsigned char app_js[] = {
 static const unsigned char blocks_js[] = {
 #embed "site/page/blocks.js"
 };
+static const unsigned char chat_row_js[] = {
+#embed "site/page/chat-row.js"
+};
 static const unsigned char chats_js[] = {
 #embed "site/page/chats.js"
 };
@@ -126,6 +129,9 @@ static const unsigned char messages_js[] = {
 static const unsigned char models_js[] = {
 #embed "site/page/models.js"
 };
+static const unsigned char morph_js[] = {
+#embed "site/page/morph.js"
+};
 static const unsigned char outbox_js[] = {
 #embed "site/page/outbox.js"
 };
@@ -185,6 +191,7 @@ static const swiftlet_page_file files[] = {
     {"/page/answer.js", "text/javascript; charset=utf-8", answer_js, sizeof answer_js},
     {"/page/app.js", "text/javascript; charset=utf-8", app_js, sizeof app_js},
     {"/page/blocks.js", "text/javascript; charset=utf-8", blocks_js, sizeof blocks_js},
+    {"/page/chat-row.js", "text/javascript; charset=utf-8", chat_row_js, sizeof chat_row_js},
     {"/page/chats.js", "text/javascript; charset=utf-8", chats_js, sizeof chats_js},
     {"/page/code.js", "text/javascript; charset=utf-8", code_js, sizeof code_js},
     {"/page/composer.js", "text/javascript; charset=utf-8", composer_js, sizeof composer_js},
@@ -205,6 +212,7 @@ static const swiftlet_page_file files[] = {
     {"/page/math.js", "text/javascript; charset=utf-8", math_js, sizeof math_js},
     {"/page/messages.js", "text/javascript; charset=utf-8", messages_js, sizeof messages_js},
     {"/page/models.js", "text/javascript; charset=utf-8", models_js, sizeof models_js},
+    {"/page/morph.js", "text/javascript; charset=utf-8", morph_js, sizeof morph_js},
     {"/page/outbox.js", "text/javascript; charset=utf-8", outbox_js, sizeof outbox_js},
     {"/page/plot.js", "text/javascript; charset=utf-8", plot_js, sizeof plot_js},
     {"/page/preferences.js", "text/javascript; charset=utf-8", preferences_js, sizeof preferences_js},

@@ -16,18 +16,7 @@ import traceback
 
 from playwright.sync_api import sync_playwright
 
-from support import Server, eventually, give, visit
-
-CHECKS = []
-LONG = "Tell me a very long story about a bird that crosses the sea, with many chapters."
-PHONE = {"viewport": {"width": 390, "height": 800}, "is_mobile": True, "has_touch": True}
-# What a browser notes of a response that is an error, and of a server that is away.
-FAILED = ("Failed to load resource", "ERR_")
-
-
-def check(function):
-    CHECKS.append(function)
-    return function
+from support import CHECKS, FAILED, LONG, PHONE, Server, check, eventually, give, visit
 
 
 @check
@@ -734,6 +723,10 @@ def themes_and_little_motion(browser, server):
         assert page.evaluate(ground) == dark
 
 
+# The checks of comfort.py come last.
+import comfort  # noqa: E402
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--swiftlet", required=True)
@@ -755,8 +748,9 @@ def main():
                     print(f"ok    {check.__name__}", flush=True)
                 except Exception as error:
                     failures.append(check.__name__)
-                    place = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == __file__][-1]
-                    print(f"FAIL  {check.__name__}, line {place.lineno}: {place.line}\n      {error}", flush=True)
+                    here = pathlib.Path(__file__).parent
+                    place = [frame for frame in traceback.extract_tb(error.__traceback__) if pathlib.Path(frame.filename).parent == here][-1]
+                    print(f"FAIL  {check.__name__}, {pathlib.Path(place.filename).name}:{place.lineno}: {place.line}\n      {error}", flush=True)
         finally:
             browser.close()
             server.stop()

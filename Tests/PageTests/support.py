@@ -10,6 +10,18 @@ import urllib.error
 import urllib.request
 
 
+CHECKS = []
+LONG = "Tell me a very long story about a bird that crosses the sea, with many chapters."
+PHONE = {"viewport": {"width": 390, "height": 800}, "is_mobile": True, "has_touch": True}
+# What a browser notes of a response that is an error, and of a server that is away.
+FAILED = ("Failed to load resource", "ERR_")
+
+
+def check(function):
+    CHECKS.append(function)
+    return function
+
+
 class Server:
     """The built command, with a database of its own."""
 

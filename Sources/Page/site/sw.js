@@ -4,11 +4,11 @@ const files = [
   '/', '/dashboard', '/manifest.webmanifest', '/page/icon.svg', '/page/icon-192.png', '/page/icon-512.png', '/page/theme.css',
   '/page/base.css', '/page/controls.css', '/page/dialogs.css', '/page/text.css', '/page/chat.css', '/page/sidebar.css',
   '/page/messages.css', '/page/composer.css', '/page/dashboard.css', '/page/answer.js', '/page/app.js', '/page/blocks.js',
-  '/page/chats.js', '/page/code.js', '/page/composer.js', '/page/conflicts.js', '/page/connection.js', '/page/controls.js',
-  '/page/conversation.js', '/page/copies.js', '/page/dashboard.js', '/page/dialogs.js', '/page/dom.js', '/page/failures.js',
-  '/page/follow.js', '/page/inline.js', '/page/languages.js', '/page/markdown.js', '/page/math-symbols.js', '/page/math.js',
-  '/page/messages.js', '/page/models.js', '/page/outbox.js', '/page/plot.js', '/page/preferences.js', '/page/server.js',
-  '/page/settings.js', '/page/sidebar.js', '/page/start.js', '/page/starters.js', '/page/tabs.js', '/page/tree.js',
+  '/page/chat-row.js', '/page/chats.js', '/page/code.js', '/page/composer.js', '/page/conflicts.js', '/page/connection.js',
+  '/page/controls.js', '/page/conversation.js', '/page/copies.js', '/page/dashboard.js', '/page/dialogs.js', '/page/dom.js',
+  '/page/failures.js', '/page/follow.js', '/page/inline.js', '/page/languages.js', '/page/markdown.js', '/page/math-symbols.js',
+  '/page/math.js', '/page/messages.js', '/page/models.js', '/page/morph.js', '/page/outbox.js', '/page/plot.js', '/page/preferences.js',
+  '/page/server.js', '/page/settings.js', '/page/sidebar.js', '/page/start.js', '/page/starters.js', '/page/tabs.js', '/page/tree.js',
   '/page/words.js', '/page/worker.js',
 ];
 const name = 'swiftlet-page';

@@ -5,7 +5,7 @@ import { onConflict } from './conflicts.js';
 import { drawConnection } from './connection.js';
 import { startControls } from './controls.js';
 import {
-  changeSettings, chooseModel, composer, draw, drawTitle, leave, openAgain, openedChats, openFromAddress, redraw, shownChat, sidebar, startChat, tellApart,
+  changeSettings, chooseModel, composer, draw, drawTitle, leave, openAgain, openedChats, openFromAddress, reword, shownChat, sidebar, startChat, tellApart,
 } from './conversation.js';
 import { find } from './dom.js';
 import { followEnd } from './follow.js';
@@ -104,7 +104,7 @@ onTabs((chatId, { message, isDeleted, title, saved }) => {
 });
 onLanguage(() => {
   drawStarters((text) => composer.fill(text));
-  redraw();
+  reword();
   drawConnection();
   sidebar.refresh();
 });
@@ -119,6 +119,7 @@ onServerBack(async () => {
 
 startControls();
 drawStarters((text) => composer.fill(text));
+draw();
 flush();
 sidebar.refresh();
 if (await loadModels()) chooseModel();

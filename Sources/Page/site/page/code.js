@@ -1,5 +1,5 @@
 // Code with its language, a button that copies it, and simple colours.
-import { copyText, element, icon } from './dom.js';
+import { announce, copyText, element, icon } from './dom.js';
 import { word } from './words.js';
 
 const words = (text) => new Set(text.split(' '));
@@ -80,6 +80,7 @@ export function copyButton(text, label = word('copy')) {
   button.addEventListener('click', async () => {
     const isCopied = await copyText(text());
     caption.textContent = word(isCopied ? 'copied' : 'copyFailed');
+    announce(caption.textContent);
     setTimeout(() => (caption.textContent = label), 2000);
   });
   return button;
@@ -87,8 +88,9 @@ export function copyButton(text, label = word('copy')) {
 
 export function codeBlock(text, language) {
   const name = language.slice(0, 30);
+  const code = element('code', {}, highlighted(text, name));
+  // Code that is still being written grows after the button was made.
   return element(
-    'figure', { class: 'code-block' },
-    element('figcaption', {}, element('span', {}, name || word('code')), copyButton(() => text)),
-    element('pre', { tabindex: '0', dir: 'ltr' }, element('code', {}, highlighted(text, name))));
+    'figure', { class: 'code-block' }, element('figcaption', {}, element('span', {}, name || word('code')), copyButton(() => code.textContent)),
+    element('pre', { tabindex: '0', dir: 'ltr' }, code));
 }

@@ -57,6 +57,13 @@ export class Composer {
     this.draftName = `draft.${chatId}`;
   }
 
+  /// The chat is gone; what is being written for it is for the next one.
+  leaveChat() {
+    const isEmpty = !this.field.value && this.files.length === 0;
+    if (!isEmpty) this.settle('new');
+    else this.draftName = null;
+  }
+
   /// Puts a text into the field, as a suggestion.
   fill(text) {
     this.field.value = text;

@@ -10,10 +10,12 @@ import { Thread } from './messages.js';
 import { chosenModel, hasModels, loadModelsAgain } from './models.js';
 import { defaultSettings, rememberSettings, settingsSummary } from './settings.js';
 import { Sidebar } from './sidebar.js';
-import { newestBelow, shownPath } from './tree.js';
-import { word } from './words.js';
+import { newestBelow, place, shownPath } from './tree.js';
+import { number, word } from './words.js';
 
 let chat = newChat(defaultSettings());
+/// Whether it is shown already, and not only what the page begins with.
+let isShown = false;
 /// Chats that were open: their answers may go on.
 const opened = new Map();
 const thread = new Thread(find('#messages'), {
@@ -21,10 +23,12 @@ const thread = new Thread(find('#messages'), {
   again: (message) => reply(message.parent),
   retry,
   resume: (message) => reply(message.parent, message),
-  choose(message) {
+  choose(message, action) {
     changeChat(chat, { current: newestBelow(chat, message.id) });
     draw();
-    thread.focus(message);
+    const { index, all } = place(chat, message);
+    announce(word('version', { index: number(index + 1), count: number(all.length) }));
+    thread.focusButton(message, action);
   },
 });
 export const composer = new Composer({
@@ -93,9 +97,9 @@ export function draw() {
   drawSettings();
 }
 
-/// Draws all anew, as in another language.
-export function redraw() {
-  thread.clear();
+/// Says all anew, as in another language.
+export function reword() {
+  thread.reword();
   draw();
   composer.drawFiles();
 }
@@ -138,10 +142,12 @@ setInterval(() => {
 
 // MARK: Going from chat to chat
 
-/// Leaves a chat that was deleted.
+/// Leaves a chat that was deleted. What is being written goes along.
 export function leave(id) {
   if (opened.has(id)) stopAnswers(opened.get(id));
-  if (id === chat.id) startChat();
+  if (id !== chat.id) return;
+  composer.leaveChat();
+  startChat();
 }
 
 /// Shows an empty chat.
@@ -152,6 +158,7 @@ export function startChat() {
 }
 
 function show(isNew) {
+  isShown = true;
   opened.set(chat.id, chat);
   thread.clear();
   // That the server is away stays to be said.
@@ -185,6 +192,7 @@ export async function openAgain() {
 }
 
 async function open(id) {
+  const focused = document.activeElement;
   try {
     const found = await openChat(id, isAnswering);
     if (location.hash.slice(1) !== id) return;
@@ -193,14 +201,29 @@ async function open(id) {
     chat.settings.model = chosenModel(chat.settings.model);
     if (!isOther) {
       opened.set(id, chat);
-      redraw();
+      draw();
       return;
     }
     show(false);
-    if (!matchMedia('(pointer: coarse)').matches) composer.focus();
+    // Who has gone elsewhere meanwhile stays there.
+    if (document.activeElement === focused && !matchMedia('(pointer: coarse)').matches) composer.focus();
   } catch (failure) {
-    if (failure.status === 404 || failure.status === 422) showProblem(word('noSuchChat'), startChat, word('newChat'));
-    else showProblem(failureText(failure), () => open(id));
+    cannotOpen(id, failure);
+  }
+}
+
+function cannotOpen(id, failure) {
+  if (failure.status === 404 || failure.status === 422) {
+    startChat();
+    showProblem(word('noSuchChat'), () => composer.focus(), word('understood'));
+  } else if (isShown) {
+    // What is written now is for the chat that is seen.
+    history.replaceState(null, '', chat.messages.length > 0 ? `#${chat.id}` : location.pathname);
+    showProblem(failureText(failure), () => {
+      location.hash = id;
+    });
+  } else {
+    showProblem(failureText(failure), () => open(id));
   }
 }
 

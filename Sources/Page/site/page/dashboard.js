@@ -3,6 +3,7 @@ import { startControls } from './controls.js';
 import { element, find } from './dom.js';
 import { failureText } from './failures.js';
 import { Plot } from './plot.js';
+import { morphChildren } from './morph.js';
 import { json } from './server.js';
 import { bytes, duration, number, onLanguage, price, word } from './words.js';
 
@@ -117,34 +118,39 @@ function drawUsage(usage, step, range) {
 
 function drawKeyTable(sums) {
   if (sums.length === 0) {
-    plots.keys.table.replaceChildren(element('p', { class: 'hint' }, word('noUsage')));
+    morphChildren(plots.keys.table, [element('p', { class: 'hint' }, word('noUsage'))]);
     return;
   }
   const isPaid = sums.some((sum) => sum.cost > 0);
   const head = ['key', 'requestsCount', 'promptTokens', 'answerTokens', ...(isPaid ? ['cost'] : [])];
   const cells = (sum) => [sum.name, whole(sum.requests), whole(sum.prompt), whole(sum.completion), ...(isPaid ? [price(sum.cost)] : [])];
-  plots.keys.table.replaceChildren(element(
+  morphChildren(plots.keys.table, [element(
     'table', {}, element('thead', {}, element('tr', {}, head.map((key) => element('th', { scope: 'col' }, word(key))))),
-    element('tbody', {}, sums.map((sum) => element('tr', {}, cells(sum).map((text) => element('td', {}, text)))))));
+    element('tbody', {}, sums.map((sum) => element('tr', {}, cells(sum).map((text, index) => element('td', { title: index === 0 ? text : null }, text))))))]);
 }
 
 function drawTotals(load) {
   const entries = [
     [load.requests, 'requestsCount'], [load.generated_tokens, 'tokensGenerated'], [load.prompt_tokens, 'tokensPrompted'], [load.cached_tokens, 'tokensCached'],
   ];
-  find('#totals').replaceChildren(
+  morphChildren(find('#totals'), [
     element('h2', {}, word('sinceStart')),
-    element('dl', {}, entries.map(([column, key]) => element('div', {}, element('dd', {}, whole(column.at(-1))), element('dt', {}, word(key))))));
+    element('dl', {}, entries.map(([column, key]) => element('div', {}, element('dd', {}, whole(column.at(-1))), element('dt', {}, word(key))))),
+  ]);
 }
 
+/// The same is not said again: both are read out.
 function showProblem(failure) {
   const bar = find('#problem');
   bar.hidden = !failure;
-  find('#state').textContent = word(failure ? 'lost' : 'live');
+  const state = word(failure ? 'lost' : 'live');
+  if (find('#state').textContent !== state) find('#state').textContent = state;
   find('#state').classList.toggle('bad', Boolean(failure));
-  if (!failure) return;
+  const text = failure ? failureText(failure) : '';
+  if (text === bar.dataset.text) return;
+  bar.dataset.text = text;
   const button = element('button', { type: 'button', class: 'button small', on: { click: look } }, word('tryAgain'));
-  bar.replaceChildren(element('div', {}, failureText(failure)), element('div', { class: 'notice-buttons' }, button));
+  bar.replaceChildren(element('div', {}, text), element('div', { class: 'notice-buttons' }, button));
 }
 
 onLanguage(() => {

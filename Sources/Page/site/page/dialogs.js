@@ -19,9 +19,11 @@ export function ask(title, fill, { isWide = false } = {}) {
       dialog.remove();
       resolve(result);
     });
-    // A click beside it.
+    let isChanged = false;
+    dialog.addEventListener('input', () => (isChanged = true));
+    // A click beside it, unless something was written that would be lost.
     dialog.addEventListener('mousedown', (event) => {
-      if (event.target !== dialog) return;
+      if (event.target !== dialog || isChanged) return;
       const box = dialog.getBoundingClientRect();
       const isInside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
       if (!isInside) close(null);
@@ -90,15 +92,22 @@ export function askKey(isWrong) {
   });
 }
 
-/// Says what is wrong above the field, with a button that does something about it.
+let problem = { text: '', label: '', retry: null };
+
+/// Says what is wrong above the field, with a button that does something about it. The same is not said again.
 export function showProblem(text, retry, label = word('tryAgain')) {
+  const isSame = text === problem.text && label === problem.label;
+  problem = { text, label, retry };
+  if (isSame) return;
   const bar = find('#problem');
   bar.hidden = text === '';
   bar.replaceChildren();
   if (!text) return;
   const button = element('button', { type: 'button', class: 'button small', on: { click: () => {
+    const { retry } = problem;
     showProblem('');
     retry();
+    if (document.activeElement === document.body && !matchMedia('(pointer: coarse)').matches) find('#prompt').focus();
   } } }, label);
   bar.append(element('span', {}, text), button);
 }

@@ -19,6 +19,32 @@ export function element(tag, attributes = {}, ...children) {
 
 export const find = (selector, root = document) => root.querySelector(selector);
 
+/// Makes `nodes` the children of `parent`, in this order. The one that has the focus is not moved, and others only where they must be: a
+/// node that is moved loses the focus, and is read out again.
+export function arrange(parent, nodes) {
+  const wanted = new Set(nodes);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  const held = nodes.find((node) => node.parentNode === parent && node.contains(document.activeElement));
+  let next = parent.firstChild;
+  for (const node of nodes) {
+    // What is before the held one and belongs behind it finds its place later.
+    while (node === held && next !== held) {
+      const early = next;
+      next = next.nextSibling;
+      parent.append(early);
+    }
+    if (node === next) next = next.nextSibling;
+    else parent.insertBefore(node, next);
+  }
+}
+
+/// Does what may move the node that has the focus, and gives it back.
+export function keepingFocus(action) {
+  const focused = document.activeElement;
+  action();
+  if (document.activeElement !== focused && focused?.isConnected && document.activeElement === document.body) focused.focus({ preventScroll: true });
+}
+
 // Strokes on a grid of 24 by 24.
 const icons = {
   add: 'M12 5v14M5 12h14',

@@ -1,22 +1,38 @@
-// Shows a Markdown text, also one that grows: blocks that have not changed stay as they are.
+// Shows a Markdown text, also one that grows: blocks that have not changed are not made again, and nodes stay as far as they can.
 import { parseBlocks } from './blocks.js';
 import { codeBlock } from './code.js';
 import { element } from './dom.js';
 import { inlineNodes } from './inline.js';
 import { mathNode } from './math.js';
+import { morphChildren } from './morph.js';
 import { word } from './words.js';
 
 const shown = new WeakMap();
+/// Characters of a table's cell that stay on one line.
+const longest = { th: 28, td: 18 };
 
 /// Makes `container` show a text.
 export function showMarkdown(container, text) {
-  const blocks = parseBlocks(text);
+  showBlocks(container, parseBlocks(text));
+}
+
+/// Makes `container` show a text as code.
+export function showCode(container, text, language) {
+  showBlocks(container, [{ type: 'code', source: text, text, language }]);
+}
+
+/// Has everything made anew, as in another language.
+export function forgetShown(container) {
+  shown.delete(container);
+  container.replaceChildren();
+}
+
+function showBlocks(container, blocks) {
   const keys = blocks.map((block) => `${block.type}\n${block.source}`);
   const earlier = shown.get(container) ?? [];
   let same = 0;
   while (same < keys.length && same < earlier.length && keys[same] === earlier[same]) same += 1;
-  while (container.childNodes.length > same) container.lastChild.remove();
-  container.append(...blocks.slice(same).map(blockNode));
+  morphChildren(container, blocks.slice(same).map(blockNode), same);
   shown.set(container, keys);
 }
 
@@ -46,7 +62,7 @@ function listNode(block) {
 
 function tableNode(block) {
   const row = (tag, texts) =>
-    element('tr', {}, texts.map((text, index) => element(tag, { class: `align-${block.alignments[index]}` }, inlineNodes(text))));
+    element('tr', {}, texts.map((text, index) => element(tag, { class: `align-${block.alignments[index]}${[...text].length > longest[tag] ? ' long' : ''}` }, inlineNodes(text))));
   const table = element(
     'table', {}, element('thead', {}, row('th', block.head)), element('tbody', {}, block.rows.map((texts) => row('td', texts))));
   // A wide one scrolls by itself, with the keyboard too.

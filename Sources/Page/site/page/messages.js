@@ -1,9 +1,9 @@
 // The messages of a chat, from the beginning to the current one.
 import { runOf, textForModel } from './answer.js';
-import { codeBlock } from './code.js';
-import { announce, copyText, element, icon, iconButton } from './dom.js';
+import { announce, arrange, copyText, element, icon, iconButton, keepingFocus } from './dom.js';
 import { failureText } from './failures.js';
-import { showMarkdown } from './markdown.js';
+import { Follower } from './follow.js';
+import { forgetShown, showCode, showMarkdown } from './markdown.js';
 import { isElsewhere } from './tabs.js';
 import { place } from './tree.js';
 import { duration, number, price, word } from './words.js';
@@ -11,7 +11,7 @@ import { duration, number, price, word } from './words.js';
 /// Shows messages in `container`.
 export class Thread {
   /// - Parameter actions: `edit(message, text)`, `again(message)` beside it, `retry(message)` in its place, `resume(message)`,
-  ///   `choose(message)`.
+  ///   `choose(message, action)` from a button that is called `action`.
   constructor(container, actions) {
     this.container = container;
     this.actions = actions;
@@ -22,28 +22,35 @@ export class Thread {
   show(chat, messages) {
     this.chat = chat;
     const views = messages.map((message) => this.views.get(message.id) ?? new MessageView(message, this));
-    this.views = new Map(views.map((view) => [view.message.id, view]));
-    // Nodes that are in their place stay there, and keep the focus.
+    this.views = new Map(views.map((view, index) => [messages[index].id, view]));
+    keepingFocus(() => arrange(this.container, views.map((view) => view.node)));
     views.forEach((view, index) => {
-      const there = this.container.children[index];
-      if (there !== view.node) this.container.insertBefore(view.node, there ?? null);
+      // The server's version of it may be another object.
+      view.message = messages[index];
+      view.update();
     });
-    while (this.container.children.length > views.length) this.container.lastElementChild.remove();
-    for (const view of views) view.update();
   }
 
   update(message) {
     this.views.get(message.id)?.update();
   }
 
-  /// Makes everything anew, as in another language.
+  /// Says everything anew, as in another language.
+  reword() {
+    for (const view of this.views.values()) view.reword();
+  }
+
   clear() {
     this.views.clear();
     this.container.replaceChildren();
   }
 
-  focus(message) {
-    this.views.get(message.id)?.node.focus();
+  /// Gives the focus to a button below a message, or to another one that goes through its versions.
+  focusButton(message, action) {
+    const { node } = this.views.get(message.id);
+    const names = [action, 'previous', 'next'];
+    (names.map((name) => node.querySelector(`[data-action="${name}"]:not(:disabled)`)).find(Boolean) ?? node).focus({ preventScroll: true });
+    node.scrollIntoView({ block: 'nearest' });
   }
 }
 
@@ -57,12 +64,21 @@ class MessageView {
     this.notice = element('div', { class: 'notices' });
     this.foot = element('div', { class: 'message-foot' });
     this.files = element('ul', { class: 'files', 'aria-label': word('files') });
-    const name = element('h2', { class: 'off-screen' }, word(isUser ? 'you' : 'answer'));
+    this.name = element('h2', { class: 'off-screen' }, word(isUser ? 'you' : 'answer'));
     this.node = element(
-      'article', { class: `message ${isUser ? 'of-user' : 'of-model'}`, tabindex: '-1', 'data-id': message.id }, name, this.thought?.node,
+      'article', { class: `message ${isUser ? 'of-user' : 'of-model'}`, tabindex: '-1', 'data-id': message.id }, this.name, this.thought?.node,
       element('div', { class: 'bubble' }, this.files, this.body), this.notice, this.foot);
     this.spoken = 0;
     this.frame = null;
+  }
+
+  reword() {
+    this.name.textContent = word(this.message.role === 'user' ? 'you' : 'answer');
+    this.files.setAttribute('aria-label', word('files'));
+    forgetShown(this.body);
+    this.footState = null;
+    this.hasRun = false;
+    this.draw();
   }
 
   /// Shows what has changed, at most once a frame.
@@ -82,12 +98,14 @@ class MessageView {
   draw() {
     const { message } = this;
     const run = runOf(message);
+    if (run) this.hasRun = true;
     this.node.setAttribute('aria-busy', String(Boolean(run)));
     if (this.editor) return;
     if (message.role === 'user') this.drawUser();
     else this.drawAnswer(run);
     const isWritten = Boolean(run) || isElsewhere(message);
-    const state = JSON.stringify([isWritten, message.details, place(this.thread.chat, message).index, place(this.thread.chat, message).all.length]);
+    const { index, all } = place(this.thread.chat, message);
+    const state = JSON.stringify([isWritten, message.details, message.content === '', index, all.length]);
     if (state === this.footState) return;
     this.footState = state;
     const focused = this.foot.contains(document.activeElement) ? document.activeElement.dataset.action : null;
@@ -108,15 +126,14 @@ class MessageView {
     const { message } = this;
     this.files.hidden = true;
     this.thought.update(message, run);
-    this.body.classList.toggle('waiting', Boolean(run?.isWaiting));
-    this.body.classList.toggle('writing', Boolean(run) && !run.isWaiting && !run.isThinking);
+    this.body.classList.toggle('writing', Boolean(run) && !run.isThinking);
     if (run?.isWaiting && !message.content) {
       if (!this.body.querySelector('.dots')) {
         this.body.replaceChildren(element('span', { class: 'dots', role: 'img', 'aria-label': word('waiting') }, ...Array.from({ length: 3 }, () => element('i'))));
       }
       return;
     }
-    if (this.body.querySelector('.dots')) this.body.replaceChildren();
+    if (this.body.querySelector('.dots')) forgetShown(this.body);
     if (message.details.json && message.content) this.drawJSON();
     else showMarkdown(this.body, message.content);
     this.speak(run);
@@ -129,13 +146,12 @@ class MessageView {
     } catch {
       // Not whole yet.
     }
-    this.body.replaceChildren(codeBlock(text, 'json'));
+    showCode(this.body, text, 'json');
   }
 
   /// Screen readers hear an answer sentence by sentence while it is written.
   speak(run) {
     const text = this.message.content;
-    if (run) this.hasRun = true;
     if (!this.hasRun || this.spoken >= text.length) return;
     const rest = text.slice(this.spoken);
     const end = run ? Math.max(...[...rest.matchAll(/[.!?。！？\n](?=\s|$)|[。！？]/g)].map((match) => match.index + match[0].length), 0) : rest.length;
@@ -152,8 +168,9 @@ class MessageView {
     const hasText = Boolean(this.message.content || this.message.reasoning);
     const resume = element('button', { type: 'button', class: 'button small', on: { click: () => this.thread.actions.resume(this.message) } }, icon('resume'), word('resume'));
     const again = element('button', { type: 'button', class: 'button small', on: { click: () => this.thread.actions.retry(this.message) } }, icon('again'), word('tryAgain'));
+    // What is read when an old chat is opened is not news.
     const notice = (text, isBad, ...children) =>
-      element('div', { class: `notice${isBad ? ' bad' : ''}`, role: isBad ? 'alert' : 'status' }, icon('warning'), element('div', {}, text), element('div', { class: 'notice-buttons' }, children));
+      element('div', { class: `notice${isBad ? ' bad' : ''}`, role: !this.hasRun ? null : isBad ? 'alert' : 'status' }, icon('warning'), element('div', {}, text), element('div', { class: 'notice-buttons' }, children));
     // A continued JSON text would not be bound by the grammar from its beginning.
     const canResume = hasText && !details.json;
     if (error) return [notice(failureText(error), true, canResume ? resume : null, again)];
@@ -173,17 +190,19 @@ class MessageView {
     const named = (name, label, action) => iconButton(name, label, action, { 'data-action': name });
     const nodes = [];
     if (all.length > 1) {
-      const go = (step) => () => actions.choose(all[index + step]);
-      const previous = iconButton('previous', word('previousVersion'), go(-1), { 'data-action': 'previous', disabled: index === 0 });
-      const next = iconButton('next', word('nextVersion'), go(1), { 'data-action': 'next', disabled: index === all.length - 1 });
+      const go = (step, name) => () => actions.choose(place(thread.chat, this.message).all[index + step], name);
+      const previous = iconButton('previous', word('previousVersion'), go(-1, 'previous'), { 'data-action': 'previous', disabled: index === 0 });
+      const next = iconButton('next', word('nextVersion'), go(1, 'next'), { 'data-action': 'next', disabled: index === all.length - 1 });
       const label = word('version', { index: number(index + 1), count: number(all.length) });
       const count = element('span', { class: 'version', 'aria-label': label }, `${number(index + 1)} / ${number(all.length)}`);
       nodes.push(element('div', { class: 'versions', role: 'group', 'aria-label': word('versions') }, previous, count, next));
     }
-    const copy = named('copy', word(isUser ? 'copyMessage' : 'copyAnswer'), () => {});
-    nodes.push(copyFlash(copy, () => (isUser ? textForModel(message) : message.content)));
+    if (isUser || message.content) {
+      const copy = named('copy', word(isUser ? 'copyMessage' : 'copyAnswer'), () => {});
+      nodes.push(copyFlash(copy, () => (isUser ? textForModel(this.message) : this.message.content)));
+    }
     if (isUser) nodes.push(named('edit', word('edit'), () => this.edit()));
-    else nodes.push(named('again', word('again'), () => actions.again(message)));
+    else nodes.push(named('again', word('again'), () => actions.again(this.message)));
     if (!isUser) nodes.push(this.numbers());
     return nodes;
   }
@@ -264,9 +283,16 @@ class ThoughtView {
     this.text = element('div', { class: 'text thought-text', dir: 'auto' });
     this.node = element('details', { class: 'thought', hidden: true }, element('summary', {}, icon('thought'), this.caption, icon('next')), this.text);
     this.wasThinking = false;
+    this.follower = new Follower(this.text);
+    this.node.firstElementChild.addEventListener('click', () => (this.isChosen = true));
     this.node.addEventListener('toggle', () => {
       if (this.node.open && this.message) showMarkdown(this.text, this.message.reasoning.trim());
     });
+  }
+
+  /// Whether somebody has opened or closed it, or is in the middle of it: then it stays as it is.
+  get isRead() {
+    return this.isChosen || !this.follower.isFollowing || this.text.contains(document.activeElement);
   }
 
   update(message, run) {
@@ -276,13 +302,13 @@ class ThoughtView {
     const isThinking = Boolean(run?.isThinking);
     this.node.classList.toggle('thinking', isThinking);
     if (isThinking && !this.wasThinking) this.node.open = true;
-    if (!isThinking && this.wasThinking) this.node.open = false;
+    if (!isThinking && this.wasThinking && !this.isRead) this.node.open = false;
     this.wasThinking = isThinking;
     if (this.node.open) showMarkdown(this.text, message.reasoning.trim());
     if (isThinking) {
       const before = message.details.thoughtSeconds ?? 0;
       this.caption.textContent = this.words('thinking', before + (performance.now() - run.thinkingSince) / 1000, run.thoughtTokens);
-      this.text.scrollTop = this.text.scrollHeight;
+      this.follower.follow();
     } else {
       this.caption.textContent = this.words('thought', message.details.thoughtSeconds ?? 0, message.details.usage?.reasoning ?? 0);
     }

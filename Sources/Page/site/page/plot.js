@@ -1,5 +1,6 @@
 // A quantity of the last ten minutes, drawn as areas over each other.
 import { drawing, element } from './dom.js';
+import { morphChildren } from './morph.js';
 import { language, word } from './words.js';
 
 const height = 150;
@@ -66,9 +67,10 @@ export class Plot {
     this.name.textContent = word(this.title);
     this.value.textContent = last === null ? '–' : this.format(last);
     this.peak.textContent = known.length > 0 ? word('peak', { value: this.format(peak) }) : '';
-    this.picture.setAttribute('aria-label', word('plotLabel', { title: word(this.title), value: this.value.textContent, peak: this.format(peak) }));
+    // Who stands on it hears the values that were asked for.
+    if (document.activeElement !== this.picture) this.picture.setAttribute('aria-label', word('plotLabel', { title: word(this.title), value: this.value.textContent, peak: this.format(peak) }));
     const names = this.names ?? this.series.map((key) => word(key));
-    this.legend.replaceChildren(...(names.length > 1 ? names.map((name, index) => element('li', { class: `series-${index + 1}` }, name)) : []));
+    morphChildren(this.legend, names.length > 1 ? names.map((name, index) => element('li', { class: `series-${index + 1}` }, name)) : []);
     const [from, to] = this.span ?? [this.times[0] ?? 0, this.times.at(-1) ?? 1];
     const top = roundedUp(Math.max(peak, this.least));
     this.x = (time) => margin.left + ((time - from) / Math.max(1, to - from)) * (width - margin.left - margin.right);

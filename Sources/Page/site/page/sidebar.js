@@ -1,7 +1,8 @@
 // The list of chats: a column beside the chat, a drawer on small screens.
+import { ChatRow } from './chat-row.js';
 import { deleteChat, exportAddress, listChats, renameChat } from './chats.js';
 import { askText, confirm } from './dialogs.js';
-import { announce, download, element, find, iconButton } from './dom.js';
+import { announce, arrange, download, element, find, keepingFocus } from './dom.js';
 import { failureText } from './failures.js';
 import { send } from './server.js';
 import { language, word } from './words.js';
@@ -15,18 +16,23 @@ export class Sidebar {
     this.actions = actions;
     this.list = find('#chats');
     this.field = find('#search');
+    /// Rows by the ids of their chats, and sections by their headings.
+    this.rows = new Map();
+    this.sections = new Map();
+    this.rowActions = {
+      open: (id) => {
+        this.closeDrawer();
+        actions.open(id);
+      },
+      rename: (chat) => this.rename(chat), delete: (chat) => this.remove(chat),
+      exportMarkdown: (chat) => this.export(chat, 'markdown'), exportJSON: (chat) => this.export(chat, 'json'),
+    };
     this.isNarrow = matchMedia('(max-width: 55rem)');
     this.field.addEventListener('input', () => {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.refresh(), pauseWhileTyping);
     });
-    this.field.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape' && this.field.value) {
-        event.stopPropagation();
-        this.field.value = '';
-        this.refresh();
-      }
-    });
+    this.field.addEventListener('keydown', (event) => this.onFieldKey(event));
     this.list.addEventListener('keydown', (event) => this.onKey(event));
     find('#menu').addEventListener('click', () => this.toggle());
     find('#close-menu').addEventListener('click', () => this.toggle(false));
@@ -60,10 +66,7 @@ export class Sidebar {
 
   mark(id) {
     this.current = id;
-    for (const link of this.list.querySelectorAll('a')) {
-      if (link.dataset.id === id) link.setAttribute('aria-current', 'page');
-      else link.removeAttribute('aria-current');
-    }
+    for (const [other, row] of this.rows) row.mark(other === id);
   }
 
   /// Asks the server for the list. Of several questions at once, the last one's answer is shown.
@@ -72,40 +75,61 @@ export class Sidebar {
     const search = this.field.value.trim();
     const { chats, failure } = await listChats(search);
     if (asked !== this.asked) return;
-    const focused = document.activeElement?.closest?.('#chats li')?.dataset.id;
+    keepingFocus(() => this.show(chats, search, failure));
+    const found = search && word('foundCount', { count: chats.length });
+    // Not again when the same is found again.
+    if (found && this.said !== `${search}\n${found}`) announce(found);
+    this.said = `${search}\n${found}`;
+  }
+
+  show(chats, search, failure) {
+    const place = [...this.rows.values()].findIndex((row) => row.node.contains(document.activeElement));
     const groups = new Map();
     for (const chat of chats) {
       const age = search ? 'found' : ageOf(chat.updated);
       groups.set(age, [...(groups.get(age) ?? []), chat]);
     }
-    const nodes = [...groups].map(([age, members]) => element(
-      'section', {}, element('h3', {}, word(age)), element('ul', {}, members.map((chat) => this.row(chat)))));
+    const rows = new Map(chats.map((chat) => [chat.id, this.rows.get(chat.id) ?? new ChatRow(this.rowActions)]));
+    for (const [id, row] of this.rows) if (!rows.has(id)) row.leave();
+    this.rows = rows;
+    for (const chat of chats) rows.get(chat.id).update(chat);
+    const sections = new Map([...groups.keys()].map((age) => [age, this.sections.get(age) ?? newSection()]));
+    this.sections = sections;
+    for (const [age, { heading, rows: list }] of sections) {
+      heading.textContent = word(age);
+      arrange(list, groups.get(age).map((chat) => rows.get(chat.id).node));
+    }
+    const nodes = [...sections.values()].map((section) => section.node);
     if (failure) nodes.unshift(this.failureNode(failure));
     else if (chats.length === 0) nodes.push(element('p', { class: 'hint' }, word(search ? 'nothingFound' : 'noChats')));
-    this.list.replaceChildren(...nodes);
+    arrange(this.list, nodes);
     this.mark(this.current);
-    if (focused) this.list.querySelector(`li[data-id="${CSS.escape(focused)}"] a`)?.focus();
-    if (search) announce(word('foundCount', { count: chats.length }));
+    // Where the chat that had the focus is gone, the one in its place has it.
+    const left = [...rows.values()];
+    if (place >= 0 && !left.some((row) => row.node.contains(document.activeElement)) && document.activeElement === document.body) {
+      (left[Math.min(place, left.length - 1)]?.link ?? find('#new-chat')).focus({ preventScroll: true });
+    }
   }
 
+  /// What went wrong. The same is not said again.
   failureNode(failure) {
-    return element(
-      'div', { class: 'notice bad', role: 'alert' }, element('div', {}, failureText(failure)),
+    const text = failureText(failure);
+    if (this.failure?.isConnected && this.failure.dataset.text === text) return this.failure;
+    this.failure = element(
+      'div', { class: 'notice bad', role: 'alert', 'data-text': text }, element('div', {}, text),
       element('div', { class: 'notice-buttons' }, element('button', { type: 'button', class: 'button small', on: { click: () => this.refresh() } }, word('tryAgain'))));
+    return this.failure;
   }
 
-  row(chat) {
-    const title = chat.title || word('untitled');
-    const link = element('a', { href: `#${chat.id}`, 'data-id': chat.id, dir: 'auto' }, element('span', { class: 'chat-title' }, title));
-    if (chat.excerpt) link.append(element('span', { class: 'excerpt' }, chat.excerpt));
-    link.addEventListener('click', (event) => {
-      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+  onFieldKey(event) {
+    if (event.key === 'Escape' && this.field.value) {
+      event.stopPropagation();
+      this.field.value = '';
+      this.refresh();
+    } else if (event.key === 'ArrowDown') {
       event.preventDefault();
-      this.closeDrawer();
-      this.actions.open(chat.id);
-    });
-    const more = iconButton('more', word('moreFor', { title }), () => this.menu(chat, more), { 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
-    return element('li', { 'data-id': chat.id }, link, more);
+      this.list.querySelector('a')?.focus();
+    }
   }
 
   /// Up and down through the chats.
@@ -117,49 +141,6 @@ export class Sidebar {
     event.preventDefault();
     if (next) next.focus();
     else if (step < 0) this.field.focus();
-  }
-
-  menu(chat, button) {
-    const row = button.closest('li');
-    if (row.querySelector('[role="menu"]')) return;
-    const entries = [
-      ['rename', () => this.rename(chat)], ['exportMarkdown', () => this.export(chat, 'markdown')], ['exportJSON', () => this.export(chat, 'json')],
-      ['delete', () => this.remove(chat)],
-    ];
-    const items = entries.map(([key, action]) => element(
-      'button', { type: 'button', role: 'menuitem', tabindex: '-1', class: key === 'delete' ? 'danger' : null, on: { click: () => choose(action) } }, word(key)));
-    const menu = element('div', { class: 'menu', role: 'menu', 'aria-label': chat.title || word('untitled') }, items);
-    const close = (givesFocus) => {
-      menu.remove();
-      button.setAttribute('aria-expanded', 'false');
-      removeEventListener('pointerdown', outside, true);
-      if (givesFocus) button.focus();
-    };
-    const choose = (action) => {
-      close(true);
-      action();
-    };
-    const outside = (event) => {
-      if (!menu.contains(event.target)) close(false);
-    };
-    menu.addEventListener('keydown', (event) => {
-      const index = items.indexOf(document.activeElement);
-      const targets = { ArrowDown: index + 1, ArrowUp: index - 1 + items.length, Home: 0, End: items.length - 1 };
-      if (event.key in targets) {
-        event.preventDefault();
-        items[targets[event.key] % items.length].focus();
-      } else if (event.key === 'Escape' || event.key === 'Tab') {
-        event.preventDefault();
-        event.stopPropagation();
-        close(true);
-      }
-    });
-    addEventListener('pointerdown', outside, true);
-    button.setAttribute('aria-expanded', 'true');
-    row.append(menu);
-    // The last rows open upwards.
-    menu.classList.toggle('above', menu.getBoundingClientRect().bottom > this.list.getBoundingClientRect().bottom);
-    items[0].focus();
   }
 
   async rename(chat) {
@@ -188,6 +169,12 @@ export class Sidebar {
       this.list.prepend(this.failureNode(failure));
     }
   }
+}
+
+function newSection() {
+  const heading = element('h3');
+  const rows = element('ul');
+  return { heading, rows, node: element('section', {}, heading, rows) };
 }
 
 /// Which heading a chat stands under.
