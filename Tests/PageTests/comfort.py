@@ -1,7 +1,8 @@
 """Checks of the page's manners: nothing takes the focus away, scrolls what is being read, moves what is looked at, or is too small or too pale."""
 
+import tempfile
 
-from support import FAILED, LONG, PHONE, check, eventually, visit
+from support import FAILED, LONG, PHONE, Server, check, eventually, visit
 
 FOCUSED = "document.activeElement.id || document.activeElement.getAttribute('data-action') || document.activeElement.textContent.trim()"
 
@@ -221,7 +222,7 @@ def what_grows_stays_the_same(browser, server):
 
 
 SMALL = """() => [...document.querySelectorAll('button, a, select, input, textarea, summary')].flatMap((node) => {
-  const target = node.matches('input[type=checkbox], #prompt') ? node.closest('label, form') : node;
+  const target = node.matches('input[type=checkbox], #prompt, .editor-field') ? node.closest('label, form, .editor') : node;
   if (!node.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || node.closest('[inert], .off-screen, .skip, p') || node.disabled) return [];
   const { width, height } = target.getBoundingClientRect();
   return width >= 40 && height >= 40 ? [] : [`${node.outerHTML.slice(0, 120)} ${Math.round(width)} x ${Math.round(height)}`];
@@ -342,3 +343,21 @@ def readers_of_screens_find_their_way(browser, server):
         order = page.evaluate("""() => [...document.querySelectorAll('#new-chat, #search, #chats a, #menu, #settings, #messages button, #prompt, #send')]
           .map((node) => node.closest('nav') ? 0 : node.closest('header') ? 1 : node.closest('#messages') ? 2 : 3)""")
         assert order == sorted(order), order
+
+
+@check
+def older_chats_can_be_listed(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        old = Server(server.command, server.model, data)
+        try:
+            for number in range(205):
+                assert old.request("PUT", f"/api/chats/many{number}", {"title": f"Chat {number}"})[0] == 200
+            with visit(browser, old.url) as visitor:
+                page = visitor.page
+                page.wait_for_selector("#chats li")
+                assert page.locator("#chats li").count() == 200
+                page.click("#chats > .button:has-text('Older chats')")
+                page.wait_for_function("() => document.querySelectorAll('#chats li').length === 205")
+                assert page.locator("#chats > .button").count() == 0
+        finally:
+            old.stop()

@@ -25,6 +25,8 @@ export class ChatRow {
     setText(this.title, title);
     setText(this.excerpt, chat.excerpt ?? '');
     this.excerpt.hidden = !chat.excerpt;
+    // The list cuts long ones off.
+    if (this.link.title !== title) this.link.title = title;
     const label = word('moreFor', { title });
     if (this.button.title === label) return;
     this.button.title = label;

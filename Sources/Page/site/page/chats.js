@@ -21,13 +21,17 @@ function tell(id) {
 }
 
 /// Chats for the list, the newest first, with those that the server does not have yet.
-/// - Parameter search: a text in their titles or messages; empty for all.
-export async function listChats(search = '') {
-  const query = new URLSearchParams({ limit: 200, ...(search && { search }) });
+/// - Parameters:
+///   - search: a text in their titles or messages; empty for all.
+///   - most: how many of the server's.
+/// - Returns: `{ chats, failure, isCut }`: `isCut` when the server may have more.
+export async function listChats(search = '', most = 200) {
   let chats;
+  let isCut = false;
   let failure = null;
   try {
-    chats = (await json('GET', `/api/chats?${query}`)).chats;
+    chats = await chatsOfServer(search, most);
+    isCut = chats.length === most;
     // The server is there: a copy is of use only beside what it does not have yet.
     for (const copy of copies()) if (pending(address(copy.id)).length === 0) forgetCopy(copy.id);
   } catch (error) {
@@ -43,7 +47,22 @@ export async function listChats(search = '') {
     // Without the server, what this page has seen.
     if (failure) for (const chat of [...copies(), ...own.values()]) known.set(chat.id, chat);
   }
-  return { chats: [...known.values()].sort((a, b) => b.updated - a.updated), failure };
+  return { chats: [...known.values()].sort((a, b) => b.updated - a.updated), failure, isCut };
+}
+
+/// That the server gives at once.
+const largestPage = 1000;
+
+async function chatsOfServer(search, most) {
+  const chats = [];
+  for (;;) {
+    const limit = Math.min(largestPage, most - chats.length);
+    const before = chats.at(-1)?.updated;
+    const query = new URLSearchParams({ limit, ...(before && { before }), ...(search && { search }) });
+    const page = (await json('GET', `/api/chats?${query}`)).chats;
+    chats.push(...page);
+    if (page.length < limit || chats.length === most) return chats;
+  }
 }
 
 const titleOf = (chat) => (chat ? { title: chat.title, updated: chat.updated } : {});

@@ -46,10 +46,9 @@ const messages = find('#messages');
 const follower = new Follower(find('#scroller'), () => {
   toEnd.hidden = follower.distance < near;
 });
-// Also when a line breaks elsewhere, a thought is folded, or the field below takes more room.
-const observer = new ResizeObserver(() => follower.follow());
-observer.observe(messages);
-observer.observe(follower.scroller);
+// The end stays in view when the field below takes more room, or a keyboard; what the reader unfolds stays where it is.
+new ResizeObserver(() => follower.follow()).observe(follower.scroller);
+new ResizeObserver(() => follower.onMove()).observe(messages);
 
 toEnd.addEventListener('click', () => {
   followEnd(true);

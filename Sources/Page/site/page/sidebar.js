@@ -8,6 +8,8 @@ import { send } from './server.js';
 import { language, word } from './words.js';
 
 const pauseWhileTyping = 200;
+/// Chats that are listed at once, and more each time that more are asked for.
+const chatsAtOnce = 200;
 
 /// The list and what can be done with its chats.
 export class Sidebar {
@@ -19,6 +21,8 @@ export class Sidebar {
     /// Rows by the ids of their chats, and sections by their headings.
     this.rows = new Map();
     this.sections = new Map();
+    this.most = chatsAtOnce;
+    this.more = element('button', { type: 'button', class: 'button small', on: { click: () => this.showMore() } });
     this.rowActions = {
       open: (id) => {
         this.closeDrawer();
@@ -30,6 +34,7 @@ export class Sidebar {
     this.isNarrow = matchMedia('(max-width: 55rem)');
     this.field.addEventListener('input', () => {
       clearTimeout(this.timer);
+      this.most = chatsAtOnce;
       this.timer = setTimeout(() => this.refresh(), pauseWhileTyping);
     });
     this.field.addEventListener('keydown', (event) => this.onFieldKey(event));
@@ -73,16 +78,21 @@ export class Sidebar {
   async refresh() {
     const asked = (this.asked = {});
     const search = this.field.value.trim();
-    const { chats, failure } = await listChats(search);
+    const { chats, failure, isCut } = await listChats(search, this.most);
     if (asked !== this.asked) return;
-    keepingFocus(() => this.show(chats, search, failure));
+    keepingFocus(() => this.show(chats, search, failure, isCut));
     const found = search && word('foundCount', { count: chats.length });
     // Not again when the same is found again.
     if (found && this.said !== `${search}\n${found}`) announce(found);
     this.said = `${search}\n${found}`;
   }
 
-  show(chats, search, failure) {
+  showMore() {
+    this.most += chatsAtOnce;
+    this.refresh();
+  }
+
+  show(chats, search, failure, isCut) {
     const place = [...this.rows.values()].findIndex((row) => row.node.contains(document.activeElement));
     const groups = new Map();
     for (const chat of chats) {
@@ -102,6 +112,8 @@ export class Sidebar {
     const nodes = [...sections.values()].map((section) => section.node);
     if (failure) nodes.unshift(this.failureNode(failure));
     else if (chats.length === 0) nodes.push(element('p', { class: 'hint' }, word(search ? 'nothingFound' : 'noChats')));
+    this.more.textContent = word('olderChats');
+    if (isCut) nodes.push(this.more);
     arrange(this.list, nodes);
     this.mark(this.current);
     // Where the chat that had the focus is gone, the one in its place has it.
