@@ -76,6 +76,7 @@ class MessageView {
     this.name.textContent = word(this.message.role === 'user' ? 'you' : 'answer');
     this.files.setAttribute('aria-label', word('files'));
     forgetShown(this.body);
+    if (this.thought) forgetShown(this.thought.text);
     this.footState = null;
     this.hasRun = false;
     this.draw();
