@@ -40,6 +40,8 @@ def the_list_keeps_focus_and_menu(browser, server):
         redraw("Thrice")
         assert page.evaluate(FOCUSED) == "Save as Markdown"
         # Also when the chat itself moves to the top.
+        more = {"parent": "m0", "role": "assistant", "content": "Hello.", "details": {"finish": "stop"}}
+        assert server.request("PUT", "/api/chats/kept1/messages/m1", more)[0] == 200
         change_elsewhere(server, other, "kept1", "Moved")
         page.wait_for_selector("#chats li:first-child[data-id=kept1]:has-text('Moved')")
         assert page.evaluate(FOCUSED) == "Save as Markdown"
