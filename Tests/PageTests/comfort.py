@@ -76,6 +76,7 @@ def what_is_begun_is_not_disturbed(browser, server):
     with visit(browser, server.url, "/#calm", allowed=FAILED) as visitor:
         page = visitor.page
         page.wait_for_selector(".of-model")
+        visitor.set(maxTokens=60)
         # A message that is edited, through another language and a chat that is looked at again.
         page.click(".of-user [data-action=edit]")
         page.fill(".editor-field", "Half an edit")
