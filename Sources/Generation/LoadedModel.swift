@@ -96,7 +96,8 @@ public struct LoadedModel: Sendable {
     self.tokenizer = tokenizer
     template = try named ?? Self.template(of: file)
     endTokens = tokenizer.generationEnds
-    advisedOptions = try ModelFolder(path: (path as NSString).deletingLastPathComponent).advisedOptions()
+    let files = ModelFolder(path: (path as NSString).deletingLastPathComponent)
+    advisedOptions = try files.advisedOptions(files.generationConfiguration())
     try checkVocabulary()
   }
 
@@ -112,8 +113,9 @@ public struct LoadedModel: Sendable {
     (decoder, cacheMemory) = try memory.decoder(configuration, weights)
     tokenizer = try files.tokenizer()
     template = try named ?? files.template()
-    advisedOptions = try files.advisedOptions()
-    let ends = try Set(configuration.endTokens + files.generationEnds())
+    let generation = try files.generationConfiguration()
+    advisedOptions = try files.advisedOptions(generation)
+    let ends = try Set(configuration.endTokens + files.generationEnds(generation))
     endTokens = Set(ends.compactMap { Int32(exactly: $0) }).union(tokenizer?.generationEnds ?? [])
     try checkVocabulary()
   }
