@@ -24,7 +24,7 @@ struct AnswerRun: Sendable {
   let idleInterval: Duration
   let metrics: Metrics
   /// Told of every answer that a rule ended.
-  let onDenial: @Sendable (Policy.Rule) -> Void
+  let onDenial: @Sendable (Policy.Rule) async -> Void
   /// When the request came.
   let start: ContinuousClock.Instant
   let executor: EventLoopExecutor
@@ -101,7 +101,7 @@ struct AnswerRun: Sendable {
         case .output(let choice, .denied(let rule)):
           unfinished -= 1
           if unfinished == 0 { try await meter.close("content_filter") }
-          onDenial(rule)
+          await onDenial(rule)
           try await body(.denied(choice: choice, rule))
         case .ended: open -= 1
         case .failed(let error): throw error
