@@ -78,12 +78,27 @@ public struct LoadedModel: Sendable {
     limits: MemoryLimits? = .current, cache: PackedWeightCache? = nil
   ) throws {
     let memory = MemoryChoice(experts: experts, contextLength: contextLength, limits: limits, cache: cache)
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+    if Self.isFolder(path) {
       try self.init(folder: path, template, memory)
     } else {
       try self.init(gguf: path, template, memory)
     }
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+  }
+
+  /// A model's shape and its weights, of which nothing is read yet.
+  static func headers(path: String) throws -> (configuration: ModelConfiguration, weights: WeightSource) {
+    if isFolder(path) {
+      let files = ModelFolder(path: path)
+      let configuration = try ModelConfiguration(json: files.json("config.json"), source: files.path("config.json"))
+      return (configuration, .safetensors(try SafetensorsFolder(path: path)))
+    }
+    let file = try GGUFFile(path: path)
+    return (try ModelConfiguration(gguf: file), .gguf(file))
   }
 
   private init(gguf path: String, _ named: TemplateSource?, _ memory: MemoryChoice) throws {
@@ -123,8 +138,7 @@ public struct LoadedModel: Sendable {
   /// The tokenizer of a GGUF file, of a tokenizer.json, or of a folder that may hold nothing else.
   public static func tokenizer(path: String) throws -> Tokenizer {
     if path.hasSuffix("/tokenizer.json") { return try tokenizer(path: String(path.dropLast("/tokenizer.json".count))) }
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+    if isFolder(path) {
       if let tokenizer = try ModelFolder(path: path).tokenizer() { return tokenizer }
       throw CheckpointError(file: path, field: "folder", reason: "found no tokenizer.json")
     }
@@ -133,10 +147,7 @@ public struct LoadedModel: Sendable {
 
   /// The chat template of a GGUF file or folder.
   public static func template(path: String) throws -> TemplateSource? {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      return try ModelFolder(path: path).template()
-    }
+    if isFolder(path) { return try ModelFolder(path: path).template() }
     return try template(of: GGUFFile(path: path))
   }
 
