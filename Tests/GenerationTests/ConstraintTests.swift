@@ -178,13 +178,12 @@ import Testing
   }
 
   /// Calls in every form are read back, whatever the strings in them hold.
-  @Test(arguments: [ToolCallForm.hermes, .deepseekV3, .deepseekV31, .deepseekV32, .llama]) func callsAreReadBack(_ form: ToolCallForm)
-    async throws
-  {
+  @Test(arguments: [ToolCallForm.hermes, .deepseekV3, .deepseekV31, .deepseekV32, .llama])
+  func callsAreReadBack(_ form: ToolCallForm) async throws {
     let marks = #"["</tool_call>","```","<｜tool▁call▁end｜>","\"}","x"]"#
-    let strict = try form.arguments(
-      JSONValue(parsing: #"{"type":"object","properties":{"a":{"enum":\#(marks)},"n":{"type":"integer"}},"required":["a"],"additionalProperties":false}"#)
-    )
+    let schema =
+      #"{"type":"object","properties":{"a":{"enum":\#(marks)},"n":{"type":"integer"}},"required":["a"],"additionalProperties":false}"#
+    let strict = try form.arguments(JSONValue(parsing: schema))
     let grammar = form.calls([("first", strict), ("a \"b\"", strict)].map { (name: $0, arguments: $1) }, maximumCalls: 2)
     for seed in 0..<6 {
       let answer = try await model.complete(.text("Hi"), options: Self.options(grammar, limit: 400, seed: seed))
@@ -220,7 +219,10 @@ import Testing
       ["", text("a", "true"), value("a", "true") + "\n" + value("a", "false"), value("\"", "true"), value("", "true")]
     ),
     (#"{"type":"object","properties":{}}"#, [""], [text("a", "b")]),
-    (##"{"$ref":"#/$defs/p","$defs":{"p":{"type":"object","properties":{"s":{"const":"é"}}}}}"##, [text("s", "é")], [text("s", "e")]),
+    (
+      ##"{"$ref":"#/$defs/p","$defs":{"p":{"type":"object","properties":{"s":{"const":"é"}}}}}"##, [text("s", "é")],
+      [text("s", "e")]
+    ),
   ]
 
   private static func text(_ name: String, _ text: String) -> String { line(name, text, isText: true) }
