@@ -50,6 +50,19 @@ struct AnswerRun: Sendable {
     }
   }
 
+  /// Collects the answers until all have ended.
+  /// - Parameter idle: called when nothing has come for a while.
+  func collect(_ choices: inout [ChoiceState], idle: () -> Void) async throws {
+    try await forEach { signal in
+      switch signal {
+      case .event(let choice, let event): choices[choice].add(event)
+      case .denied(let choice, let rule): choices[choice].deny(by: rule)
+      case .idle: idle()
+      case .cut: for index in choices.indices { choices[index].cut() }
+      }
+    }
+  }
+
   private func signals(_ body: (Signal) async throws -> Void) async throws {
     let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
     let leaving = client.observe { continuation.yield(.left) }
