@@ -17,7 +17,7 @@ public struct LoadedModel: Sendable {
   public let endTokens: Set<Int32>
   /// Bytes that are left for the caches of all conversations together; nil when no limits were given.
   public let cacheMemory: Int?
-  /// What generation_config.json in the folder, or beside the GGUF file, advises.
+  /// What generation_config.json in the folder, or beside the GGUF file, advises for choosing tokens.
   public let advisedOptions: GenerationOptions
 
   public var configuration: ModelConfiguration { decoder.configuration }

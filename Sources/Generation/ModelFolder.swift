@@ -59,7 +59,8 @@ struct ModelFolder {
     return try ModelConfiguration.endTokens(json: configuration, source: path(Self.generationFile))
   }
 
-  /// How `generationConfiguration` advises to sample: its temperature, top_p, top_k, min_p and max_new_tokens, where it samples at all.
+  /// How `generationConfiguration` advises to choose tokens: its max_new_tokens and repetition_penalty, and where it samples at all its
+  /// temperature, top_p, top_k and min_p.
   func advisedOptions(_ configuration: JSONValue?) throws(CheckpointError) -> GenerationOptions {
     let name = Self.generationFile
     var options = GenerationOptions()
@@ -72,6 +73,7 @@ struct ModelFolder {
       return value
     }
     if let limit = try value("max_new_tokens", "an integer", \.integer) { options.maximumResponseTokens = limit }
+    if let penalty = try value("repetition_penalty", "a number", \.double) { options.repetitionPenalty = penalty }
     if try value("do_sample", "true or false", \.bool) == true {
       if let temperature = try value("temperature", "a number", \.double) { options.temperature = temperature }
       if let topP = try value("top_p", "a number", \.double) { options.topP = topP }

@@ -38,7 +38,7 @@ struct EventStream {
   ) async throws {
     do {
       try await body(&self)
-    } catch where error is AnswerRun.ClientGone || error is CancellationError {
+    } catch  where error is AnswerRun.ClientGone || error is CancellationError {
       throw error
     } catch {
       record.note(error: "\(error)")
