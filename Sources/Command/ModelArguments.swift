@@ -10,11 +10,7 @@ struct ThreadArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Threads at work (default: the machine's cores; SWIFTLET_THREADS).", valueName: "n"))
   var threads: Int?
 
-  func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
-    }
-  }
+  func validate() throws { try Self.check("threads", threads, in: 1...1024) }
 
   /// The number of threads, after a look at what the environment asks of the engine.
   func checkedThreadCount() throws -> Int {

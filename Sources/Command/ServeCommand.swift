@@ -93,14 +93,10 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var template: TemplateArguments
 
   func validate() throws {
-    func check<Value: Comparable>(_ name: String, _ value: Value?, _ range: ClosedRange<Value>) throws {
-      guard let value, !range.contains(value) else { return }
-      throw ValidationError("--\(name): found \(value), expected \(range.lowerBound) to \(range.upperBound).")
-    }
-    try check("port", port, ServeFile.ports)
-    try check("parallel", parallel, ServeFile.parallels)
-    try check("max-queue", maxQueue, ServeFile.queues)
-    try check("drain-timeout", drainTimeout, ServeFile.timeouts)
+    try Self.check("port", port, in: ServeFile.ports)
+    try Self.check("parallel", parallel, in: ServeFile.parallels)
+    try Self.check("max-queue", maxQueue, in: ServeFile.queues)
+    try Self.check("drain-timeout", drainTimeout, in: ServeFile.timeouts)
   }
 
   mutating func run() async throws {
