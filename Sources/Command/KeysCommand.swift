@@ -69,13 +69,10 @@ struct KeysCreateCommand: ParsableCommand {
     guard name.count <= 100, !name.contains(where: \.isNewline) else {
       throw ValidationError("NAME: expected one line of at most 100 characters.")
     }
-    for (option, value) in [
-      ("requests-per-minute", requestsPerMinute), ("tokens-per-minute", tokensPerMinute), ("parallel", parallel),
-    ] {
-      if let value, !(1...1_000_000_000).contains(value) {
-        throw ValidationError("--\(option): found \(value), expected 1 to 1000000000.")
-      }
-    }
+    let limits = 1...1_000_000_000
+    try Self.check("requests-per-minute", requestsPerMinute, in: limits)
+    try Self.check("tokens-per-minute", tokensPerMinute, in: limits)
+    try Self.check("parallel", parallel, in: limits)
     if let expires, !(0...36500 ~= expires && expires > 0) {
       throw ValidationError("--expires: found \(expires), expected a number of days up to 36500.")
     }

@@ -10,11 +10,7 @@ struct ThreadArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Threads at work (default: the machine's cores; SWIFTLET_THREADS).", valueName: "n"))
   var threads: Int?
 
-  func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
-    }
-  }
+  func validate() throws { try Self.check("threads", threads, in: 1...1024) }
 
   /// The number of threads, after a look at what the environment asks of the engine.
   func checkedThreadCount() throws -> Int {
@@ -178,17 +174,29 @@ enum ModelFinder {
 
   static func load(
     _ name: String?, _ engine: EngineArguments, _ context: ContextArguments, _ template: TemplateArguments,
-    isVerbose: Bool = false, limits: EngineLimits? = nil, prefixes: PrefixStore? = nil
+    isVerbose: Bool = false
   ) async throws -> LanguageModel {
+    try await load([name], engine, context, template, isVerbose: isVerbose)[0]
+  }
+
+  /// Several models, which share the memory of this process.
+  static func load(
+    _ names: [String?], _ engine: EngineArguments, _ context: ContextArguments, _ template: TemplateArguments,
+    isVerbose: Bool = false, limits: EngineLimits? = nil, prefixes: PrefixStore? = nil
+  ) async throws -> [LanguageModel] {
     // What the environment asks for is known to be right before anything is fetched.
     let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
     let source = try template.source, experts = try engine.experts(), fastPrompts = try engine.hasFastPrompts()
     _ = try engine.packing.weightCache()
-    let path = try await path(name)
-    return try engine.packing.loading(path, isVerbose: isVerbose) { cache in
-      try LanguageModel(
-        path: path, template: source, threadCount: threadCount, contextLength: contextLength, experts: experts,
-        limits: limits, cache: cache, prefixes: prefixes, fastPrompts: fastPrompts)
+    var paths: [String] = []
+    for name in names { paths.append(try await path(name)) }
+    let shares = try MemoryLimits.current.shares(of: paths, experts: experts, contextLength: contextLength)
+    return try zip(paths, shares).map { path, memory in
+      try engine.packing.loading(path, isVerbose: isVerbose) { cache in
+        try LanguageModel(
+          path: path, template: source, threadCount: threadCount, contextLength: contextLength, experts: experts,
+          memory: memory, limits: limits, cache: cache, prefixes: prefixes, fastPrompts: fastPrompts)
+      }
     }
   }
 }

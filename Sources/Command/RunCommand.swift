@@ -60,7 +60,7 @@ struct RunCommand: AsyncParsableCommand {
   func validate() throws {
     guard (batch == nil) == (output == nil) else { throw ValidationError("--batch and --output go together.") }
     if batch != nil, prompt != nil { throw ValidationError("With --batch, prompts come from the file; leave the prompt out.") }
-    guard (1...256).contains(parallel) else { throw ValidationError("--parallel: found \(parallel), expected 1 to 256.") }
+    try Self.check("parallel", parallel, in: 1...256)
     if suffix != nil, raw || system != nil || batch != nil || template.template != nil {
       throw ValidationError("--suffix fills in a text, without a chat: it excludes --raw, --system, --batch and --template.")
     }

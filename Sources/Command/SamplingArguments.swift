@@ -18,8 +18,10 @@ struct SamplingArguments: ParsableArguments {
     help: ArgumentHelp(
       "Only tokens this likely relative to the most likely one (default: as advised, else 0).", valueName: "number"))
   var minP: Double?
-  @Option(help: ArgumentHelp("Makes tokens that were seen less likely; 1 changes nothing.", valueName: "number"))
-  var repetitionPenalty = 1.0
+  @Option(
+    help: ArgumentHelp(
+      "Makes tokens that were seen less likely; 1 changes nothing (default: as advised, else 1).", valueName: "number"))
+  var repetitionPenalty: Double?
   @Option(help: ArgumentHelp("Subtracted from a token's logit for each time it stands in the answer.", valueName: "number"))
   var frequencyPenalty = 0.0
   @Option(help: ArgumentHelp("Subtracted from the logits of tokens that stand in the answer.", valueName: "number"))
@@ -56,8 +58,8 @@ struct SamplingArguments: ParsableArguments {
     }
     return GenerationOptions(
       temperature: temperature ?? advised.temperature, topK: topK ?? advised.topK, topP: topP ?? advised.topP,
-      minP: minP ?? advised.minP, repetitionPenalty: repetitionPenalty, frequencyPenalty: frequencyPenalty,
-      presencePenalty: presencePenalty, logitBias: biases, seed: seed, stop: stop,
+      minP: minP ?? advised.minP, repetitionPenalty: repetitionPenalty ?? advised.repetitionPenalty,
+      frequencyPenalty: frequencyPenalty, presencePenalty: presencePenalty, logitBias: biases, seed: seed, stop: stop,
       maximumResponseTokens: maxTokens ?? advised.maximumResponseTokens, drafting: drafting.draft,
       maximumDraftTokens: drafting.draftTokens)
   }

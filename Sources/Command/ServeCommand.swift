@@ -93,14 +93,10 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var template: TemplateArguments
 
   func validate() throws {
-    func check<Value: Comparable>(_ name: String, _ value: Value?, _ range: ClosedRange<Value>) throws {
-      guard let value, !range.contains(value) else { return }
-      throw ValidationError("--\(name): found \(value), expected \(range.lowerBound) to \(range.upperBound).")
-    }
-    try check("port", port, ServeFile.ports)
-    try check("parallel", parallel, ServeFile.parallels)
-    try check("max-queue", maxQueue, ServeFile.queues)
-    try check("drain-timeout", drainTimeout, ServeFile.timeouts)
+    try Self.check("port", port, in: ServeFile.ports)
+    try Self.check("parallel", parallel, in: ServeFile.parallels)
+    try Self.check("max-queue", maxQueue, in: ServeFile.queues)
+    try Self.check("drain-timeout", drainTimeout, in: ServeFile.timeouts)
   }
 
   mutating func run() async throws {
@@ -118,11 +114,10 @@ struct ServeCommand: AsyncParsableCommand {
     var logger = Logger(label: "swiftlet") { _ in JSONLines() }
     logger.logLevel = logLevel
     let prefixes = try prefixStore(logger)
-    var served: [ServedModel] = []
-    for name in models.isEmpty ? [nil] : models.map(Optional.some) {
-      let model = try await ModelFinder.load(name, engine, context, template, limits: limits, prefixes: prefixes)
-      let path = (model.loaded.path as NSString).lastPathComponent
-      served.append(ServedModel(id: Self.id(name, path: path), model: model))
+    let names = models.isEmpty ? [nil] : models.map(Optional.some)
+    let loaded = try await ModelFinder.load(names, engine, context, template, limits: limits, prefixes: prefixes)
+    let served = zip(names, loaded).map { name, model in
+      ServedModel(id: Self.id(name, path: (model.loaded.path as NSString).lastPathComponent), model: model)
     }
     var chatLimits = ChatLimits()
     if let chatSize { chatLimits.bytesPerChat = chatSize.bytes }
@@ -130,11 +125,11 @@ struct ServeCommand: AsyncParsableCommand {
     let configuration = ServerConfiguration(
       host: host, port: port ?? 8080, allowedHosts: allowedHost, corsOrigins: corsOrigin, drainTimeout: .seconds(drainTimeout),
       prices: prices, tls: tls, policy: rules, alarm: alarm, chatLimits: chatLimits)
-    let names = served.map(\.id).joined(separator: ", ")
+    let ids = served.map(\.id).joined(separator: ", ")
     let server = try APIServer(models: served, store: store, configuration: configuration, logger: logger) { [logger] port in
       let url = "\(tls == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
-      if Output.errorIsTerminal { Output.note("\(names) at \(url)/v1 (Ctrl-C stops)") }
-      logger.info("listening", metadata: ["url": "\(url)", "port": .stringConvertible(port), "models": "\(names)"])
+      if Output.errorIsTerminal { Output.note("\(ids) at \(url)/v1 (Ctrl-C stops)") }
+      logger.info("listening", metadata: ["url": "\(url)", "port": .stringConvertible(port), "models": "\(ids)"])
     }
     Interrupt.ignoreWhileIdle()
     var quiet = logger

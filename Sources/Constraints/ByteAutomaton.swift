@@ -166,6 +166,33 @@ struct ByteAutomaton: Sendable, Hashable {
       .minimized()
   }
 
+  /// The strings themselves, of JSON strings in their one way (`JSONText.canonical`): without quotes and escapes.
+  func unquoted() throws(TooLarge) -> ByteAutomaton {
+    let quote = UInt8(ascii: "\""), start = isEmpty ? -1 : next(0, quote)
+    if start < 0 { return try ByteAutomaton(.nothing) }
+    // A byte, as it is written there.
+    let written = (0..<256).map { byte in
+      byte < 0x80 ? Array(JSONText.literal(String(UnicodeScalar(UInt8(byte)))).utf8.dropFirst().dropLast()) : [UInt8(byte)]
+    }
+    // The first state is the one behind the quote: both change places.
+    func moved(_ state: Int32) -> Int32 { state == start ? 0 : state == 0 ? start : state }
+    var transitions: [Int32] = []
+    transitions.reserveCapacity(stateCount * 256)
+    for state in 0..<Int32(stateCount) {
+      for bytes in written {
+        let target = bytes.reduce(moved(state)) { $0 < 0 ? -1 : next($0, $1) }
+        transitions.append(target < 0 ? -1 : moved(target))
+      }
+    }
+    let accepting = (0..<Int32(stateCount)).map { state in
+      let target = next(moved(state), quote)
+      return target >= 0 && self.accepting[Int(target)]
+    }
+    return try ByteAutomaton(
+      classes: (0..<256).map { UInt8($0) }, classCount: 256, transitions: transitions, accepting: accepting
+    ).withFewestClasses().minimized()
+  }
+
   /// Of decimal numbers, with a sign or without, those that a natural number divides.
   func filteringMultiples(of divisor: Int) throws(TooLarge) -> ByteAutomaton {
     var classes = [UInt8](repeating: 11, count: 256)

@@ -28,7 +28,7 @@ extension Grammar: CustomStringConvertible {
     case .choice(let parts): "(" + parts.map(\.description).joined(separator: " | ") + ")"
     case .repetition(let part, let separator, let minimum, let maximum):
       "\(part){\(minimum),\(maximum),\(JSONValue.string(separator).serialized())}"
-    case .schema(let schema): "schema \(schema.source)"
+    case .schema(let schema): (schema.form?.rawValue ?? "schema") + " " + schema.source
     }
   }
 }
@@ -37,15 +37,29 @@ extension Grammar: CustomStringConvertible {
 public struct JSONSchema: Sendable, Hashable {
   /// The schema as it was given, in one line.
   public let source: String
+  /// How values are written; nil for JSON.
+  fileprivate let form: SchemaCompiler.ValueForm?
   let rules: RuleSet
   let root: Int
 
   /// Reads a schema of draft 2020-12, or an earlier one from draft 4 on.
   /// - Throws: `SchemaError` naming the first keyword that cannot be kept.
   public init(_ schema: JSONValue) throws(SchemaError) {
+    try self.init(schema, nil)
+  }
+
+  /// Reads the schema of a function's parameters, for calls in the markup of DeepSeek-V3.2: of an object there are the lines of its
+  /// members.
+  /// - Throws: `SchemaError` naming the first keyword that cannot be kept.
+  public init(parameters schema: JSONValue) throws(SchemaError) {
+    try self.init(schema, .parameters)
+  }
+
+  private init(_ schema: JSONValue, _ form: SchemaCompiler.ValueForm?) throws(SchemaError) {
     source = schema.serialized()
+    self.form = form
     let compiler = SchemaCompiler(schema)
-    root = try compiler.compileRoot()
+    root = try compiler.compileRoot(form)
     rules = compiler.rules
   }
 
@@ -54,12 +68,16 @@ public struct JSONSchema: Sendable, Hashable {
 
   private init(anyObject schema: JSONValue) {
     source = schema.serialized()
+    form = nil
     let compiler = SchemaCompiler(schema)
     root = (try? compiler.compileRoot()) ?? 0
     rules = compiler.rules
   }
 
-  public static func == (first: JSONSchema, second: JSONSchema) -> Bool { first.source == second.source }
+  public static func == (first: JSONSchema, second: JSONSchema) -> Bool {
+    first.source == second.source && first.form == second.form
+  }
+
   public func hash(into hasher: inout Hasher) { hasher.combine(source) }
 }
 

@@ -42,10 +42,14 @@ final class SchemaCompiler {
   init(_ document: JSONValue) {
     self.document = document
     schemas["#"] = document
+    for form in ValueForm.allCases { schemas[form.rawValue] = .object([]) }
     findAnchors(document, "#", depth: 0)
   }
 
-  func compileRoot() throws(SchemaError) -> Int { try rule(for: [Member(pointer: "#")]) }
+  /// - Parameter form: how values are written; nil for JSON.
+  func compileRoot(_ form: ValueForm? = nil) throws(SchemaError) -> Int {
+    try rule(for: [Member(pointer: "#")] + (form.map { [$0.member] } ?? []))
+  }
 
   /// The rule for values that all of the schemas allow.
   func rule(for members: [Member]) throws(SchemaError) -> Int {
@@ -336,9 +340,25 @@ final class SchemaCompiler {
   }
 
   /// What parts allow, by type.
-  private func alternatives(_ parts: [Part]) throws(SchemaError) -> [Int] {
-    let types = try types(of: parts)
-    if let values = try enumeration(of: parts) { return try enumerated(values, types: types, parts) }
+  private func alternatives(_ all: [Part]) throws(SchemaError) -> [Int] {
+    let form = all.lazy.compactMap { ValueForm(rawValue: $0.pointer) }.first
+    let parts = all.filter { ValueForm(rawValue: $0.pointer) == nil }
+    if form == .text { return try texts(parts) }
+    var types = try types(of: parts)
+    if form == .parameters {
+      if let part = parts.first(where: { $0["enum"] != nil || $0["const"] != nil }) {
+        throw part.error(
+          part["enum"] != nil ? "enum" : "const", "is not kept for the arguments of a call; write their properties")
+      }
+      return types.contains(.object) ? [try object(parts, as: .parameters)] : []
+    }
+    if form == .value, types.contains(.string) {
+      if try !isCountedAsJSON(parts) { types.remove(.string) }
+    }
+    if var values = try enumeration(of: parts) {
+      if form == .value { values.removeAll { $0.string != nil } }
+      return try enumerated(values, types: types, parts)
+    }
     var result: [Int] = []
     for type in ValueType.allCases where types.contains(type) {
       switch type {

@@ -16,7 +16,30 @@ extension SchemaCompiler {
     }
   }
 
-  func object(_ parts: [Part]) throws(SchemaError) -> Int {
+  /// How an object is written.
+  enum ObjectForm {
+    case json
+    /// Arguments in the markup of DeepSeek-V3.2.
+    case parameters
+
+    fileprivate var open: ByteExpression { self == .json ? .sequence([.text("{"), JSONText.lineBreak]) : .empty }
+    fileprivate var close: ByteExpression { self == .json ? .sequence([JSONText.lineBreak, .text("}")]) : .empty }
+    fileprivate var separator: ByteExpression { self == .json ? .sequence([.text(","), JSONText.lineBreak]) : .text("\n") }
+    /// Stands behind the name of a further member.
+    fileprivate var colon: ByteExpression {
+      self == .json ? .sequence([.text(":"), JSONText.optionalSpace]) : .text(SchemaCompiler.parameterMiddle)
+    }
+
+    /// A name with what stands around it.
+    fileprivate func key(_ name: String) -> ByteExpression {
+      switch self {
+      case .json: .sequence([.text(JSONText.literal(name)), colon])
+      case .parameters: .sequence([.text(SchemaCompiler.parameterBegin + name), colon])
+      }
+    }
+  }
+
+  func object(_ parts: [Part], as form: ObjectForm = .json) throws(SchemaError) -> Int {
     if parts.count > 1, let part = parts.first(where: { $0["unevaluatedProperties"].map { $0.bool != true } ?? false }) {
       throw part.error("unevaluatedProperties", "is kept in schemas that stand alone, without $ref, allOf, anyOf and oneOf")
     }
@@ -43,8 +66,7 @@ extension SchemaCompiler {
       }
     }
     var rule = RuleSet.ObjectRule(
-      separator: try add(.sequence([.text(","), JSONText.lineBreak]), parts, "type"),
-      colon: try add(.sequence([.text(":"), JSONText.optionalSpace]), parts, "type"))
+      separator: try add(form.separator, parts, "type"), colon: try add(form.colon, parts, "type"))
     rule.minimum = try count("minProperties", of: parts, max) ?? 0
     rule.maximum = try count("maxProperties", of: parts, min)
     for name in order {
@@ -53,15 +75,19 @@ extension SchemaCompiler {
         if isRequired { return rules.add(.choice([])) }
         continue
       }
-      let key = try add(.sequence([.text(JSONText.literal(name) + ":"), JSONText.optionalSpace]), parts, "properties")
+      let key = try add(form.key(name), parts, "properties")
       rule.properties.append(
-        RuleSet.ObjectRule.Property(
-          key: key, value: try self.rule(for: schemas.map { Member(pointer: $0) }), isRequired: isRequired))
+        RuleSet.ObjectRule.Property(key: key, value: try value(schemas, form), isRequired: isRequired))
     }
-    try addFurther(named, declared: order, nameLanguage, parts, to: &rule)
-    let open = try add(.sequence([.text("{"), JSONText.lineBreak]), parts, "type")
-    let close = try add(.sequence([JSONText.lineBreak, .text("}")]), parts, "type")
+    try addFurther(named, declared: order, nameLanguage, parts, form, to: &rule)
+    let open = try add(form.open, parts, "type"), close = try add(form.close, parts, "type")
     return rules.add(.sequence([open, rules.add(.object(rule)), close]))
+  }
+
+  /// A member's value.
+  private func value(_ schemas: [String], _ form: ObjectForm) throws(SchemaError) -> Int {
+    let members = schemas.map { Member(pointer: $0) }
+    return try form == .json ? rule(for: members) : argument(members)
   }
 
   private func members(_ keyword: String, of part: Part) throws(SchemaError) -> [JSONMember] {
@@ -113,7 +139,8 @@ extension SchemaCompiler {
 
   /// Members beyond the declared ones: those whose names match one pattern, and those that match none.
   private func addFurther(
-    _ parts: [NamedPart], declared: [String], _ nameLanguage: ByteAutomaton?, _ plain: [Part], to rule: inout RuleSet.ObjectRule
+    _ parts: [NamedPart], declared: [String], _ nameLanguage: ByteAutomaton?, _ plain: [Part], _ form: ObjectForm,
+    to rule: inout RuleSet.ObjectRule
   ) throws(SchemaError) {
     let patterns = parts.indices.flatMap { index in parts[index].patterns.map { (part: index, pattern: $0) } }
     guard patterns.count <= 32 else {
@@ -142,9 +169,10 @@ extension SchemaCompiler {
       }
       if !isEvaluated { schemas += unevaluated(parts) }
       if schemas.contains(where: { isFalse($0) }) { return }
-      let names = try language(matching: chosen)
+      var names = try language(matching: chosen)
+      if form == .parameters { names = try parameterNames(names, plain) }
       if names.isEmpty { return }
-      let value = try self.rule(for: schemas.map { Member(pointer: $0) })
+      let value = try self.value(schemas, form)
       rule.further.append((key: rules.add(.fresh(names)), value: value))
     }
     for index in patterns.indices { try add(index) }

@@ -13,7 +13,7 @@ extension SchemaCompiler {
   }
 
   /// Strings of so many characters are told apart by counting up to here; with a pattern, longer ones are not made.
-  private static let countedLength = 64
+  static let countedLength = 64
 
   func string(_ parts: [Part]) throws(SchemaError) -> Int {
     let language = try stringLanguage(parts)

@@ -17,7 +17,7 @@ public struct LoadedModel: Sendable {
   public let endTokens: Set<Int32>
   /// Bytes that are left for the caches of all conversations together; nil when no limits were given.
   public let cacheMemory: Int?
-  /// What generation_config.json in the folder, or beside the GGUF file, advises.
+  /// What generation_config.json in the folder, or beside the GGUF file, advises for choosing tokens.
   public let advisedOptions: GenerationOptions
 
   public var configuration: ModelConfiguration { decoder.configuration }
@@ -78,12 +78,27 @@ public struct LoadedModel: Sendable {
     limits: MemoryLimits? = .current, cache: PackedWeightCache? = nil
   ) throws {
     let memory = MemoryChoice(experts: experts, contextLength: contextLength, limits: limits, cache: cache)
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+    if Self.isFolder(path) {
       try self.init(folder: path, template, memory)
     } else {
       try self.init(gguf: path, template, memory)
     }
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+  }
+
+  /// A model's shape and its weights, of which nothing is read yet.
+  static func headers(path: String) throws -> (configuration: ModelConfiguration, weights: WeightSource) {
+    if isFolder(path) {
+      let files = ModelFolder(path: path)
+      let configuration = try ModelConfiguration(json: files.json("config.json"), source: files.path("config.json"))
+      return (configuration, .safetensors(try SafetensorsFolder(path: path)))
+    }
+    let file = try GGUFFile(path: path)
+    return (try ModelConfiguration(gguf: file), .gguf(file))
   }
 
   private init(gguf path: String, _ named: TemplateSource?, _ memory: MemoryChoice) throws {
@@ -96,7 +111,8 @@ public struct LoadedModel: Sendable {
     self.tokenizer = tokenizer
     template = try named ?? Self.template(of: file)
     endTokens = tokenizer.generationEnds
-    advisedOptions = try ModelFolder(path: (path as NSString).deletingLastPathComponent).advisedOptions()
+    let files = ModelFolder(path: (path as NSString).deletingLastPathComponent)
+    advisedOptions = try files.advisedOptions(files.generationConfiguration())
     try checkVocabulary()
   }
 
@@ -112,8 +128,9 @@ public struct LoadedModel: Sendable {
     (decoder, cacheMemory) = try memory.decoder(configuration, weights)
     tokenizer = try files.tokenizer()
     template = try named ?? files.template()
-    advisedOptions = try files.advisedOptions()
-    let ends = try Set(configuration.endTokens + files.generationEnds())
+    let generation = try files.generationConfiguration()
+    advisedOptions = try files.advisedOptions(generation)
+    let ends = try Set(configuration.endTokens + files.generationEnds(generation))
     endTokens = Set(ends.compactMap { Int32(exactly: $0) }).union(tokenizer?.generationEnds ?? [])
     try checkVocabulary()
   }
@@ -121,8 +138,7 @@ public struct LoadedModel: Sendable {
   /// The tokenizer of a GGUF file, of a tokenizer.json, or of a folder that may hold nothing else.
   public static func tokenizer(path: String) throws -> Tokenizer {
     if path.hasSuffix("/tokenizer.json") { return try tokenizer(path: String(path.dropLast("/tokenizer.json".count))) }
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+    if isFolder(path) {
       if let tokenizer = try ModelFolder(path: path).tokenizer() { return tokenizer }
       throw CheckpointError(file: path, field: "folder", reason: "found no tokenizer.json")
     }
@@ -131,10 +147,7 @@ public struct LoadedModel: Sendable {
 
   /// The chat template of a GGUF file or folder.
   public static func template(path: String) throws -> TemplateSource? {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      return try ModelFolder(path: path).template()
-    }
+    if isFolder(path) { return try ModelFolder(path: path).template() }
     return try template(of: GGUFFile(path: path))
   }
 

@@ -29,6 +29,8 @@ public struct MemoryPlan: Sendable, Equatable {
   public var expertMemory: Int?
   /// Bytes that are left for the caches of all sequences together.
   public var cacheMemory: Int
+  /// The least that limits of all memory, and of the process's own, must allow.
+  let leastResident: Int, leastData: Int
 
   /// - Parameters:
   ///   - path: of the model, for errors.
@@ -76,7 +78,9 @@ public struct MemoryPlan: Sendable, Equatable {
           couldShortenContext: asked != nil && cache.bytes > total / 8))
     }
     let weights = Part(name: "weights", bytes: needs.sharedInMemory)
-    try check([weights, held] + own, limits.resident)
+    let resident = [weights, held] + own
+    try check(resident, limits.resident)
+    leastResident = Self.sum(resident.map(\.bytes))
     // Mapped files take addresses once, whatever of them is in memory; only packed weights and experts read from disk take more.
     let packed = Part(name: "packed weights", bytes: strips), copied = (expertMemory == nil ? [] : [held])
     try check(
@@ -84,6 +88,7 @@ public struct MemoryPlan: Sendable, Equatable {
       limits.addresses)
     let ownPacked = packsIntoFile ? [] : [packed]
     try check(ownPacked + copied + own, limits.data)
+    leastData = Self.sum((ownPacked + copied + own).map(\.bytes))
 
     if case .disk(nil) = experts, let bytes = expertMemory {
       // A sixteenth stays free, since memory that is full is slow.

@@ -42,19 +42,29 @@ struct ModelFolder {
       source: path("tokenizer.json"), configurationSource: path(configuration))
   }
 
-  /// Tokens that generation_config.json names as ends.
-  func generationEnds() throws(CheckpointError) -> [Int] {
-    let name = "generation_config.json"
-    return try has(name) ? ModelConfiguration.endTokens(json: json(name), source: path(name)) : []
-  }
+  private static let generationFile = "generation_config.json"
 
-  /// How generation_config.json advises to sample: its temperature, top_p, top_k, min_p and max_new_tokens, where it samples at all.
-  func advisedOptions() throws(CheckpointError) -> GenerationOptions {
-    let name = "generation_config.json"
-    var options = GenerationOptions()
-    guard has(name) else { return options }
+  /// What generation_config.json holds; nil when there is none.
+  func generationConfiguration() throws(CheckpointError) -> JSONValue? {
+    let name = Self.generationFile
+    guard has(name) else { return nil }
     let json = try json(name)
     guard json.members != nil else { throw failure(name, "JSON", "found a JSON \(json.typeName), expected an object") }
+    return json
+  }
+
+  /// Tokens that `generationConfiguration` names as ends.
+  func generationEnds(_ configuration: JSONValue?) throws(CheckpointError) -> [Int] {
+    guard let configuration else { return [] }
+    return try ModelConfiguration.endTokens(json: configuration, source: path(Self.generationFile))
+  }
+
+  /// How `generationConfiguration` advises to choose tokens: its max_new_tokens and repetition_penalty, and where it samples at all its
+  /// temperature, top_p, top_k and min_p.
+  func advisedOptions(_ configuration: JSONValue?) throws(CheckpointError) -> GenerationOptions {
+    let name = Self.generationFile
+    var options = GenerationOptions()
+    guard let json = configuration else { return options }
     func value<Value>(_ field: String, _ expected: String, _ read: (JSONValue) -> Value?) throws(CheckpointError) -> Value? {
       guard let found = json[field], !found.isNull else { return nil }
       guard let value = read(found) else {
@@ -63,6 +73,7 @@ struct ModelFolder {
       return value
     }
     if let limit = try value("max_new_tokens", "an integer", \.integer) { options.maximumResponseTokens = limit }
+    if let penalty = try value("repetition_penalty", "a number", \.double) { options.repetitionPenalty = penalty }
     if try value("do_sample", "true or false", \.bool) == true {
       if let temperature = try value("temperature", "a number", \.double) { options.temperature = temperature }
       if let topP = try value("top_p", "a number", \.double) { options.topP = topP }

@@ -9,7 +9,8 @@ internal import Synchronization
 /// A file holds one block of a cache (`KeyValueCache`): 64 positions of all layers. It is named by a hash of the model, of whose
 /// request it was, and of all tokens up to the block's end (`PrefixKey`), so conversations that begin alike share files, and those of
 /// different keys never do. Files are written beside their place and renamed, have a checksum, and can be lost at any time. Those used
-/// longest ago give way, of one prompt the last first. One process at a time has the folder.
+/// longest ago give way, of one prompt the last first. One process at a time has the folder; others may clear it (`clear`), which adds
+/// a byte to the file `lock`, so that whoever has the folder notices.
 public final class PrefixStore: Sendable {
   /// What goes wrong without harm.
   public enum Event: Sendable, Equatable {
@@ -44,6 +45,10 @@ public final class PrefixStore: Sendable {
     var pending: Set<PrefixKey> = []
     var pendingBytes = 0
     var pausedUntil: ContinuousClock.Instant?
+    /// Clearings of the folder that were noticed.
+    var clearingCount = 0
+
+    var isPaused: Bool { pausedUntil.map { ContinuousClock.now < $0 } ?? false }
   }
 
   public let folder: String
@@ -81,12 +86,10 @@ public final class PrefixStore: Sendable {
     }
     self.limit = limit ?? min(space.total / 10, 10_000_000_000)
     lock = try FileLock(folder + "/" + Self.lockName, folder: folder)
-    let files = Self.files(in: folder, removingPartial: true)
     state.withLock { state in
-      for (key, entry) in files { state.entries[key] = Entry(byteCount: entry.byteCount, lastUse: entry.lastUse) }
-      state.latestUse = files.values.map(\.lastUse).max() ?? 0
-      state.statistics.blockCount = files.count
-      state.statistics.byteCount = files.values.reduce(0) { $0 + $1.byteCount }
+      state.clearingCount = lock.byteCount
+      Self.find(Self.files(in: folder, removingPartial: true), &state)
+      state.latestUse = state.entries.values.map(\.lastUse).max() ?? 0
     }
     // The limit may have been higher before.
     _ = makeRoom(for: 0)
@@ -102,9 +105,26 @@ public final class PrefixStore: Sendable {
   /// Removes all files of a folder. A process that has it goes on with an empty one.
   /// - Returns: bytes that were freed.
   public static func clear(_ folder: String) -> Int {
-    files(in: folder, removingPartial: false).reduce(0) { sum, file in
+    let freed = files(in: folder, removingPartial: false).reduce(0) { sum, file in
       unlink(path(of: file.key, in: folder)) == 0 ? sum + file.value.byteCount : sum
     }
+    FileLock.addByte(to: folder + "/" + lockName)
+    return freed
+  }
+
+  /// Notices that somebody cleared the folder, so that what is gone counts no longer and is written again.
+  private func noticeClearing(_ state: inout State) {
+    let count = lock.byteCount
+    if count == state.clearingCount { return }
+    state.clearingCount = count
+    Self.find(Self.files(in: folder, removingPartial: false), &state)
+  }
+
+  /// Counts these files and no others.
+  private static func find(_ files: [PrefixKey: (byteCount: Int, lastUse: Int)], _ state: inout State) {
+    state.entries = files.mapValues { Entry(byteCount: $0.byteCount, lastUse: $0.lastUse) }
+    state.statistics.blockCount = files.count
+    state.statistics.byteCount = files.values.reduce(0) { $0 + $1.byteCount }
   }
 
   private static func files(in folder: String, removingPartial: Bool) -> [PrefixKey: (byteCount: Int, lastUse: Int)] {
@@ -161,7 +181,8 @@ public final class PrefixStore: Sendable {
   /// Writes the blocks of a prompt that are not there yet, in the background; those that are count as used.
   func keep(_ blocks: [(key: PrefixKey, block: Storage)]) {
     let (added, used) = state.withLock { state in
-      let use = Self.use(&state), isPaused = state.pausedUntil.map { ContinuousClock.now < $0 } ?? false
+      noticeClearing(&state)
+      let use = Self.use(&state), isPaused = state.isPaused
       var added: [(key: PrefixKey, block: Storage, time: Int)] = [], used: [(key: PrefixKey, time: Int)] = []
       for (place, (key, block)) in blocks.enumerated() {
         if let time = Self.noteUse(of: key, place: place, at: use, &state) {
@@ -182,27 +203,42 @@ public final class PrefixStore: Sendable {
   /// Waits until all that was to be kept is written.
   public func flush() { writing.sync {} }
 
+  private enum WriteResult {
+    case written
+    /// It was not tried, since another failed a moment ago.
+    case paused
+    case failed(reason: String)
+  }
+
   private func write(_ key: PrefixKey, _ block: Storage, _ time: Int) {
     let path = Self.path(of: key, in: folder), size = PrefixFile.headerBytes + block.byteCount
-    let isPaused = state.withLock { state in state.pausedUntil.map { ContinuousClock.now < $0 } ?? false }
-    let reason =
-      isPaused
-      ? "paused" : makeRoom(for: size) ?? PrefixFile.save(path, partial: path + Self.partialSuffix, key, block, lastUse: time)
-    let isFirstFailure = state.withLock { state in
+    let result: WriteResult
+    // Only this queue begins a pause.
+    if state.withLock({ $0.isPaused }) {
+      result = .paused
+    } else if let reason = makeRoom(for: size)
+      ?? PrefixFile.save(path, partial: path + Self.partialSuffix, key, block, lastUse: time)
+    {
+      result = .failed(reason: reason)
+    } else {
+      result = .written
+    }
+    state.withLock { state in
       state.pending.remove(key)
       state.pendingBytes -= block.byteCount
-      if reason == nil {
+      switch result {
+      case .written:
+        // It may have been found in the folder already.
+        Self.forget(key, &state)
         state.entries[key] = Entry(byteCount: size, lastUse: time)
         state.statistics.byteCount += size
         state.statistics.blockCount += 1
         state.statistics.writtenBlocks += 1
-        return false
+      case .paused: break
+      case .failed: state.pausedUntil = .now.advanced(by: Self.pause)
       }
-      let isPaused = state.pausedUntil.map { ContinuousClock.now < $0 } ?? false
-      if !isPaused { state.pausedUntil = .now.advanced(by: Self.pause) }
-      return !isPaused
     }
-    if let reason, isFirstFailure { onEvent(.notKept(reason: reason)) }
+    if case .failed(let reason) = result { onEvent(.notKept(reason: reason)) }
   }
 
   /// Removes the files used longest ago until there is room for another, and a little more, so that this is seldom done. Only the writer

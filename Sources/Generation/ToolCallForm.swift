@@ -1,5 +1,5 @@
 public import SwiftletConstraints
-internal import SwiftletJSON
+public import SwiftletJSON
 
 /// The form in which a model is trained to write calls of tools. `ToolCallParser` reads all of them.
 public enum ToolCallForm: Sendable, Equatable {
@@ -9,17 +9,18 @@ public enum ToolCallForm: Sendable, Equatable {
   case deepseekV3
   /// JSON between DeepSeek's marks, of DeepSeek-V3.1.
   case deepseekV31
+  /// The markup of DeepSeek-V3.2, in which each argument has a line of its own (`MarkupCall`).
+  case deepseekV32
   /// `{"name": …, "parameters": {…}}`, of Llama 3.1.
   case llama
 
   /// The form that a chat template has; that of Hermes for one that knows of no tools.
-  /// - Returns: nil for the markup of DeepSeek-V3.2, which is not JSON.
-  public init?(template: TemplateSource?) {
+  public init(template: TemplateSource?) {
     let text = (template?.toolText ?? template?.text) ?? ""
     if text.contains("<tool_call>") {
       self = .hermes
     } else if text.contains("｜DSML｜") {
-      return nil
+      self = .deepseekV32
     } else if text.contains("<｜tool▁call▁begin｜>") {
       self = text.contains("```json") ? .deepseekV3 : .deepseekV31
     } else if text.contains("\"parameters\":") {
@@ -32,9 +33,16 @@ public enum ToolCallForm: Sendable, Equatable {
   /// Whether an answer can hold several calls.
   private var isRepeatable: Bool { self != .llama }
 
+  /// The arguments of a call.
+  /// - Parameter parameters: the schema of an object.
+  /// - Throws: `SchemaError` naming the first keyword that cannot be kept.
+  public func arguments(_ parameters: JSONValue) throws(SchemaError) -> Grammar {
+    .schema(try self == .deepseekV32 ? JSONSchema(parameters: parameters) : JSONSchema(parameters))
+  }
+
   /// An answer that calls tools and does nothing else.
   /// - Parameters:
-  ///   - tools: what may be called; one at least.
+  ///   - tools: what may be called, with `arguments` of this form; one at least.
   ///   - maximumCalls: at least 1.
   public func calls(_ tools: [(name: String, arguments: Grammar)], maximumCalls: Int) -> Grammar {
     let call = Grammar.choice(tools.map { self.call($0.name, $0.arguments) })
@@ -57,6 +65,10 @@ public enum ToolCallForm: Sendable, Equatable {
       return .sequence([
         .literal("<｜tool▁call▁begin｜>\(name)<｜tool▁sep｜>"), arguments, .literal("<｜tool▁call▁end｜>"),
       ])
+    case .deepseekV32:
+      return .sequence([
+        .literal("<｜DSML｜invoke name=\"\(name)\">\n"), arguments, .literal("\n</｜DSML｜invoke>"),
+      ])
     case .llama:
       return .sequence([.literal("{\"name\": \(quoted), \"parameters\": "), arguments, .literal("}")])
     }
@@ -68,6 +80,12 @@ public enum ToolCallForm: Sendable, Equatable {
     switch self {
     case .hermes, .llama: calls
     case .deepseekV3, .deepseekV31: .sequence([.literal("<｜tool▁calls▁begin｜>"), calls, .literal("<｜tool▁calls▁end｜>")])
+    case .deepseekV32:
+      // White space has come where a thought was ended for it.
+      .sequence([
+        .choice([.literal("\n\n"), .literal("")]), .literal("<｜DSML｜function_calls>\n"), calls,
+        .literal("\n</｜DSML｜function_calls>"),
+      ])
     }
   }
 }

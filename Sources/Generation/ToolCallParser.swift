@@ -17,11 +17,12 @@ public struct ToolCall: Sendable, Equatable {
 /// - Hermes and Qwen: `<tool_call>{"name": …, "arguments": {…}}</tool_call>`
 /// - DeepSeek-V3 and R1: `<｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME`, the arguments in a fence of `json`, `<｜tool▁call▁end｜>`
 /// - DeepSeek-V3.1: `<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{…}<｜tool▁call▁end｜>`
+/// - DeepSeek-V3.2: `<｜DSML｜invoke name="NAME">`, a line for each argument, `</｜DSML｜invoke>` (`MarkupCall`)
 /// - Llama 3.1: nothing but `{"name": …, "parameters": {…}}`
 ///
 /// A call begins when its name is known and its arguments have begun; these come on as they are written, and as they are written:
 /// all pieces together are what stands in the text from `{` to `}`. Where the name comes behind the arguments, or these are no
-/// object in the text, all of the call comes when it is whole.
+/// object in the text, as in the markup of DeepSeek-V3.2, all of the call comes when it is whole.
 ///
 /// What only looks like a call is text. Works on UTF-8 bytes: text comes in whole scalars, and marks are cut out whole.
 public struct ToolCallParser: Sendable {
@@ -43,8 +44,8 @@ public struct ToolCallParser: Sendable {
   private static let separator = Array("<｜tool▁sep｜>".utf8)
   private static let fence = (open: Array("```json".utf8), close: Array("```".utf8))
   /// Stand around all calls and say nothing.
-  private static let around = [Array("<｜tool▁calls▁begin｜>".utf8), Array("<｜tool▁calls▁end｜>".utf8)]
-  private static let marks = [hermes.open, deepseek.open] + around
+  private static let around = [Array("<｜tool▁calls▁begin｜>".utf8), Array("<｜tool▁calls▁end｜>".utf8)] + MarkupCall.around
+  private static let marks = [hermes.open, deepseek.open, MarkupCall.open] + around
   /// How an answer begins that may be a bare call, without white space.
   private static let bare = [Array(#"{"name":"#.utf8), Array(#"{"type":"function""#.utf8)]
   /// More bytes than this between DeepSeek's mark and the arguments hold no name.
@@ -58,6 +59,8 @@ public struct ToolCallParser: Sendable {
     case head([UInt8])
     /// Within the JSON of a call.
     case call(OpenCall)
+    /// Within a call in markup.
+    case markup(MarkupCall)
     /// Behind a call, of which these marks, or the last of them, may still come.
     case closing([[UInt8]])
   }
@@ -88,7 +91,7 @@ public struct ToolCallParser: Sendable {
       }
     // The model left the closing mark out, or it was cut off.
     case .closing: held = []
-    case .start, .text, .head: break
+    case .start, .text, .head, .markup: break
     }
     if !held.isEmpty { pieces.append(.content(Self.string(held[...]))) }
     held = []
@@ -127,6 +130,19 @@ public struct ToolCallParser: Sendable {
       tell(&call, into: &pieces)
       state = .call(call)
       return false
+    case .markup(var call):
+      state = .text
+      switch call.read(held) {
+      case .incomplete:
+        state = .markup(call)
+        return false
+      case .none: refuse(mark: call.mark, into: &pieces)
+      case .whole(let whole, let end):
+        pieces += [.callStart(name: whole.name), .arguments(whole.arguments), .callEnd]
+        held.removeFirst(end)
+        state = .closing(Array(MarkupCall.around.suffix(1)))
+      }
+      return true
     case .closing(let marks):
       let rest = held.drop(while: Self.isSpace)
       if rest.isEmpty { return false }
@@ -165,6 +181,7 @@ public struct ToolCallParser: Sendable {
       switch mark {
       case Self.hermes.open: state = .call(OpenCall(mark: spaced, closing: [Self.hermes.close], start: spaced.count))
       case Self.deepseek.open: state = .head(spaced)
+      case MarkupCall.open: state = .markup(MarkupCall(mark: spaced))
       default: held.removeFirst(spaced.count)
       }
       return true

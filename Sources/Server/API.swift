@@ -70,7 +70,7 @@ struct API: Sendable {
     let prompts = requests.filter { $0.options.sampleIndex == 0 }.map(\.prompt)
     let promptTokens = prompts.reduce(0) { $0 + $1.count }
     let admission: RateLimiter.Admission? = if let key { try limiter.admit(key, tokens: promptTokens) } else { nil }
-    if let key { alarm.count(key: key.id, prompts: prompts, tokens: promptTokens) }
+    if let key { await alarm.count(key: key.id, prompts: prompts, tokens: promptTokens) }
     let client = await ClientWatch.gone(context.channel)
     var streams: [GenerationStream] = []
     for request in requests {
@@ -89,7 +89,7 @@ struct API: Sendable {
     return AnswerRun(
       streams: streams, meter: meter, rules: configuration.policy.answerRules, client: client, cut: lifecycle.cut,
       idleInterval: configuration.keepAliveInterval, metrics: metrics,
-      onDenial: { [self] in noteDenial($0, of: "answer") }, start: record.start,
+      onDenial: { [self] in await noteDenial($0, of: "answer") }, start: record.start,
       executor: EventLoopExecutor(context.channel.eventLoop))
   }
 

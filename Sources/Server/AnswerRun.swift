@@ -24,7 +24,7 @@ struct AnswerRun: Sendable {
   let idleInterval: Duration
   let metrics: Metrics
   /// Told of every answer that a rule ended.
-  let onDenial: @Sendable (Policy.Rule) -> Void
+  let onDenial: @Sendable (Policy.Rule) async -> Void
   /// When the request came.
   let start: ContinuousClock.Instant
   let executor: EventLoopExecutor
@@ -47,6 +47,19 @@ struct AnswerRun: Sendable {
     } catch {
       try? await meter.close(error is ClientGone ? "client_gone" : error is CancellationError ? "cancelled" : "error")
       throw error
+    }
+  }
+
+  /// Collects the answers until all have ended.
+  /// - Parameter idle: called when nothing has come for a while.
+  func collect(_ choices: inout [ChoiceState], idle: () -> Void) async throws {
+    try await forEach { signal in
+      switch signal {
+      case .event(let choice, let event): choices[choice].add(event)
+      case .denied(let choice, let rule): choices[choice].deny(by: rule)
+      case .idle: idle()
+      case .cut: for index in choices.indices { choices[index].cut() }
+      }
     }
   }
 
@@ -101,7 +114,7 @@ struct AnswerRun: Sendable {
         case .output(let choice, .denied(let rule)):
           unfinished -= 1
           if unfinished == 0 { try await meter.close("content_filter") }
-          onDenial(rule)
+          await onDenial(rule)
           try await body(.denied(choice: choice, rule))
         case .ended: open -= 1
         case .failed(let error): throw error

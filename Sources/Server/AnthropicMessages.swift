@@ -17,17 +17,10 @@ extension API {
   private static func collect(
     _ run: AnswerRun, _ format: AnthropicFormat, idle: @Sendable () -> Void
   ) async throws -> JSONValue {
-    var choice = format.choice
-    defer { format.note(choice) }
-    try await run.forEach { signal in
-      switch signal {
-      case .event(_, let event): choice.add(event)
-      case .denied(_, let rule): choice.deny(by: rule)
-      case .idle: idle()
-      case .cut: choice.cut()
-      }
-    }
-    return format.whole(choice)
+    var choices = [format.choice]
+    defer { format.note(choices[0]) }
+    try await run.collect(&choices, idle: idle)
+    return format.whole(choices[0])
   }
 
   private static func stream(_ run: AnswerRun, _ format: AnthropicFormat) -> Response {
@@ -35,30 +28,22 @@ extension API {
       var choice = format.choice
       defer { format.note(choice) }
       var blocks = AnthropicBlocks()
-      func send(_ json: JSONValue) async throws { try await events.send(json, event: json["type"]?.string) }
-      func send(_ pieces: [AnswerPiece]) async throws {
-        for piece in pieces { for json in blocks.add(piece, format) { try await send(json) } }
-      }
-      try await send(["type": "message_start", "message": format.message(choice, content: [])])
-      do {
+      try await events.sendNamed(["type": "message_start", "message": format.message(choice, content: [])])
+      try await events.tellingErrors(format.record, as: \.anthropicJSON) { events in
+        func send(_ pieces: [AnswerPiece]) async throws {
+          for piece in pieces { for json in blocks.add(piece, format) { try await events.sendNamed(json) } }
+        }
         try await run.forEach { signal in
           switch signal {
           case .event(_, let event): try await send(choice.add(event))
           case .denied(_, let rule): try await send(choice.deny(by: rule))
-          case .idle: try await send(["type": "ping"])
+          case .idle: try await events.sendNamed(["type": "ping"])
           case .cut: try await send(choice.cut())
           }
         }
-        for json in blocks.end() { try await send(json) }
-        try await send(format.end(choice))
-        try await send(["type": "message_stop"])
-      } catch let error as AnswerRun.ClientGone {
-        throw error
-      } catch let error as CancellationError {
-        throw error
-      } catch {
-        format.record.note(error: "\(error)")
-        try await send(APIError(error).anthropicJSON)
+        for json in blocks.end() { try await events.sendNamed(json) }
+        try await events.sendNamed(format.end(choice))
+        try await events.sendNamed(["type": "message_stop"])
       }
     }
   }

@@ -19,14 +19,7 @@ extension API {
   private static func collect(_ run: AnswerRun, _ format: ChatFormat, idle: @Sendable () -> Void) async throws -> JSONValue {
     var choices = [ChoiceState](repeating: format.choice, count: run.streams.count)
     defer { format.note(choices) }
-    try await run.forEach { signal in
-      switch signal {
-      case .event(let choice, let event): choices[choice].add(event)
-      case .denied(let choice, let rule): choices[choice].deny(by: rule)
-      case .idle: idle()
-      case .cut: for index in choices.indices { choices[index].cut() }
-      }
-    }
+    try await run.collect(&choices, idle: idle)
     return format.whole(&choices)
   }
 
@@ -35,14 +28,14 @@ extension API {
       var choices = [ChoiceState](repeating: format.choice, count: run.streams.count)
       defer { format.note(choices) }
       for index in choices.indices { try await events.send(format.chunk(index, delta: ["role": "assistant", "content": ""])) }
-      func send(_ pieces: [AnswerPiece], _ index: Int) async throws {
-        for piece in pieces {
-          let logProbabilities = format.logProbabilities(&choices[index])
-          try await events.send(format.chunk(index, delta: format.delta(piece), logProbabilities: logProbabilities))
+      try await events.tellingErrors(format.record) { events in
+        func send(_ pieces: [AnswerPiece], _ index: Int) async throws {
+          for piece in pieces {
+            let logProbabilities = format.logProbabilities(&choices[index])
+            try await events.send(format.chunk(index, delta: format.delta(piece), logProbabilities: logProbabilities))
+          }
+          if choices[index].finishReason != nil { try await events.send(format.end(index, &choices[index])) }
         }
-        if choices[index].finishReason != nil { try await events.send(format.end(index, &choices[index])) }
-      }
-      do {
         try await run.forEach { signal in
           switch signal {
           case .event(let index, let event): try await send(choices[index].add(event), index)
@@ -55,13 +48,6 @@ extension API {
           }
         }
         if format.includesUsage { try await events.send(format.usageChunk(choices)) }
-      } catch let error as AnswerRun.ClientGone {
-        throw error
-      } catch let error as CancellationError {
-        throw error
-      } catch {
-        format.record.note(error: "\(error)")
-        try await events.send(APIError(error).json)
       }
       try await events.sendDone()
     }

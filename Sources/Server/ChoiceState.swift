@@ -25,11 +25,11 @@ struct ChoiceState: Sendable {
   private(set) var summary: GenerationSummary?
   /// nil where no tools may be called.
   private var calls: ToolCallParser?
-  /// Calls beyond these are left out; nil for any number.
+  /// Whole calls beyond these are left out; nil for any number.
   private let callLimit: Int?
   /// The call that is coming, with its number; nil for one that is left out.
   private var openCall: (number: Int?, call: ToolCall)?
-  /// Calls that have begun, without those that are left out.
+  /// Calls that have begun, without those that are left out; those that broke off keep their numbers in a stream.
   private var begunCalls = 0
   /// nil until the prompt is computed.
   private(set) var cachedTokens: Int?
@@ -89,7 +89,8 @@ struct ChoiceState: Sendable {
       return .content(text)
     case .callStart(let name):
       var number: Int?
-      if callLimit.map({ begunCalls < $0 }) ?? true {
+      // One that broke off is no call, so it does not count.
+      if callLimit.map({ toolCalls.count < $0 }) ?? true {
         number = begunCalls
         begunCalls += 1
       }

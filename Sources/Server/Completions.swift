@@ -21,14 +21,7 @@ extension API {
   ) async throws -> JSONValue {
     var choices = [ChoiceState](repeating: ChoiceState(), count: run.streams.count)
     defer { format.note(choices) }
-    try await run.forEach { signal in
-      switch signal {
-      case .event(let choice, let event): choices[choice].add(event)
-      case .denied(let choice, let rule): choices[choice].deny(by: rule)
-      case .idle: idle()
-      case .cut: for index in choices.indices { choices[index].cut() }
-      }
-    }
+    try await run.collect(&choices, idle: idle)
     return format.whole(choices)
   }
 
@@ -39,7 +32,7 @@ extension API {
       for (index, echo) in format.echoes.enumerated() where !echo.isEmpty {
         try await events.send(format.chunk(index, text: echo))
       }
-      do {
+      try await events.tellingErrors(format.record) { events in
         try await run.forEach { signal in
           switch signal {
           case .event(let index, let event):
@@ -63,13 +56,6 @@ extension API {
           }
         }
         if format.includesUsage { try await events.send(format.usageChunk(choices)) }
-      } catch let error as AnswerRun.ClientGone {
-        throw error
-      } catch let error as CancellationError {
-        throw error
-      } catch {
-        format.record.note(error: "\(error)")
-        try await events.send(APIError(error).json)
       }
       try await events.sendDone()
     }

@@ -22,9 +22,28 @@ struct EventStream {
     return Response(status: .ok, headers: headers, body: body)
   }
 
-  mutating func send(_ json: JSONValue, event: String? = nil) async throws {
-    let name = event.map { "event: \($0)\n" } ?? ""
+  mutating func send(_ json: JSONValue) async throws {
+    try await writer.write(ByteBuffer(string: "data: \(json.serialized())\n\n"))
+  }
+
+  /// Sends an event that is called by its `type`, where it has one.
+  mutating func sendNamed(_ json: JSONValue) async throws {
+    let name = (json["type"]?.string).map { "event: \($0)\n" } ?? ""
     try await writer.write(ByteBuffer(string: "\(name)data: \(json.serialized())\n\n"))
+  }
+
+  /// Runs `body`; of what goes wrong in it the client is told by an event, unless nobody reads any more.
+  mutating func tellingErrors(
+    _ record: RequestRecord, as json: (APIError) -> JSONValue = \.json, _ body: (inout EventStream) async throws -> Void
+  ) async throws {
+    do {
+      try await body(&self)
+    } catch  where error is AnswerRun.ClientGone || error is CancellationError {
+      throw error
+    } catch {
+      record.note(error: "\(error)")
+      try await sendNamed(json(APIError(error)))
+    }
   }
 
   /// What OpenAI's clients take for the end.

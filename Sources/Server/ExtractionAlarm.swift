@@ -48,7 +48,7 @@ final class ExtractionAlarm: Sendable {
   }
 
   /// Counts prompts and tokens of a key.
-  func count(key: Int64, prompts: [[Int32]] = [], tokens: Int) {
+  func count(key: Int64, prompts: [[Int32]] = [], tokens: Int) async {
     guard thresholds.tokens != nil || thresholds.prompts != nil else { return }
     let hashes = thresholds.prompts == nil ? [] : prompts.map(\.hashValue)
     let causes: [(name: String, count: Int, limit: Int)] = windows.withLock { windows in
@@ -66,9 +66,9 @@ final class ExtractionAlarm: Sendable {
     }
     for cause in causes {
       metrics.addAlarm(key: key, cause: cause.name)
-      logger.warning(
-        "a key asks for very much",
-        metadata: [
+      await logger.logApart(
+        .warning, "a key asks for very much",
+        [
           "key": "\(key)", "cause": "\(cause.name)", "count": .stringConvertible(cause.count),
           "threshold": .stringConvertible(cause.limit), "window": "\(thresholds.window)",
         ])

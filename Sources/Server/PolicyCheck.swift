@@ -23,13 +23,13 @@ extension API {
       throw APIError(error)
     }
     guard let rule else { return }
-    noteDenial(rule, of: "prompt")
+    await noteDenial(rule, of: "prompt")
     throw .denied(rule: rule.name, message: rule.message)
   }
 
   /// Counts what a rule denied, and logs the rule, not the text.
-  func noteDenial(_ rule: Policy.Rule, of target: String) {
+  func noteDenial(_ rule: Policy.Rule, of target: String) async {
     metrics.addDenial(rule: rule.name, target: target)
-    logger.notice("policy", metadata: ["rule": "\(rule.name)", "target": "\(target)"])
+    await logger.logApart(.notice, "policy", ["rule": "\(rule.name)", "target": "\(target)"])
   }
 }

@@ -4,6 +4,14 @@ internal import Hummingbird
 internal import Logging
 internal import NIOCore
 
+extension Logger {
+  /// Writes a line on another thread than a connection's, where answers are put together: standard error may be slow, and others wait
+  /// for that thread too. Returns when the line is written.
+  func logApart(_ level: Level, _ message: Message, _ metadata: Metadata) async {
+    await Task { log(level: level, message, metadata: metadata) }.value
+  }
+}
+
 /// The outermost layer: turns errors into responses, names each request, and tells log and metrics how it ended. No text of prompts or
 /// answers is logged.
 struct RequestLog: RouterMiddleware {

@@ -85,7 +85,7 @@ final class RequestMeter: Sendable {
       return charged(state.entry)
     }
     guard let entry else { return }
-    if let key = entry.key { alarm.count(key: key, tokens: entry.usage.completionTokens) }
+    if let key = entry.key { await alarm.count(key: key, tokens: entry.usage.completionTokens) }
     do {
       try await ledger.write(entry)
     } catch {

@@ -39,12 +39,12 @@ enum ResponseFormat {
 
   /// - Parameter place: what the message calls the schema; nil for the parameter's name.
   static func schema(_ value: JSONValue, parameter: String, of place: String? = nil) throws(APIError) -> JSONSchema {
-    do throws(SchemaError) {
-      return try JSONSchema(value)
-    } catch {
-      throw .malformed(
-        "Invalid schema for \(place ?? parameter): \(error.pointer): \(error.reason)", parameter: parameter,
-        code: "invalid_schema")
-    }
+    do throws(SchemaError) { return try JSONSchema(value) } catch { throw refusal(error, parameter: parameter, of: place) }
+  }
+
+  /// - Parameter place: what the message calls the schema; nil for the parameter's name.
+  static func refusal(_ error: SchemaError, parameter: String, of place: String?) -> APIError {
+    .malformed(
+      "Invalid schema for \(place ?? parameter): \(error.pointer): \(error.reason)", parameter: parameter, code: "invalid_schema")
   }
 }

@@ -90,12 +90,7 @@ struct ToolChoice: Sendable {
         throw .malformed("\(parameter): there is no tool with the name \"\(name.prefix(64))\"", parameter: parameter)
       }
     }
-    guard let form = ToolCallForm(template: served.model.loaded.template) else {
-      throw .malformed(
-        "\(parameter): this model writes calls in a markup of its own, which cannot be asked for; take auto",
-        parameter: parameter,
-        code: "unsupported_parameter")
-    }
+    let form = ToolCallForm(template: served.model.loaded.template)
     var parts: [(name: String, arguments: Grammar)] = []
     for (index, tool) in callable.enumerated() {
       guard let name = tool["function"]?["name"]?.string else { continue }
@@ -104,8 +99,11 @@ struct ToolChoice: Sendable {
       guard let objects = Self.ofObjects(parameters) else {
         throw .malformed("tools: \(place) are no schema of an object", parameter: "tools", code: "invalid_schema")
       }
-      let schema = try ResponseFormat.schema(objects, parameter: "tools", of: place)
-      parts.append((name, .schema(schema)))
+      do throws(SchemaError) {
+        parts.append((name, try form.arguments(objects)))
+      } catch {
+        throw ResponseFormat.refusal(error, parameter: "tools", of: place)
+      }
     }
     let calls = form.calls(parts, maximumCalls: callLimit ?? Self.maximumCalls)
     if kind == .auto, let format { return .choice([format, calls]) }

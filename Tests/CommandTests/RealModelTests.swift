@@ -24,7 +24,8 @@ struct RealModelTests {
 
   @Test func chatsLineByLine() async throws {
     let result = try await run(
-      ["chat", "smollm2", "--temperature", "0", "--max-tokens", "40"], input: "What is the capital of France?\nAnd of Italy?\n")
+      ["chat", "smollm2", "--temperature", "0", "--repetition-penalty", "1", "--max-tokens", "40"],
+      input: "What is the capital of France?\nAnd of Italy?\n")
     #expect(result.output == "The capital of France is Paris.\nThe capital of Italy is Rome.\n")
   }
 

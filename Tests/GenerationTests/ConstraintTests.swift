@@ -178,13 +178,12 @@ import Testing
   }
 
   /// Calls in every form are read back, whatever the strings in them hold.
-  @Test(arguments: [ToolCallForm.hermes, .deepseekV3, .deepseekV31, .llama]) func callsAreReadBack(_ form: ToolCallForm)
-    async throws
-  {
+  @Test(arguments: [ToolCallForm.hermes, .deepseekV3, .deepseekV31, .deepseekV32, .llama])
+  func callsAreReadBack(_ form: ToolCallForm) async throws {
     let marks = #"["</tool_call>","```","<｜tool▁call▁end｜>","\"}","x"]"#
-    let strict = try Self.schema(
+    let schema =
       #"{"type":"object","properties":{"a":{"enum":\#(marks)},"n":{"type":"integer"}},"required":["a"],"additionalProperties":false}"#
-    )
+    let strict = try form.arguments(JSONValue(parsing: schema))
     let grammar = form.calls([("first", strict), ("a \"b\"", strict)].map { (name: $0, arguments: $1) }, maximumCalls: 2)
     for seed in 0..<6 {
       let answer = try await model.complete(.text("Hi"), options: Self.options(grammar, limit: 400, seed: seed))
@@ -193,19 +192,75 @@ import Testing
       #expect(!calls.isEmpty && calls.count <= (form == .llama ? 1 : 2))
       for call in calls {
         #expect(["first", "a \"b\""].contains(call.name) && (try? JSONValue(parsing: call.arguments))?["a"]?.string != nil)
-        // As the model wrote them.
-        #expect(answer.content.contains(call.arguments))
+        // As the model wrote them, where that is JSON.
+        #expect(form == .deepseekV32 || answer.content.contains(call.arguments))
       }
     }
   }
 
+  static let parameters: [(schema: String, kept: [String], refused: [String])] = [
+    (
+      #"{"type":"object","properties":{"s":{"type":"string"},"n":{"type":"integer"}},"required":["s"]}"#,
+      [text("s", "say \"hi\" \\ < </parameter>\nhere"), text("s", ""), text("s", "a") + "\n" + value("n", "3")],
+      ["", value("s", "\"a\""), value("n", "3"), text("n", "3"), text("s", "a") + "\n" + text("t", "b"), text("s", "｜DSML｜")]
+    ),
+    (
+      #"{"type":"object","properties":{"x":{"type":["string","null"],"maxLength":2},"y":{"anyOf":[{"enum":["a","b",1]},{"type":"array"}]}}}"#,
+      ["", text("x", "\"\n"), value("x", "null"), text("y", "b"), value("y", "1"), value("y", "[\"</｜DSML｜parameter>\"]")],
+      [text("x", "abc"), value("x", "1"), text("y", "c"), text("y", "1"), value("y", "\"a\"")]
+    ),
+    (
+      #"{"type":"object","properties":{"d":{"type":"string","pattern":"^[a-z\"]+$"},"l":{"type":"string","maxLength":500}}}"#,
+      [text("d", "a\"z"), value("l", "\"abc\"")], [text("d", "A"), text("d", ""), text("l", "abc"), value("d", "\"a\"")]
+    ),
+    (
+      #"{"type":"object","additionalProperties":{"type":"boolean"},"minProperties":1}"#,
+      [value("a", "true"), value("a", "true") + "\n" + value("b c", "false")],
+      ["", text("a", "true"), value("a", "true") + "\n" + value("a", "false"), value("\"", "true"), value("", "true")]
+    ),
+    (#"{"type":"object","properties":{}}"#, [""], [text("a", "b")]),
+    (
+      ##"{"$ref":"#/$defs/p","$defs":{"p":{"type":"object","properties":{"s":{"const":"é"}}}}}"##, [text("s", "é")],
+      [text("s", "e")]
+    ),
+  ]
+
+  private static func text(_ name: String, _ text: String) -> String { line(name, text, isText: true) }
+  private static func value(_ name: String, _ json: String) -> String { line(name, json, isText: false) }
+
+  private static func line(_ name: String, _ value: String, isText: Bool) -> String {
+    "<｜DSML｜parameter name=\"\(name)\" string=\"\(isText)\">\(value)</｜DSML｜parameter>"
+  }
+
+  /// The markup of DeepSeek-V3.2: strings as they are, all else JSON; what it allows is what the schema does.
+  @Test(arguments: parameters) func argumentsInMarkupKeepToTheSchema(_ test: (schema: String, kept: [String], refused: [String]))
+    throws
+  {
+    let schema = try JSONValue(parsing: test.schema)
+    let grammar = ToolCallForm.deepseekV32.calls(
+      [(name: "f", arguments: try ToolCallForm.deepseekV32.arguments(schema))], maximumCalls: 1)
+    let compiled = try compiled(grammar)
+    func answer(_ lines: String) -> String {
+      "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n\(lines)\n</｜DSML｜invoke>\n</｜DSML｜function_calls>"
+    }
+    // The same arguments in JSON.
+    let json = try self.compiled(.schema(try JSONSchema(schema)))
+    for lines in test.kept {
+      for space in ["", "\n\n"] { #expect(accepts(compiled, space + answer(lines)), "\(lines)") }
+      let (content, calls) = ToolCallParserTests.collect("\n\n" + answer(lines))
+      #expect(content.isEmpty && calls.count == 1, "\(lines)")
+      for call in calls { #expect(accepts(json, call.arguments), "\(call.arguments)") }
+    }
+    for lines in test.refused { #expect(!accepts(compiled, answer(lines)), "\(lines)") }
+  }
+
   @Test func formsFollowTheTemplate() {
-    func form(_ text: String) -> ToolCallForm? { ToolCallForm(template: TemplateSource(text: text)) }
-    #expect(form("<tool_call>") == .hermes && form("") == .hermes && form("<｜DSML｜invoke") == nil)
+    func form(_ text: String) -> ToolCallForm { ToolCallForm(template: TemplateSource(text: text)) }
+    #expect(form("<tool_call>") == .hermes && form("") == .hermes && form("<｜DSML｜invoke") == .deepseekV32)
     #expect(ToolCallForm(template: TemplateSource(.deepseekV3)) == .deepseekV3)
     #expect(ToolCallForm(template: TemplateSource(.deepseekR1)) == .deepseekV3)
     #expect(ToolCallForm(template: TemplateSource(.deepseekV31)) == .deepseekV31)
-    #expect(ToolCallForm(template: TemplateSource(.deepseekV32)) == nil)
+    #expect(ToolCallForm(template: TemplateSource(.deepseekV32)) == .deepseekV32)
     #expect(form(#"{"name": function name, "parameters": dictionary}"#) == .llama)
   }
 

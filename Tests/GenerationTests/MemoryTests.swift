@@ -100,6 +100,32 @@ import Testing
     #expect(MemoryError.doesNotFit(misfit).description.contains("--context"))
   }
 
+  /// Several models in one process share its memory by what each of them needs.
+  @Test func severalModelsShareMemory() throws {
+    let paths = ["llama-mha", "deepseek-v3"].map { TinyModels.checkpoint($0) }
+    let needed = try paths.map { path in
+      try Self.misfit { _ = try LoadedModel(path: path, limits: Self.limits(1 << 20)) }.needed
+    }
+    let sum = needed.reduce(0, +)
+    #expect(try Self.limits(5).shares(of: [paths[0]]) == [Self.limits(5)])
+    let shares = try Self.limits(sum + 1 << 30).shares(of: paths)
+    #expect(shares.map(\.resident.bytes) == needed.map { $0 + 1 << 29 })
+    let caches = try zip(paths, shares).compactMap { try LoadedModel(path: $0, limits: $1).cacheMemory }
+    #expect(caches.count == 2 && caches.allSatisfy { $0 > 1 << 28 } && caches.reduce(0, +) < 1 << 30)
+    // A byte less than they need together, and each is told what the other one leaves.
+    let tight = try Self.limits(sum - 1).shares(of: paths)
+    #expect(tight.map(\.resident.bytes) == needed.map { $0 - 1 })
+    let misfit = try Self.misfit { _ = try LoadedModel(path: paths[0], limits: tight[0]) }
+    #expect(misfit.needed == needed[0] && misfit.source == "what other models leave of the test")
+    #expect(try Self.limits(1).shares(of: paths).map(\.resident.bytes) == [0, 0])
+    // The same for memory of the process's own. Experts on disk take what is theirs only.
+    for experts in [ExpertPlacement.memory, .disk(residentBytes: nil)] {
+      let own = try Self.limits(1 << 40, data: 1 << 31).shares(of: paths, experts: experts)
+      #expect(own.compactMap(\.data?.bytes).reduce(0, +) <= 1 << 31)
+      for (path, limits) in zip(paths, own) { _ = try LoadedModel(path: path, experts: experts, limits: limits) }
+    }
+  }
+
   @Test func limitsOfControlGroups() {
     let version1 = """
       9:name=systemd:/

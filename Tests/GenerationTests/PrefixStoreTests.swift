@@ -197,6 +197,34 @@ import Testing
     #expect(store.read(Self.key(10), place: 0, byteCount: size) == nil)
   }
 
+  /// What somebody else cleared counts no longer and is written again, with all that a conversation still holds in memory.
+  @Test func noticesThatItWasCleared() async throws {
+    let folder = Folder(), size = 5000, file = size + PrefixFile.headerBytes
+    let store = try await Self.store(folder)
+    let blocks = (0..<3).map { (key: Self.key($0), block: Self.block(size)) }
+    store.keep(blocks)
+    store.flush()
+    for written in [6, 9] {
+      #expect(PrefixStore.clear(folder.path) == 3 * file)
+      store.keep(blocks)
+      store.flush()
+      #expect(store.statistics.writtenBlocks == written)
+      #expect(store.statistics.blockCount == 3 && store.statistics.byteCount == 3 * file)
+      #expect(PrefixStore.byteCount(of: folder.path) == 3 * file)
+      #expect(store.read(Self.key(2), place: 2, byteCount: size) != nil)
+    }
+    // What was there is not written twice.
+    store.keep(blocks)
+    store.flush()
+    #expect(store.statistics.writtenBlocks == 9)
+    // An answer does so, too.
+    let prompt = EngineTests.prompt(200), engine = try Self.engine("quantized-llama.gguf", store)
+    _ = try await Self.answer(engine, prompt)
+    _ = PrefixStore.clear(folder.path)
+    #expect(try await Self.answer(engine, prompt).cachedTokens ?? 0 > 190)
+    #expect(store.statistics.blockCount == 3 && folder.files.count == 3)
+  }
+
   /// A prompt's last blocks go first, also when the limit is lower after a restart.
   @Test func beginningsStayLongest() async throws {
     let folder = Folder(), size = 5000

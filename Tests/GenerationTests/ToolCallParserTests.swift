@@ -120,6 +120,30 @@ import Testing
       broken("f", #"{"x": "#, "<｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"x\": ") + [.content("]}<｜tool▁call▁end｜>")]),
   ]
 
+  private static let markup = [
+    Case(
+      "I look.\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n"
+        + "<｜DSML｜parameter name=\"x\" string=\"true\">a \"b\"\n </parameter> é</｜DSML｜parameter>\n"
+        + "<｜DSML｜parameter name=\"y\" string=\"false\">{\"z\": [1, \"</｜DSML｜parameter>\\\"<\"]}</｜DSML｜parameter>\n"
+        + "</｜DSML｜invoke>\n<｜DSML｜invoke name=\"g\">\n\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+      [.content("I look.")]
+        + call("f", #"{"x": "a \"b\"\n </parameter> é", "y": {"z": [1, "</｜DSML｜parameter>\"<"]}}"#) + call("g", "{}")),
+    Case(
+      "<｜DSML｜invoke name=\"f\"><｜DSML｜parameter name=\"x\" string=\"true\"></｜DSML｜parameter></｜DSML｜invoke> Done.",
+      call("f", #"{"x": ""}"#) + [.content(" Done.")]),
+    Case("<｜DSML｜invoke name=\"f\">\n</｜DSML｜invoke>\n</｜DSML｜func", call("f", "{}")),
+    // No call: cut off, no JSON, a name twice, no name, something else in between.
+    same("<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"x\" string=\"true\">a"),
+    same("<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"x\" string=\"false\">a</｜DSML｜parameter>\n</｜DSML｜invoke>"),
+    same(
+      "<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"x\" string=\"false\">1</｜DSML｜parameter>\n"
+        + "<｜DSML｜parameter name=\"x\" string=\"false\">1</｜DSML｜parameter>\n</｜DSML｜invoke>"),
+    same("<｜DSML｜invoke name=\"\">\n</｜DSML｜invoke>"), same("<｜DSML｜invoke name=\"f\">\n...\n</｜DSML｜invoke>"),
+  ]
+
+  /// A text without calls.
+  private static func same(_ text: String) -> Case { Case(text, [.content(text)]) }
+
   private static let llama = [
     Case("{\"name\": \"f\", \"parameters\": {\"x\": 1}}", call("f", #"{"x": 1}"#)),
     Case("\n{\"name\": \"f\", \"parameters\": \(hostile)}\n", call("f", hostile)),
@@ -135,7 +159,7 @@ import Testing
       broken("f", #"{"x": 1}"#, "{\"name\": \"f\", \"parameters\": {\"x\": 1}") + [.content("} is it.")]),
   ]
 
-  static let cases = texts + hermes + deepseek + llama
+  static let cases = texts + hermes + deepseek + markup + llama
 
   /// Whatever is cut where: into two at every place, and into single scalars.
   @Test(arguments: cases) func findsCalls(_ test: Case) {
@@ -164,7 +188,11 @@ import Testing
 
   /// Long texts that never become a call take no time that grows with the square of their length.
   @Test func hostileTextsAreRead() {
-    let parts = ["<tool_call>{\"name\": \"f\", \"arguments\": {\"", "<tool_call>{\"", "<｜tool▁call▁begin｜>function<｜tool▁sep｜>"]
+    let parts = [
+      "<tool_call>{\"name\": \"f\", \"arguments\": {\"", "<tool_call>{\"", "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
+      "<｜DSML｜invoke name=\"", "<｜DSML｜invoke name=\"a\"><｜DSML｜parameter name=\"x\" string=\"true\">",
+      "<｜DSML｜invoke name=\"a\"><｜DSML｜parameter name=\"x\" string=\"false\">\"",
+    ]
     for part in parts {
       let text = String(repeating: part, count: 2000)
       let collected = Self.collect(text)

@@ -40,10 +40,13 @@ import Testing
     let folder = try folder(("generation_config.json", advice))
     let options = try LoadedModel(path: folder.url.path).advisedOptions
     #expect(options == GenerationOptions(temperature: 0.3, topK: 20, topP: 0.8, maximumResponseTokens: 99))
-    // Numbers of a model that is not to be sampled from mean nothing.
-    try folder.write(Array(#"{"temperature": 0.3}"#.utf8), as: "generation_config.json")
-    #expect(try LoadedModel(path: folder.url.path).advisedOptions == GenerationOptions())
-    for broken in [#"{"do_sample": true, "top_p": "x"}"#, #"{"do_sample": true, "temperature": -1}"#, #"{"max_new_tokens": 0}"#] {
+    // Numbers of a model that is not to be sampled from mean nothing, but for the penalty, which changes the likeliest token too.
+    try folder.write(Array(#"{"temperature": 0.3, "repetition_penalty": 1.1}"#.utf8), as: "generation_config.json")
+    #expect(try LoadedModel(path: folder.url.path).advisedOptions == GenerationOptions(repetitionPenalty: 1.1))
+    for broken in [
+      #"{"do_sample": true, "top_p": "x"}"#, #"{"do_sample": true, "temperature": -1}"#, #"{"max_new_tokens": 0}"#,
+      #"{"repetition_penalty": 0}"#,
+    ] {
       try folder.write(Array(broken.utf8), as: "generation_config.json")
       #expect(try refusal(folder).file == folder.path("generation_config.json"))
     }

@@ -149,6 +149,8 @@ import Testing
       #expect(metrics.contains(#"swiftlet_policy_denials_total{rule="answers",target="answer"} 2"#))
       #expect(server.log.lines.filter { $0.contains("policy") && $0.contains("answers") }.count == 2)
       #expect(!server.log.lines.contains { $0.contains("forbiddenthing") })
+      // Others wait for those threads.
+      #expect(!server.log.linesOfEventLoops.contains { $0.contains("policy") })
     }
   }
 

@@ -23,11 +23,17 @@ struct TestServer {
 
   /// What the server logged.
   final class Log: Sendable {
-    private let state = Mutex<[String]>([])
+    private let state = Mutex<[(line: String, isOnEventLoop: Bool)]>([])
 
-    var lines: [String] { state.withLock { $0 } }
+    var lines: [String] { state.withLock { $0.map(\.line) } }
 
-    func add(_ line: String) { state.withLock { $0.append(line) } }
+    /// Those that a connection's thread wrote.
+    var linesOfEventLoops: [String] { state.withLock { $0.filter(\.isOnEventLoop).map(\.line) } }
+
+    func add(_ line: String) {
+      let isOnEventLoop = MultiThreadedEventLoopGroup.currentEventLoop != nil
+      state.withLock { $0.append((line, isOnEventLoop)) }
+    }
   }
 
   private struct Recorder: LogHandler {

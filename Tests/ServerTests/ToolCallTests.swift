@@ -96,6 +96,16 @@ import Testing
     #expect(told.names == ["f"] && told.content == choice.content && told.content.hasSuffix("{\"x\""))
   }
 
+  /// One that breaks off leaves its place to the next, which has a number of its own in a stream.
+  @Test func brokenCallsDoNotCount() {
+    let broken = "<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": oops}}</tool_call>\n"
+    let calls = ["g", "h"].map { "<tool_call>{\"name\": \"\($0)\", \"arguments\": {}}</tool_call>\n" }
+    let (told, choice) = Self.answer([broken] + calls, callLimit: 1)
+    #expect(choice.toolCalls == [ToolCall(name: "g", arguments: "{}")] && choice.finishReason == "tool_calls")
+    #expect(told.names == ["f", "g"] && told.arguments == [#"{"x": "#, "{}"])
+    #expect(choice.content.contains("oops") && !choice.content.contains("\"g\""))
+  }
+
   /// An answer that the server ends has what has come of it.
   @Test func theServerEndsAnAnswer() throws {
     let text = "<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": \"a"
