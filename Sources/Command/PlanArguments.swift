@@ -108,8 +108,6 @@ struct TrainingArguments: ParsableArguments {
   var recompute = TrainingMemory.Recomputation.selective
   @Option(help: ArgumentHelp("Tokens whose activations are in memory (default: a sequence a device).", valueName: "n"))
   var tokensInFlight: Quantity?
-  @Option(help: ArgumentHelp("Writes how the cost moves with each assumption, as SVG.", valueName: "file"))
-  var plot: String?
 
   func formats(weights: NumberFormat?) throws -> TrainingMemory.Formats {
     var formats = TrainingMemory.Formats()

@@ -47,6 +47,8 @@ struct PlanCommand: AsyncParsableCommand {
   var count: Quantity?
   @Option(help: ArgumentHelp("Format of weights: f32, bf16, fp8, q8_0, q4_k_m or q4_0.", valueName: "format"))
   var weights: NumberFormat?
+  @Option(help: ArgumentHelp("Writes how the cost moves with each assumption, as SVG.", valueName: "file"))
+  var plot: String?
   @Flag(help: "Prints one JSON object.")
   var json = false
   @OptionGroup(title: "HARDWARE") var hardware: HardwareArguments
@@ -83,14 +85,7 @@ struct PlanCommand: AsyncParsableCommand {
       figures += PublishedFigure.training(subject.preset, original)
     }
     let sensitivity = Sensitivity(plan)
-    if let path = training.plot {
-      let plot = TornadoPlot(sensitivity, title: "\(subject.name) on \(Int(plan.deviceCount.value)) \(device.name)")
-      do {
-        try Data(plot.svg.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-      } catch {
-        throw CommandError("--plot: \(path) cannot be written: \(error.localizedDescription)")
-      }
-    }
+    try writePlot(sensitivity, title: "\(subject.name) on \(Int(plan.deviceCount.value)) \(device.name)")
     let report = TrainingReport(
       subject: subject, plan: plan, memory: memory, sequenceLength: length, figures: figures, sensitivity: sensitivity)
     if json { Output.line(report.json) } else { Output.write(report.text) }
@@ -102,8 +97,20 @@ struct PlanCommand: AsyncParsableCommand {
       .init(subject.preset, subject.configuration, hardware: device, weights: weights), count: count)
     let plan = try ServingPlan(subject.configuration, hardware: device, setup: setup)
     let isPublished = subject.isPublishedService && device.name == "h800"
-    let report = ServingReport(subject: subject, plan: plan, figures: isPublished ? PublishedFigure.serving(plan) : [])
+    let sensitivity = Sensitivity(plan)
+    try writePlot(sensitivity, title: "A million generated tokens of \(subject.name) on \(device.name)")
+    let report = ServingReport(
+      subject: subject, plan: plan, figures: isPublished ? PublishedFigure.serving(plan) : [], sensitivity: sensitivity)
     if json { Output.line(report.json) } else { Output.write(report.text) }
+  }
+
+  private func writePlot(_ sensitivity: Sensitivity, title: String) throws {
+    guard let plot else { return }
+    do {
+      try Data(TornadoPlot(sensitivity, title: title).svg.utf8).write(to: URL(fileURLWithPath: plot), options: .atomic)
+    } catch {
+      throw CommandError("--plot: \(plot) cannot be written: \(error.localizedDescription)")
+    }
   }
 }
 

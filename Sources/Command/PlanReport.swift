@@ -82,6 +82,17 @@ enum PlanReport {
     section("Assumptions", list.map { [$0.name, value($0.value, $0.unit), $0.source.description] }, endsInText: true)
   }
 
+  static func sensitivity(_ sensitivity: Sensitivity) -> String {
+    let hasSlopes = sensitivity.rows.contains { $0.elasticity != nil }
+    let rows = sensitivity.rows.map { row in
+      [row.name, row.value, row.low, row.high, PlanText.dollars(row.dollarsAtLow), PlanText.dollars(row.dollarsAtHigh)]
+        + (hasSlopes ? [row.elasticity.map { ($0 < 0 ? "" : "+") + PlanText.short($0) + " %" } ?? ""] : []) + [row.reason]
+    }
+    let heads = ["", "now", "low", "high", "cost at low", "at high"] + (hasSlopes ? ["for +1 %"] : []) + ["why"]
+    return section(
+      "Cost when one assumption moves: \(PlanText.dollars(sensitivity.dollars)) as planned", [heads] + rows, endsInText: true)
+  }
+
   /// A number in the unit of a plan.
   static func value(_ value: Double, _ unit: String) -> String {
     switch unit {
@@ -143,6 +154,17 @@ enum PlanReport {
         [
           "name": .string($0.name), "unit": .string($0.unit), "published": .number($0.published),
           "computed": .number($0.computed), "is_input": .bool($0.isInput), "source": .string($0.source),
+        ]
+      })
+  }
+
+  static func json(_ sensitivity: Sensitivity) -> JSONValue {
+    .array(
+      sensitivity.rows.map { row in
+        [
+          "name": .string(row.name), "value": .string(row.value), "low": .string(row.low), "high": .string(row.high),
+          "dollars_at_low": .number(row.dollarsAtLow), "dollars_at_high": .number(row.dollarsAtHigh),
+          "elasticity": row.elasticity.map { .number($0) } ?? .null, "reason": .string(row.reason),
         ]
       })
   }

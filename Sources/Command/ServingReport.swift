@@ -6,9 +6,10 @@ struct ServingReport {
   var subject: PlanSubject
   var plan: ServingPlan
   var figures: [PublishedFigure]
+  var sensitivity: Sensitivity
 
   var text: String {
-    PlanReport.header(subject) + prices + batches + PlanReport.published(figures)
+    PlanReport.header(subject) + prices + batches + PlanReport.published(figures) + PlanReport.sensitivity(sensitivity)
       + PlanReport.section("Memory", PlanReport.weightMemory(subject)) + PlanReport.assumptions(plan.assumptions)
   }
 
@@ -86,7 +87,7 @@ struct ServingReport {
         "prefill_tokens_per_second_of_device": .number(plan.prefillTokensPerSecondOfDevice),
         "prefill_limit": .string(plan.prefillLimit), "batches": .array(plan.decodeTable.map(point)),
       ],
-      "prices_per_million": .array(asked), "published": PlanReport.json(figures),
+      "prices_per_million": .array(asked), "published": PlanReport.json(figures), "sensitivity": PlanReport.json(sensitivity),
       "assumptions": PlanReport.json(plan.assumptions),
     ]
     return .object(PlanReport.json(subject) + (members.members ?? []))

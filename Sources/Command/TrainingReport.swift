@@ -18,7 +18,7 @@ struct TrainingReport {
 
   var text: String {
     PlanReport.header(subject) + PlanReport.parameters(subject) + operations + memoryText + training
-      + PlanReport.published(figures) + sensitivityText + PlanReport.assumptions(plan.assumptions)
+      + PlanReport.published(figures) + PlanReport.sensitivity(sensitivity) + PlanReport.assumptions(plan.assumptions)
   }
 
   private var operations: String {
@@ -74,18 +74,6 @@ struct TrainingReport {
       [["", "tokens", "operations", "utilization", "device-hours", "days", "energy", "cost"]] + plan.costs.map(row) + [sum])
   }
 
-  private var sensitivityText: String {
-    let rows = sensitivity.rows.map { row in
-      [
-        row.name, row.value, row.low, row.high, PlanText.dollars(row.dollarsAtLow), PlanText.dollars(row.dollarsAtHigh),
-        row.elasticity.map { "\($0 < 0 ? "" : "+")\(PlanText.short($0)) %" } ?? "", row.reason,
-      ]
-    }
-    return PlanReport.section(
-      "Cost when one assumption moves: \(PlanText.dollars(sensitivity.dollars)) as planned",
-      [["", "now", "low", "high", "cost at low", "at high", "for +1 %", "why"]] + rows, endsInText: true)
-  }
-
   var json: JSONValue {
     let token = TokenFLOPs(subject.configuration)
     let operations = lengths.map { length -> JSONValue in
@@ -103,13 +91,6 @@ struct TrainingReport {
         "days": .number(cost.days), "kilowatt_hours": .number(cost.kilowattHours), "dollars": .number(cost.dollars),
       ]
     }
-    let moves = sensitivity.rows.map { row -> JSONValue in
-      [
-        "name": .string(row.name), "value": .string(row.value), "low": .string(row.low), "high": .string(row.high),
-        "dollars_at_low": .number(row.dollarsAtLow), "dollars_at_high": .number(row.dollarsAtHigh),
-        "elasticity": row.elasticity.map { .number($0) } ?? .null, "reason": .string(row.reason),
-      ]
-    }
     let members: JSONValue = [
       "flops_per_token": .array(operations),
       "training_memory_bytes": [
@@ -124,7 +105,7 @@ struct TrainingReport {
         "device_hours_per_trillion_tokens": plan.deviceHoursPerTrillionTokens.map { .number($0) } ?? .null,
         "kilowatt_hours": .number(plan.kilowattHours), "dollars": .number(plan.dollars),
       ],
-      "published": PlanReport.json(figures), "sensitivity": .array(moves),
+      "published": PlanReport.json(figures), "sensitivity": PlanReport.json(sensitivity),
       "assumptions": PlanReport.json(plan.assumptions),
     ]
     return .object(PlanReport.json(subject) + (members.members ?? []))

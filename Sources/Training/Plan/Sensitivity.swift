@@ -1,4 +1,4 @@
-/// How a training plan's cost moves when one assumption does and the others stay.
+/// How a plan's cost moves when one assumption does and the others stay.
 public struct Sensitivity: Sendable {
   public struct Row: Sendable, Equatable {
     /// What is assumed, and what stands in the plan.
@@ -20,6 +20,9 @@ public struct Sensitivity: Sendable {
   /// The widest first.
   public var rows: [Row]
 
+  init(dollars: Double, rows: [Row]) { (self.dollars, self.rows) = (dollars, rows) }
+
+  /// Of a whole training run.
   public init(_ plan: TrainingPlan) {
     let base = plan.dollars
     dollars = base
