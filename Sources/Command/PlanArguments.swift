@@ -106,7 +106,7 @@ struct TrainingArguments: ParsableArguments {
   var activations = NumberFormat.bf16
   @Option(help: ArgumentHelp("What is computed again instead of kept: none, selective or layer.", valueName: "kind"))
   var recompute = TrainingMemory.Recomputation.selective
-  @Option(help: ArgumentHelp("Tokens whose activations are in memory (default: a sequence a device).", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens whose activations are in memory (default: a sequence a device or server).", valueName: "n"))
   var tokensInFlight: Quantity?
 
   func formats(weights: NumberFormat?) throws -> TrainingMemory.Formats {

@@ -74,9 +74,10 @@ struct PlanCommand: AsyncParsableCommand {
       subject.configuration, stages: run.stages, hardware: device,
       deviceCount: count.map { Sourced($0.value, .given("--count")) } ?? run.deviceCount)
     let length = run.stages.first?.portions.first?.sequenceLength.value ?? 4096
+    let inFlight = run.sequencesPerDevice
     let memory = try TrainingMemory(
       subject.configuration, formats: training.formats(weights: weights),
-      tokensInFlight: training.tokensInFlight?.value ?? length * plan.deviceCount.value)
+      tokensInFlight: training.tokensInFlight?.value ?? length * max(1, inFlight.value * plan.deviceCount.value))
     var figures = PublishedFigure.shape(subject.preset, subject.configuration)
     if let published {
       // Of the run as it was, whatever is asked.
@@ -87,7 +88,10 @@ struct PlanCommand: AsyncParsableCommand {
     let sensitivity = Sensitivity(plan)
     try writePlot(sensitivity, title: "\(subject.name) on \(Int(plan.deviceCount.value)) \(device.name)")
     let report = TrainingReport(
-      subject: subject, plan: plan, memory: memory, sequenceLength: length, figures: figures, sensitivity: sensitivity)
+      subject: subject, plan: plan, memory: memory, sequenceLength: length,
+      assumptions: plan.assumptions
+        + (training.tokensInFlight == nil ? [Assumption("sequences in flight, a device", inFlight, unit: "")] : []),
+      figures: figures, sensitivity: sensitivity)
     if json { Output.line(report.json) } else { Output.write(report.text) }
   }
 

@@ -7,6 +7,7 @@ struct TrainingReport {
   var plan: TrainingPlan
   var memory: TrainingMemory
   var sequenceLength: Double
+  var assumptions: [Assumption]
   var figures: [PublishedFigure]
   var sensitivity: Sensitivity
 
@@ -18,7 +19,7 @@ struct TrainingReport {
 
   var text: String {
     PlanReport.header(subject) + PlanReport.parameters(subject) + operations + memoryText + training
-      + PlanReport.published(figures) + PlanReport.sensitivity(sensitivity) + PlanReport.assumptions(plan.assumptions)
+      + PlanReport.published(figures) + PlanReport.sensitivity(sensitivity) + PlanReport.assumptions(assumptions)
   }
 
   private var operations: String {
@@ -106,7 +107,7 @@ struct TrainingReport {
         "kilowatt_hours": .number(plan.kilowattHours), "dollars": .number(plan.dollars),
       ],
       "published": PlanReport.json(figures), "sensitivity": PlanReport.json(sensitivity),
-      "assumptions": PlanReport.json(plan.assumptions),
+      "assumptions": PlanReport.json(assumptions),
     ]
     return .object(PlanReport.json(subject) + (members.members ?? []))
   }

@@ -4,8 +4,12 @@ public enum NumberFormat: String, Sendable, CaseIterable {
   case bf16
   /// E4M3 with one F32 scale for 128 x 128 values (DeepSeek-V3 report, section 3.3.2).
   case fp8
+  // As llama.cpp names them.
+  // swift-format-ignore: AlwaysUseLowerCamelCase
   case q8_0
+  // swift-format-ignore: AlwaysUseLowerCamelCase
   case q4_k_m
+  // swift-format-ignore: AlwaysUseLowerCamelCase
   case q4_0
 
   /// Scales among them. Q4_K_M mixes types; its figure is llama.cpp's for an 8B model.

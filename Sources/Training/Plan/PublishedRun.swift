@@ -5,6 +5,8 @@ public struct TrainingRun: Sendable {
   public var stages: [TrainingStage]
   public var hardware: Hardware
   public var deviceCount: Sourced
+  /// Whose activations are in memory at once, by the number of devices: below 1 where several share the work on one.
+  public var sequencesPerDevice: Sourced
 
   /// The published run of a preset; nil where none is published.
   /// - Parameter name: of a `ModelPreset`.
@@ -27,7 +29,7 @@ public struct TrainingRun: Sendable {
             deviceHours: Sourced(119e3, .published("DeepSeek-V3 report, table 1")), of: configuration, on: .h800),
           hoursOnly("post-training", 5e3, "DeepSeek-V3 report, table 1; tokens are not published"),
         ],
-        hardware: .h800, deviceCount: Sourced(2048, .published("DeepSeek-V3 report, section 3.1")))
+        hardware: .h800, deviceCount: Sourced(2048, .published("DeepSeek-V3 report, section 3.1")), sequencesPerDevice: oneEach)
     case "deepseek-r1":
       TrainingRun(
         stages: [
@@ -35,7 +37,8 @@ public struct TrainingRun: Sendable {
           hoursOnly("data for fine-tuning", 5e3, "DeepSeek-R1, supplement: costs"),
           hoursOnly("R1", 41e3, "DeepSeek-R1, supplement: costs"),
         ],
-        hardware: .h800, deviceCount: Sourced(512, .published("DeepSeek-R1, supplement: 64 x 8 devices")))
+        hardware: .h800, deviceCount: Sourced(512, .published("DeepSeek-R1, supplement: 64 x 8 devices")),
+        sequencesPerDevice: oneEach)
     case "deepseek-v2":
       TrainingRun(
         stages: [
@@ -45,7 +48,7 @@ public struct TrainingRun: Sendable {
               172.8e3 * 8.1, .published("DeepSeek-V2 report, section 3.2.3: 172.8K hours for a trillion tokens")),
             of: configuration, on: .h800)
         ],
-        hardware: .h800, deviceCount: Sourced(2048, .assumed("as for V3; not published")))
+        hardware: .h800, deviceCount: Sourced(2048, .assumed("as for V3; not published")), sequencesPerDevice: oneEach)
     case "llama-3.1-405b":
       TrainingRun(
         stages: [
@@ -53,7 +56,8 @@ public struct TrainingRun: Sendable {
             name: "training", portions: [portion(15.6e12, 8192, "Llama 3 report, section 3.4")],
             deviceHours: Sourced(30.84e6, .published("Llama 3.1 model card")), of: configuration, on: .h100)
         ],
-        hardware: .h100, deviceCount: Sourced(16384, .published("Llama 3 report, section 3.3")))
+        hardware: .h100, deviceCount: Sourced(16384, .published("Llama 3 report, section 3.3")),
+        sequencesPerDevice: Sourced(1.0 / 8, .published("Llama 3 report, table 4: tensors over eight devices")))
     default: nil
     }
   }
@@ -78,7 +82,8 @@ public struct TrainingRun: Sendable {
       ],
       hardware: hardware,
       deviceCount: Sourced(
-        leastDevices(configuration, hardware: hardware), .assumed("whole servers that hold weights, gradients and moments")))
+        leastDevices(configuration, hardware: hardware), .assumed("whole servers that hold weights, gradients and moments")),
+      sequencesPerDevice: Sourced(1 / Double(hardware.devicesPerServer), .assumed("one a server")))
   }
 
   private static func leastDevices(_ configuration: ModelConfiguration, hardware: Hardware) -> Double {
@@ -95,6 +100,8 @@ public struct TrainingRun: Sendable {
   /// Where nothing is known.
   public static let defaultUtilization = Sourced(
     0.39, .assumed("as DeepSeek-V3 on H800s: 38.9 %, arXiv 2505.09343, table 4"))
+
+  private static let oneEach = Sourced(1, .assumed("as many as there are stages of the pipeline, each with a part of the layers"))
 
   private static func portion(_ tokens: Double, _ length: Double, _ source: String) -> TrainingStage.Portion {
     .init(tokens: Sourced(tokens, .published(source)), sequenceLength: Sourced(length, .published(source)))

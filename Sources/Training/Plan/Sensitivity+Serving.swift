@@ -1,24 +1,28 @@
 extension Sensitivity {
+  private struct Changed {
+    var setup: ServingPlan.Setup
+    var hardware: Hardware
+  }
+
   /// How the cost of a million generated tokens moves. Unless a batch is given, it follows: it stays the largest that fits and is fast
   /// enough.
   public init(_ plan: ServingPlan) {
-    typealias Change = (inout ServingPlan.Setup, inout Hardware) -> Void
     let base = plan.outputPrice.dollars, setup = plan.setup, hardware = plan.hardware
     /// nil where the changed plan cannot be made.
-    func cost(_ change: Change) -> Double? {
-      var (changedSetup, changedHardware) = (setup, hardware)
-      change(&changedSetup, &changedHardware)
-      return (try? ServingPlan(plan.configuration, hardware: changedHardware, setup: changedSetup))?.outputPrice.dollars
+    func cost(_ change: (inout Changed) -> Void) -> Double? {
+      var changed = Changed(setup: setup, hardware: hardware)
+      change(&changed)
+      return (try? ServingPlan(plan.configuration, hardware: changed.hardware, setup: changed.setup))?.outputPrice.dollars
     }
     var rows: [Row] = []
     /// - Parameter most: what the value cannot be above.
     func add(
       _ name: String, _ value: Double, _ low: Double, _ high: Double, most: Double = .infinity, _ reason: String,
-      _ text: (Double) -> String, _ change: (Double, inout ServingPlan.Setup, inout Hardware) -> Void
+      _ text: (Double) -> String, _ change: (Double, inout Changed) -> Void
     ) {
       guard value > 0 else { return }
       let ends = (low: value * low, high: min(most, value * high))
-      guard let atLow = cost({ change(ends.low, &$0, &$1) }), let atHigh = cost({ change(ends.high, &$0, &$1) }) else { return }
+      guard let atLow = cost({ change(ends.low, &$0) }), let atHigh = cost({ change(ends.high, &$0) }) else { return }
       rows.append(
         Row(
           name: name, value: text(value), low: text(ends.low), high: text(ends.high), reason: reason, dollarsAtLow: atLow,
@@ -29,45 +33,50 @@ extension Sensitivity {
       { "$\(PlanText.short($0))/h" }
     ) {
       // Electricity, where it is paid apart, moves too.
-      $2.dollarsPerHour.value *= $0 / hardware.dollarsPerDeviceHour
-      $2.dollarsPerKilowattHour.value *= $0 / hardware.dollarsPerDeviceHour
+      $1.hardware.dollarsPerHour.value *= $0 / hardware.dollarsPerDeviceHour
+      $1.hardware.dollarsPerKilowattHour.value *= $0 / hardware.dollarsPerDeviceHour
     }
     add("positions that a token sees", setup.positions.value, 0.5, 2, "depends on what is asked", PlanText.count) {
-      $1.positions.value = $0
+      $1.setup.positions.value = $0
     }
     if let batch = setup.sequencesPerDevice {
       add("sequences a device", batch.value, 0.5, 2, "depends on load", PlanText.count) {
-        $1.sequencesPerDevice?.value = max(1, $0.rounded())
+        $1.setup.sequencesPerDevice?.value = max(1, $0.rounded())
       }
     } else {
       add(
         "slowest answer", setup.tokensPerSecond.value, 0.5, 2, "slower answers allow larger batches",
         { "\(PlanText.short($0))/s" }
       ) {
-        $1.tokensPerSecond.value = $0
+        $1.setup.tokensPerSecond.value = $0
       }
     }
     add(
       "share of the bound reached", setup.reachedShare.value, 0.75, 1.25, most: 1, "load, imbalance and waiting are in it",
       PlanText.percent
     ) {
-      $1.reachedShare.value = $0
+      $1.setup.reachedShare.value = $0
     }
     add(
       "memory bandwidth", hardware.memoryBytesPerSecond.value, 0.75, 1.25, "a quarter less or more", { PlanText.bytes($0) + "/s" }
     ) {
-      $2.memoryBytesPerSecond.value = $0
+      $1.hardware.memoryBytesPerSecond.value = $0
     }
     add(
       "peak arithmetic", hardware.bf16FLOPsPerSecond.value, 0.75, 1.25, "a quarter less or more",
       { PlanText.prefixed($0) + "FLOP/s" }
     ) {
-      $2.eightBitFLOPsPerSecond?.value *= $0 / hardware.bf16FLOPsPerSecond.value
-      $2.bf16FLOPsPerSecond.value = $0
+      $1.hardware.eightBitFLOPsPerSecond?.value *= $0 / hardware.bf16FLOPsPerSecond.value
+      $1.hardware.bf16FLOPsPerSecond.value = $0
     }
     if setup.decodeDevices.value > 1 {
-      add("network", hardware.networkBytesPerSecond.value, 0.75, 1.25, "a quarter less or more", { PlanText.bytes($0) + "/s" }) {
-        $2.networkBytesPerSecond.value = $0
+      let isInside = setup.decodeDevices.value <= Double(hardware.devicesPerServer)
+      let field = isInside ? \Hardware.linkBytesPerSecond : \Hardware.networkBytesPerSecond
+      add(
+        isInside ? "link" : "network", hardware[keyPath: field].value, 0.75, 1.25, "a quarter less or more",
+        { PlanText.bytes($0) + "/s" }
+      ) {
+        $1.hardware[keyPath: field].value = $0
       }
     }
     if plan.configuration.predictionLayerCount > 0 {
@@ -75,7 +84,7 @@ extension Sensitivity {
         "tokens a pass", setup.tokensPerPass.value, 1, 1.8,
         "DeepSeek-V3 report, section 5.4.3: 1.8 times the tokens with guesses", PlanText.short
       ) {
-        $1.tokensPerPass.value = $0
+        $1.setup.tokensPerPass.value = $0
       }
     }
     rows.append(
