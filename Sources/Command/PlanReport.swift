@@ -100,7 +100,7 @@ enum PlanReport {
     case "USD/h": "$\(PlanText.short(value))/h"
     case "USD/kWh": "$\(PlanText.short(value))/kWh"
     case "tokens", "parameters": PlanText.count(value)
-    case "h": grouped(value) + " h"
+    case "h": hours(value) + " h"
     case "bytes": value < 1e7 ? grouped(value) + " B" : PlanText.bytes(value)
     case "bytes/s": PlanText.bytes(value) + "/s"
     case "FLOP": PlanText.prefixed(value) + "FLOP"
@@ -109,6 +109,9 @@ enum PlanReport {
     default: PlanText.count(value) + " " + unit
     }
   }
+
+  /// `2,664,000`, `4.57`.
+  static func hours(_ value: Double) -> String { value < 1000 ? PlanText.short(value) : grouped(value) }
 
   /// `70,272`.
   static func grouped(_ value: Double) -> String {

@@ -61,12 +61,12 @@ struct TrainingReport {
       [
         cost.name, cost.tokens > 0 ? PlanText.count(cost.tokens) : "",
         cost.flops > 0 ? PlanText.prefixed(cost.flops) + "FLOP" : "",
-        cost.utilization.map(PlanText.percent) ?? "", PlanReport.grouped(cost.deviceHours), PlanText.short(cost.days),
+        cost.utilization.map(PlanText.percent) ?? "", PlanReport.hours(cost.deviceHours), PlanText.short(cost.days),
         PlanText.prefixed(cost.kilowattHours * 1000) + "Wh", PlanText.dollars(cost.dollars),
       ]
     }
     let sum = [
-      "sum", "", plan.flops > 0 ? PlanText.prefixed(plan.flops) + "FLOP" : "", "", PlanReport.grouped(plan.deviceHours),
+      "sum", "", plan.flops > 0 ? PlanText.prefixed(plan.flops) + "FLOP" : "", "", PlanReport.hours(plan.deviceHours),
       PlanText.short(plan.days), PlanText.prefixed(plan.kilowattHours * 1000) + "Wh", PlanText.dollars(plan.dollars),
     ]
     let title = "Training on \(PlanText.count(plan.deviceCount.value)) \(plan.hardware.name) (\(plan.hardware.description))"
