@@ -57,7 +57,7 @@ struct HardwareArguments: ParsableArguments {
     if let hardware {
       let names = Hardware.presets.map(\.name)
       if hardware == "this" {
-        result = .measured(threadCount: try ThreadArguments().checkedThreadCount())
+        result = .measured(threadCount: try ThreadArguments.parse([]).checkedThreadCount())
       } else if let preset = Hardware.presets.first(where: { $0.name == hardware.lowercased() }) {
         result = preset
       } else {

@@ -56,6 +56,14 @@ import Testing
     #expect(result.status != 0 && result.errors.contains(error) && result.output.isEmpty)
   }
 
+  @Test func thisMachineIsMeasured() async throws {
+    let json = try await runner.succeed(
+      "plan", "r1-distill-qwen-1.5b", "--serve", "--weights", "q4_0", "--hardware", "this", "--json"
+    ).json
+    let measured = json["assumptions"]?.elements?.filter { $0["kind"]?.string == "measured" } ?? []
+    #expect(measured.count >= 3 && measured.allSatisfy { $0["value"]?.double ?? 0 > 0 })
+  }
+
   @Test func aWrongConfigurationIsNamed() async throws {
     let path = runner.folder + "/config.json"
     try
