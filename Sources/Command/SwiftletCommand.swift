@@ -26,6 +26,7 @@ struct SwiftletCommand: AsyncParsableCommand {
       RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
       RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
       TokenizeCommand.self, ConvertCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
+      PlanCommand.self,
     ])
 
   static func main() async {

@@ -3,7 +3,7 @@ import Testing
 @Suite struct HelpTests {
   static let commands = [
     "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "convert", "logits", "perplexity",
-    "bench",
+    "bench", "plan",
   ]
 
   @Test(arguments: [""] + commands) func everyHelpHasAnExampleAndTheEnvironment(command: String) async throws {

@@ -7,24 +7,93 @@ extension ModelConfiguration {
     public var active: Int
   }
 
+  /// The parameters of a whole decoder by part; all layers together.
+  public struct ParameterParts: Sendable, Equatable {
+    public var embedding = 0
+    /// The output head; 0 where it is the embedding.
+    public var head = 0
+    /// Matrices and biases of attention.
+    public var attention = 0
+    /// RMSNorm weights, those inside latent attention among them.
+    public var norms = 0
+    public var denseFeedForward = 0
+    /// With the biases of the choice.
+    public var router = 0
+    public var sharedExperts = 0
+    public var routedExperts = 0
+    /// Of the routed experts, those that a token chooses.
+    public var chosenExperts = 0
+
+    public var total: Int {
+      embedding + head + attention + norms + denseFeedForward + router + sharedExperts + routedExperts
+    }
+
+    static func + (left: Self, right: Self) -> Self {
+      ParameterParts(
+        embedding: left.embedding + right.embedding, head: left.head + right.head, attention: left.attention + right.attention,
+        norms: left.norms + right.norms, denseFeedForward: left.denseFeedForward + right.denseFeedForward,
+        router: left.router + right.router, sharedExperts: left.sharedExperts + right.sharedExperts,
+        routedExperts: left.routedExperts + right.routedExperts, chosenExperts: left.chosenExperts + right.chosenExperts)
+    }
+
+    static func * (count: Int, parts: Self) -> Self {
+      ParameterParts(
+        embedding: count * parts.embedding, head: count * parts.head, attention: count * parts.attention,
+        norms: count * parts.norms, denseFeedForward: count * parts.denseFeedForward, router: count * parts.router,
+        sharedExperts: count * parts.sharedExperts, routedExperts: count * parts.routedExperts,
+        chosenExperts: count * parts.chosenExperts)
+    }
+  }
+
   /// Counted from the configuration alone. Biases beside the required ones, which a checkpoint may add, are not counted. The bounds
   /// of `validated` keep every product and the sum below 2^63.
   public var parameterCount: ParameterCount {
-    let embedding = vocabularySize * hiddenSize
-    var total = embedding * (tiesEmbeddings ? 1 : 2) + hiddenSize
-    total += layerCount * (attentionParameters + 2 * hiddenSize)
-    var biases = 0
-    if requiredBiases.contains(.feedForward) { biases = 2 * feedForwardSize + hiddenSize }
-    let denseLayers = mixture.map { min($0.leadingDenseLayers, layerCount) } ?? layerCount
-    total += denseLayers * (3 * hiddenSize * feedForwardSize + biases)
-    var unused = tiesEmbeddings ? 0 : embedding
-    if let mixture {
-      let layers = layerCount - denseLayers, expert = 3 * hiddenSize * mixture.expertSize
-      let router = mixture.expertCount * hiddenSize + (mixture.scoring == .sigmoid ? mixture.expertCount : 0)
-      total += layers * (router + (mixture.expertCount + mixture.sharedExpertCount) * expert)
-      unused += layers * (mixture.expertCount - mixture.expertsPerToken) * expert
+    let parts = parameterParts, unread = tiesEmbeddings ? 0 : parts.embedding
+    return ParameterCount(total: parts.total, active: parts.total - unread - parts.routedExperts + parts.chosenExperts)
+  }
+
+  /// The parts of `parameterCount`.
+  public var parameterParts: ParameterParts {
+    let table = vocabularySize * hiddenSize
+    let ends = ParameterParts(embedding: table, head: tiesEmbeddings ? 0 : table, norms: hiddenSize)
+    return ends + denseLayerCount * layerParts(hasExperts: false) + (layerCount - denseLayerCount) * layerParts(hasExperts: true)
+  }
+
+  /// Those of the layers that predict further tokens, without the embedding and the head, which they share with the others
+  /// (DeepSeek-V3 report, section 2.2): a layer, three norms, and the product that joins hidden state and embedding, which counts as
+  /// dense.
+  public var predictionParts: ParameterParts {
+    let join = ParameterParts(norms: 3 * hiddenSize, denseFeedForward: 2 * hiddenSize * hiddenSize)
+    return predictionLayerCount * (join + layerParts(hasExperts: mixture != nil))
+  }
+
+  /// Layers with a dense feed-forward part.
+  public var denseLayerCount: Int { mixture.map { min($0.leadingDenseLayers, layerCount) } ?? layerCount }
+
+  /// Values that attention remembers of a position, all layers together, without those that predict further tokens.
+  public var cachedValuesPerPosition: Int {
+    let layout = KeyValueCache.Layout(self, layerCount: layerCount, type: .float32)
+    return layout.blockBytes / (KeyValueCache.blockLength * layout.type.blockBytes)
+  }
+
+  private func layerParts(hasExperts: Bool) -> ParameterParts {
+    var parts = ParameterParts(attention: attentionParameters, norms: 2 * hiddenSize + latentNorms)
+    if hasExperts, let mixture {
+      let expert = 3 * hiddenSize * mixture.expertSize
+      parts.router = mixture.expertCount * hiddenSize + (mixture.scoring == .sigmoid ? mixture.expertCount : 0)
+      parts.sharedExperts = mixture.sharedExpertCount * expert
+      parts.routedExperts = mixture.expertCount * expert
+      parts.chosenExperts = mixture.expertsPerToken * expert
+    } else {
+      let biases = requiredBiases.contains(.feedForward) ? 2 * feedForwardSize + hiddenSize : 0
+      parts.denseFeedForward = 3 * hiddenSize * feedForwardSize + biases
     }
-    return ParameterCount(total: total, active: total - unused)
+    return parts
+  }
+
+  /// Of one layer, the norms of the compressed query and of the latent vector.
+  private var latentNorms: Int {
+    if case .latent(let latent) = attention { latent.keyValueRank + (latent.queryRank ?? 0) } else { 0 }
   }
 
   /// Of one layer.
@@ -39,9 +108,9 @@ extension ModelConfiguration {
       let queries = headCount * (latent.plainDimension + latent.rotaryDimension)
       let compressed = latent.keyValueRank + latent.rotaryDimension
       var result = hiddenSize * queries
-      if let rank = latent.queryRank { result = hiddenSize * rank + rank + rank * queries }
+      if let rank = latent.queryRank { result = hiddenSize * rank + rank * queries }
       if requiredBiases.contains(.queryKeyValue) { biases += (latent.queryRank ?? 0) + compressed }
-      result += hiddenSize * compressed + latent.keyValueRank
+      result += hiddenSize * compressed
       result += latent.keyValueRank * headCount * (latent.plainDimension + latent.valueDimension)
       return result + headCount * latent.valueDimension * hiddenSize + biases
     }

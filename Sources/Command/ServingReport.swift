@@ -1,0 +1,95 @@
+import SwiftletJSON
+import SwiftletTraining
+
+/// What `plan --serve` tells of a million tokens.
+struct ServingReport {
+  var subject: PlanSubject
+  var plan: ServingPlan
+  var figures: [PublishedFigure]
+  var sensitivity: Sensitivity
+
+  var text: String {
+    PlanReport.header(subject) + prices + batches + PlanReport.published(figures) + PlanReport.sensitivity(sensitivity)
+      + PlanReport.section("Memory", PlanReport.weightMemory(subject)) + PlanReport.assumptions(plan.assumptions)
+  }
+
+  private var prices: String {
+    func row(_ name: String, _ price: ServingPlan.Price, _ published: [Double]) -> [String] {
+      [name, PlanText.dollars(price.dollars), PlanText.prefixed(price.kilowattHours * 1000) + "Wh"]
+        + published.map { PlanText.dollars($0) }
+    }
+    let asked = subject.isPublishedService ? PublishedPrice.all : [], hardware = plan.hardware, setup = plan.setup
+    let rows = [
+      ["", "cost", "energy"] + asked.map(\.name),
+      row("input, stored (cache hit)", plan.hitPrice, asked.map(\.hit)),
+      row("input, computed (cache miss)", plan.missPrice, asked.map(\.miss)),
+      row("output", plan.outputPrice, asked.map(\.output)),
+    ]
+    let title =
+      "A million tokens on \(hardware.description), \(PlanText.count(setup.decodeDevices.value)) to decode and "
+      + "\(PlanText.count(setup.prefillDevices.value)) for prompts together, weights in \(setup.weights.rawValue)"
+    let note =
+      asked.isEmpty
+      ? nil
+      : "prices that DeepSeek asked in early 2025; $0.14 and $0.55 are those of R1's input, stored and computed"
+    return PlanReport.section(title, rows, note: note)
+  }
+
+  private var batches: String {
+    func row(_ point: ServingPlan.Decode, mark: String) -> [String] {
+      [
+        "\(point.sequencesPerDevice)\(mark)", point.distinctExperts.map { PlanText.short($0) } ?? "",
+        PlanText.bytes(point.memoryBytesPerDevice), PlanText.short(point.seconds * 1000) + " ms", point.limit,
+        PlanText.short(point.tokensPerSecondOfSequence), PlanText.short(point.tokensPerSecondOfDevice),
+        PlanText.dollars(point.price.dollars), PlanText.prefixed(point.price.kilowattHours * 1000) + "Wh",
+      ]
+    }
+    let chosen = plan.chosenDecode
+    var points = plan.decodeTable.filter { $0.sequencesPerDevice != chosen.sequencesPerDevice }.map { ($0, "") }
+    points.append((chosen, " *"))
+    points.sort { $0.0.sequencesPerDevice < $1.0.sequencesPerDevice }
+    let heads = [
+      "sequences a device", "experts of a layer", "memory a device", "pass at best", "bound by", "tokens/s each", "a device",
+      "cost of output", "energy",
+    ]
+    let note =
+      "* taken above" + (chosen.fits ? "" : ", although it does not fit")
+      + "; prompts: \(PlanText.count(plan.prefillTokensPerSecondOfDevice)) tokens/s a device, bound by \(plan.prefillLimit)"
+    return PlanReport.section("Generating, by batch", [heads] + points.map { row($0.0, mark: $0.1) }, leftAligned: 0, note: note)
+  }
+
+  var json: JSONValue {
+    func price(_ price: ServingPlan.Price) -> JSONValue {
+      ["dollars": .number(price.dollars), "kilowatt_hours": .number(price.kilowattHours)]
+    }
+    func point(_ point: ServingPlan.Decode) -> JSONValue {
+      [
+        "sequences_per_device": .integer(point.sequencesPerDevice),
+        "distinct_experts": point.distinctExperts.map { .number($0) } ?? .null, "pass_seconds": .number(point.seconds),
+        "limit": .string(point.limit), "tokens_per_second_of_sequence": .number(point.tokensPerSecondOfSequence),
+        "tokens_per_second_of_device": .number(point.tokensPerSecondOfDevice),
+        "memory_bytes_per_device": .number(point.memoryBytesPerDevice), "fits": .bool(point.fits),
+        "dollars_per_million": .number(point.price.dollars),
+      ]
+    }
+    let asked = (subject.isPublishedService ? PublishedPrice.all : []).map { price -> JSONValue in
+      [
+        "name": .string(price.name), "input_cache_hit": .number(price.hit), "input_cache_miss": .number(price.miss),
+        "output": .number(price.output), "source": .string(price.source),
+      ]
+    }
+    let members: JSONValue = [
+      "serving": [
+        "hardware": .string(plan.hardware.name), "weights": .string(plan.setup.weights.rawValue),
+        "cache": .string(plan.setup.cache.rawValue), "decode_devices": .number(plan.setup.decodeDevices.value),
+        "prefill_devices": .number(plan.setup.prefillDevices.value), "input_cache_hit": price(plan.hitPrice),
+        "input_cache_miss": price(plan.missPrice), "output": price(plan.outputPrice), "decode": point(plan.chosenDecode),
+        "prefill_tokens_per_second_of_device": .number(plan.prefillTokensPerSecondOfDevice),
+        "prefill_limit": .string(plan.prefillLimit), "batches": .array(plan.decodeTable.map(point)),
+      ],
+      "prices_per_million": .array(asked), "published": PlanReport.json(figures), "sensitivity": PlanReport.json(sensitivity),
+      "assumptions": PlanReport.json(plan.assumptions),
+    ]
+    return .object(PlanReport.json(subject) + (members.members ?? []))
+  }
+}
