@@ -71,6 +71,7 @@ let package = Package(
     module(
       "Conversion",
       dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization"]),
+    module("Training", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletJSON"]),
     .target(
       name: "Swiftlet",
       dependencies: [
@@ -102,7 +103,7 @@ let package = Package(
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletServer", "SwiftletTensors", "SwiftletModels",
         "SwiftletCheckpoints",
-        "SwiftletConversion", "SwiftletTokenization", "SwiftletConstraints", "SwiftletJSON",
+        "SwiftletConversion", "SwiftletTokenization", "SwiftletTraining", "SwiftletConstraints", "SwiftletJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -144,6 +145,7 @@ let package = Package(
         "SwiftletConversion", "SwiftletGeneration", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints",
         "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
+    tests("Training", dependencies: ["SwiftletTraining", "SwiftletTokenization", "SwiftletCheckpoints", "SwiftletJSON"]),
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     tests(
       "Server",

@@ -25,7 +25,8 @@ struct SwiftletCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
       RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
-      TokenizeCommand.self, ConvertCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
+      TokenizeCommand.self, TokenizerCommand.self, DataCommand.self, ConvertCommand.self, LogitsCommand.self,
+      PerplexityCommand.self, BenchCommand.self,
     ])
 
   static func main() async {
