@@ -9,7 +9,8 @@ struct DocumentArguments: ParsableArguments {
     help: ArgumentHelp(
       "Text files, and JSON Lines (.jsonl, .ndjson, .json) with a text or the messages of a chat a line.", valueName: "file"))
   var files: [String]
-  @Option(help: ArgumentHelp("How files are read: automatic (by their names), text or jsonl.", valueName: "form"))
+  @Option(
+    help: ArgumentHelp("How files are read: automatic (by their names), text or jsonl.", valueName: "form"), transform: named)
   var format = DocumentOptions.Format.automatic
   @Option(help: ArgumentHelp("The line between two documents of a text file, such as '<|endoftext|>'.", valueName: "line"))
   var separator: String?
@@ -41,7 +42,13 @@ struct DocumentArguments: ParsableArguments {
   }
 }
 
-extension DocumentOptions.Format: ExpressibleByArgument {}
+/// Reads one of the values of a setting by its name.
+func named<Value: RawRepresentable<String> & CaseIterable>(_ name: String) throws -> Value {
+  guard let value = Value(rawValue: name) else {
+    throw ValidationError("found '\(name)', expected \(Value.allCases.map(\.rawValue).joined(separator: ", ")).")
+  }
+  return value
+}
 
 extension ProgressPrinter {
   /// Prints how much of some files is done.

@@ -46,7 +46,7 @@ struct TokenizerTrainCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "How texts are cut into pieces: \(TrainablePreTokenizer.allCases.map(\.rawValue).joined(separator: ", ")).",
-      valueName: "name"))
+      valueName: "name"), transform: named)
   var preTokenizer = TrainablePreTokenizer.deepSeekV3
   @Option(help: ArgumentHelp("Rarer pairs are not merged.", valueName: "n"))
   var minimumFrequency = 0
@@ -117,5 +117,3 @@ struct TokenizerTrainCommand: AsyncParsableCommand {
     }
   }
 }
-
-extension TrainablePreTokenizer: ExpressibleByArgument {}
