@@ -62,7 +62,8 @@ import Testing
       let partial = folder.file(name) + "/" + DatasetManifest.partialName
       let step = FileManager.default.fileExists(atPath: partial) ? try DatasetManifest(path: partial).step : 0
       steps.insert(step)
-      // As after a kill: a file that the manifest does not name yet.
+      // As after a kill: a file that the manifest does not name yet, and one that was being written.
+      _ = try folder.write("\(name)/.training-000000.tokens.1abc.partial", "half a file")
       _ = try folder.write("\(name)/training-\(String(1_000_000 + step).dropFirst()).tokens", "half a file")
       let summaries = try [packing.run(to: folder.file(name)), packing.run(to: folder.file(name))]
       #expect(summaries == [summary, summary])
