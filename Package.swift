@@ -71,7 +71,9 @@ let package = Package(
     module(
       "Conversion",
       dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization"]),
-    module("Training", dependencies: ["SwiftletTensors", "SwiftletModels", "SwiftletJSON"]),
+    module(
+      "Training",
+      dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization", "SwiftletJSON"]),
     .target(
       name: "Swiftlet",
       dependencies: [
@@ -103,7 +105,7 @@ let package = Package(
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletServer", "SwiftletTensors", "SwiftletModels",
         "SwiftletCheckpoints",
-        "SwiftletConversion", "SwiftletTraining", "SwiftletTokenization", "SwiftletConstraints", "SwiftletJSON",
+        "SwiftletConversion", "SwiftletTokenization", "SwiftletTraining", "SwiftletConstraints", "SwiftletJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -146,7 +148,10 @@ let package = Package(
         "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
     tests(
-      "Training", dependencies: ["SwiftletTraining", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON"]),
+      "Training",
+      dependencies: [
+        "SwiftletTraining", "SwiftletModels", "SwiftletTokenization", "SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON",
+      ]),
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     tests(
       "Server",

@@ -47,3 +47,4 @@ else
   echo "Tests/TensorsTests/Fixtures stay as they are: LLAMA_QUANTIZE names no llama-quantize." >&2
 fi
 "$python" Tests/TokenizationTests/make_fill_in_middle_fixture.py
+"$python" Tests/TokenizationTests/make_training_fixture.py

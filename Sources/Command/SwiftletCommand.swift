@@ -25,8 +25,8 @@ struct SwiftletCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
       RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
-      TokenizeCommand.self, ConvertCommand.self, LogitsCommand.self, PerplexityCommand.self, BenchCommand.self,
-      PlanCommand.self,
+      TokenizeCommand.self, TokenizerCommand.self, DataCommand.self, ConvertCommand.self, LogitsCommand.self,
+      PerplexityCommand.self, BenchCommand.self, PlanCommand.self,
     ])
 
   static func main() async {

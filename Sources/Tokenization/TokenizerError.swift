@@ -5,6 +5,8 @@ public struct TokenizerError: Error, Sendable, Hashable, CustomStringConvertible
     case malformed
     /// The file is sound but asks for something this tokenizer does not do.
     case unsupported
+    /// What was asked of a training cannot be done.
+    case setting
   }
 
   public let kind: Kind
@@ -26,6 +28,7 @@ public struct TokenizerError: Error, Sendable, Hashable, CustomStringConvertible
     switch kind {
     case .malformed: "\(source): \(field): \(reason) (the file is damaged or incomplete: fetch it again)"
     case .unsupported: "\(source): \(field): \(reason) (not supported)"
+    case .setting: "\(source): \(field): \(reason)"
     }
   }
 

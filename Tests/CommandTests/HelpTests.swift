@@ -2,8 +2,8 @@ import Testing
 
 @Suite struct HelpTests {
   static let commands = [
-    "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "convert", "logits", "perplexity",
-    "bench", "plan",
+    "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "tokenizer", "data", "convert",
+    "logits", "perplexity", "bench", "plan",
   ]
 
   @Test(arguments: [""] + commands) func everyHelpHasAnExampleAndTheEnvironment(command: String) async throws {

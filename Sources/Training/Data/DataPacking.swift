@@ -1,0 +1,188 @@
+internal import Foundation
+internal import SwiftletCheckpoints
+public import SwiftletTokenization
+
+/// Makes a folder of token files from texts and conversations.
+///
+/// Every document becomes tokens, ends with the end of the sequence, and goes to the part for training or to the one that is held
+/// out. Which, depends on a checksum of its content alone: not on its place, on other documents, or on the seed. A run
+/// that was stopped goes on where the last whole file ended, and the result is the same bytes, with any number of threads.
+public struct DataPacking: Sendable {
+  public struct Progress: Sendable {
+    public var completedBytes: Int
+    public var totalBytes: Int
+    public var tokens: Int
+  }
+
+  public struct Summary: Sendable, Equatable {
+    public var tokens: [DataSplit: Int]
+    public var documents: [DataSplit: Int]
+    /// Broken documents that were left out, by what was wrong with them.
+    public var skipped: [DataError.Kind: Int]
+  }
+
+  public var files: [String]
+  public var documents: DocumentOptions
+  public var tokenizer: Tokenizer
+  /// The share of documents that are set aside for measuring, 0 to 1.
+  public var heldOutFraction: Double
+  public var fillInMiddle: FillInMiddleTransform?
+  /// nil refuses conversations.
+  public var conversations: ConversationFormat?
+  /// A file is ended when it has as many tokens. They are in memory until then.
+  public var shardTokens: Int
+  public var threadCount: Int
+  /// How much is read at a time, in bytes for each thread.
+  var bytesPerThread = DocumentStream.bytesPerThread
+
+  public init(
+    files: [String], documents: DocumentOptions = DocumentOptions(), tokenizer: Tokenizer, heldOutFraction: Double = 0.01,
+    fillInMiddle: FillInMiddleTransform? = nil, conversations: ConversationFormat? = nil, shardTokens: Int = 1 << 24,
+    threadCount: Int
+  ) {
+    self.files = files
+    self.documents = documents
+    self.tokenizer = tokenizer
+    self.heldOutFraction = heldOutFraction
+    self.fillInMiddle = fillInMiddle
+    self.conversations = conversations
+    self.shardTokens = shardTokens
+    self.threadCount = threadCount
+  }
+
+  /// Makes the folder, or what is missing of it.
+  /// - Parameters:
+  ///   - isReplacing: removes a dataset that is there and was made from other files or with other settings; else that is an error.
+  ///   - progress: called now and then. What it throws ends the work, which can be taken up again.
+  /// - Throws: `DataError` for files without documents, broken documents (unless they are left out), settings that cannot be, and a disk
+  ///   that is full; what `progress` throws.
+  public func run(
+    to folder: String, isReplacing: Bool = false, progress: (Progress) throws -> Void = { _ in }
+  ) throws -> Summary {
+    guard shardTokens > 0 else {
+      throw DataError(.setting, file: "shardTokens", reason: "found \(shardTokens), expected at least 1")
+    }
+    try documents.check()
+    let encoder = try DocumentEncoder(
+      tokenizer, fillInMiddle: fillInMiddle, conversations: conversations, heldOutFraction: heldOutFraction)
+    let vocabulary = VocabularyIdentity(tokenizer)
+    let (settings, sizes) = try self.settings(vocabulary)
+    var manifest = DatasetManifest(vocabulary: vocabulary, settings: settings)
+    if let begun = try Self.found(in: folder, settings, isReplacing) {
+      manifest = begun
+      if begun.next == nil { return Self.summary(begun) }
+    }
+    let path = { (name: String) in URL(fileURLWithPath: folder).appendingPathComponent(name).path }
+
+    var stream = try DocumentStream(
+      files: files, options: documents, threadCount: max(1, threadCount), from: manifest.next ?? DocumentPosition(),
+      skipped: manifest.skipped, bytesPerThread: bytesPerThread)
+    var builders = DataSplit.allCases.map { _ in TokenShardBuilder(vocabulary) }
+    var position = manifest.next ?? DocumentPosition()
+    func flush(_ skipped: [DataError.Kind: Int]) throws(DataError) {
+      for (index, split) in DataSplit.allCases.enumerated() where builders[index].documentCount > 0 {
+        // Numbers count the steps, so a part that got no documents in one of them has none of it.
+        let name = "\(split.rawValue)-\(String(1_000_000 + manifest.step).dropFirst()).tokens"
+        try asDataError { () throws(CheckpointError) in try builders[index].write(to: path(name)) }
+        let shard = try TokenShard(path: path(name), verifies: false)
+        manifest.shards[split, default: []].append(
+          DatasetManifest.Shard(file: name, tokens: shard.tokenCount, documents: shard.documentCount, checksum: shard.checksum))
+        builders[index] = TokenShardBuilder(vocabulary)
+      }
+      manifest.step += 1
+      manifest.next = position
+      manifest.skipped = skipped
+      try asDataError { () throws(CheckpointError) in try manifest.write(to: path(DatasetManifest.partialName)) }
+    }
+    var hasMore = true
+    while hasMore {
+      hasMore = try stream.next { document, raw, _ throws(DataError) in
+        try encoder.encode(document, raw)
+      } _: { document, next, skipped throws(DataError) in
+        builders[document.isHeldOut ? 1 : 0].append(document)
+        position = next
+        if builders.contains(where: { $0.tokenCount >= shardTokens }) { try flush(skipped) }
+      }
+      let tokens = builders.reduce(0) { $0 + $1.tokenCount } + DataSplit.allCases.reduce(0) { $0 + manifest.count($1, \.tokens) }
+      let completed = sizes[..<min(position.file, sizes.count)].reduce(0, +) + position.offset
+      try progress(
+        Progress(completedBytes: hasMore ? completed : sizes.reduce(0, +), totalBytes: sizes.reduce(0, +), tokens: tokens))
+    }
+    if builders.contains(where: { $0.documentCount > 0 }) { try flush(stream.skipped) }
+    manifest.skipped = stream.skipped
+    manifest.next = nil
+    guard manifest.shards.values.contains(where: { !$0.isEmpty }) else {
+      throw DataError(.empty, file: files.joined(separator: ", "), reason: "there are no documents to learn from")
+    }
+    try asDataError { () throws(CheckpointError) in try manifest.write(to: path(DatasetManifest.name)) }
+    try? FileManager.default.removeItem(atPath: path(DatasetManifest.partialName))
+    return Self.summary(manifest)
+  }
+
+  /// All that decides which tokens there are, and the files' sizes in bytes.
+  private func settings(_ vocabulary: VocabularyIdentity) throws(DataError) -> (String, [Int]) {
+    var parts = [
+      "vocabulary \(vocabulary.size) \(vocabulary.hash) \(tokenizer.addsBeginningOfSequence)", "documents \(documents.identity)",
+      "held out \(heldOutFraction)", "fill in middle \(fillInMiddle?.identity ?? "none")",
+      "conversations \(conversations?.name ?? "none")", "tokens a file \(shardTokens)",
+    ]
+    var sizes: [Int] = []
+    for path in files {
+      let file = try asDataError { () throws(CheckpointError) in try MappedFile(path: path) }
+      parts.append("\(path) \(file.fingerprint)")
+      sizes.append(file.byteCount)
+    }
+    let text = parts.joined(separator: "\n")
+    return (String(Checksum64.of(Array(text.utf8)), radix: 16), sizes)
+  }
+
+  /// The manifest of a dataset that is there already, whole or begun; nil where there is none.
+  private static func found(in folder: String, _ settings: String, _ isReplacing: Bool) throws(DataError) -> DatasetManifest? {
+    let manager = FileManager.default, url = URL(fileURLWithPath: folder)
+    do {
+      try manager.createDirectory(at: url, withIntermediateDirectories: true)
+    } catch {
+      throw DataError(.file, file: folder, reason: "the folder cannot be made: \(error.localizedDescription)")
+    }
+    removeUnfinished(in: folder)
+    for name in [DatasetManifest.name, DatasetManifest.partialName] {
+      let path = url.appendingPathComponent(name).path
+      guard manager.fileExists(atPath: path) else { continue }
+      if isReplacing {
+        // A broken one is replaced too.
+        if let found = try? DatasetManifest(path: path), found.settings == settings { return found }
+        for file in (try? manager.contentsOfDirectory(atPath: folder)) ?? [] {
+          let isShard = DataSplit.allCases.contains { file.hasPrefix($0.rawValue + "-") } && file.hasSuffix(".tokens")
+          if isShard || file == DatasetManifest.name || file == DatasetManifest.partialName {
+            try? manager.removeItem(at: url.appendingPathComponent(file))
+          }
+        }
+        return nil
+      }
+      let found = try DatasetManifest(path: path)
+      guard found.settings == settings else {
+        throw DataError(
+          .setting, file: folder,
+          reason: "holds a dataset of other files or settings (or files that changed since); choose another folder or replace it")
+      }
+      return found
+    }
+    return nil
+  }
+
+  /// What a process that was killed was writing.
+  private static func removeUnfinished(in folder: String) {
+    let beginnings = DataSplit.allCases.map { ".\($0.rawValue)-" } + [".dataset."]
+    for file in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where file.hasSuffix(".partial") {
+      guard beginnings.contains(where: { file.hasPrefix($0) }) else { continue }
+      try? FileManager.default.removeItem(at: URL(fileURLWithPath: folder).appendingPathComponent(file))
+    }
+  }
+
+  private static func summary(_ manifest: DatasetManifest) -> Summary {
+    func counts(_ value: (DatasetManifest.Shard) -> Int) -> [DataSplit: Int] {
+      Dictionary(uniqueKeysWithValues: DataSplit.allCases.map { ($0, manifest.count($0, value)) })
+    }
+    return Summary(tokens: counts(\.tokens), documents: counts(\.documents), skipped: manifest.skipped)
+  }
+}

@@ -1,0 +1,133 @@
+internal import SwiftletCheckpoints
+public import SwiftletJSON
+internal import SwiftletTokenization
+
+/// Turns conversations into the text that a model sees.
+public struct ConversationFormat: Sendable {
+  /// Tells formats apart: two of the same name render alike. A checksum of a template will do.
+  public let name: String
+  let render: @Sendable (_ messages: JSONValue, _ tools: JSONValue?, _ opensAnswer: Bool) throws -> String
+
+  /// - Parameter render: gets the messages, the tools, and whether the text ends where the next answer begins, as chat templates do.
+  public init(
+    name: String, render: @escaping @Sendable (_ messages: JSONValue, _ tools: JSONValue?, _ opensAnswer: Bool) throws -> String
+  ) {
+    self.name = name
+    self.render = render
+  }
+}
+
+/// A document as tokens.
+struct EncodedDocument: Sendable {
+  var tokens: [Int32] = []
+  /// By token: whether a model is trained to predict it. Empty when it is for all of them.
+  var isTarget: [Bool] = []
+  var isHeldOut = false
+}
+
+/// Makes tokens of documents, the same ones on every thread and in every run.
+struct DocumentEncoder: Sendable {
+  let tokenizer: Tokenizer
+  let fillInMiddle: FillInMiddleTransform?
+  let conversations: ConversationFormat?
+  /// The share of documents that are set aside.
+  let heldOutFraction: Double
+  private let end: Int32
+
+  init(
+    _ tokenizer: Tokenizer, fillInMiddle: FillInMiddleTransform?, conversations: ConversationFormat?, heldOutFraction: Double
+  ) throws(DataError) {
+    guard let end = tokenizer.endOfSequence else {
+      throw DataError(
+        .setting, file: "tokenizer", reason: "has no token for the end of a sequence, which stands behind every document")
+    }
+    guard (0...1).contains(heldOutFraction) else {
+      throw DataError(.setting, file: "heldOutFraction", reason: "found \(heldOutFraction), expected 0 to 1")
+    }
+    if let fillInMiddle {
+      guard (0...1).contains(fillInMiddle.rate) else {
+        throw DataError(.setting, file: "fillInMiddle.rate", reason: "found \(fillInMiddle.rate), expected 0 to 1")
+      }
+      let marks = [fillInMiddle.tokens.prefix, fillInMiddle.tokens.suffix, fillInMiddle.tokens.middle]
+      guard Set(marks).count == 3, marks.allSatisfy({ (0..<tokenizer.vocabularySize).contains(Int($0)) }) else {
+        throw DataError(
+          .setting, file: "fillInMiddle.tokens",
+          reason: "found \(marks), expected three different ids below \(tokenizer.vocabularySize)")
+      }
+    }
+    self.tokenizer = tokenizer
+    self.end = end
+    self.fillInMiddle = fillInMiddle
+    self.conversations = conversations
+    self.heldOutFraction = heldOutFraction
+  }
+
+  func encode(_ document: Document, _ raw: RawDocument) throws(DataError) -> EncodedDocument {
+    var encoded: EncodedDocument
+    let hash: UInt64
+    switch document {
+    case .text(let text):
+      hash = Checksum64.of(Array(text.utf8))
+      encoded = encode(text, hash)
+    case .chat(let messages, let tools):
+      hash = Checksum64.of(Array(messages.serialized().utf8))
+      encoded = try encode(messages, tools, raw)
+    }
+    // Other bits of the hash than those that choose documents for filling in the middle.
+    encoded.isHeldOut = Double(SeededGenerator.mix(hash) >> 11) * 0x1p-53 < heldOutFraction
+    return encoded
+  }
+
+  /// A document is only text: names of special tokens in it are spelled out.
+  private func encode(_ text: String, _ hash: UInt64) -> EncodedDocument {
+    var tokens: [Int32] = []
+    if tokenizer.addsBeginningOfSequence, let beginning = tokenizer.beginningOfSequence { tokens.append(beginning) }
+    if let fillInMiddle, let parts = fillInMiddle.parts(of: text, hash: hash) {
+      tokens.append(fillInMiddle.tokens.prefix)
+      tokens += tokenizer.encode(String(parts.prefix), addedTokens: .text)
+      tokens.append(fillInMiddle.tokens.suffix)
+      tokens += tokenizer.encode(String(parts.suffix), addedTokens: .text)
+      tokens.append(fillInMiddle.tokens.middle)
+      tokens += tokenizer.encode(String(parts.middle), addedTokens: .text)
+    } else {
+      tokens += tokenizer.encode(text, addedTokens: .text)
+    }
+    tokens.append(end)
+    return EncodedDocument(tokens: tokens)
+  }
+
+  /// Only what the assistant says is a target. An answer is what the template puts between the prompt for it and the rest of the whole
+  /// conversation; one that the template changes in later turns, as those of reasoning models lose their thoughts, is only read.
+  private func encode(_ messages: JSONValue, _ tools: JSONValue?, _ raw: RawDocument) throws(DataError) -> EncodedDocument {
+    func failure(_ reason: String) -> DataError { DataError(.conversation, file: raw.file.path, line: raw.line, reason: reason) }
+    guard let conversations else {
+      throw failure("found a conversation, but there is no chat template to render it; name a model or a template")
+    }
+    func render(_ messages: ArraySlice<JSONValue>, _ opensAnswer: Bool) throws(DataError) -> [UInt8] {
+      do {
+        return Array(try conversations.render(.array(Array(messages)), tools, opensAnswer).utf8)
+      } catch {
+        throw failure("\(error)")
+      }
+    }
+    let all = messages.elements ?? []
+    let whole = try render(all[...], false)
+    var encoded = EncodedDocument()
+    func add(_ bytes: ArraySlice<UInt8>, isTarget: Bool) {
+      let tokens = tokenizer.encode(utf8: bytes)
+      encoded.tokens += tokens
+      encoded.isTarget += repeatElement(isTarget, count: tokens.count)
+    }
+    var done = 0
+    for (index, message) in all.enumerated() where message["role"]?.string == "assistant" {
+      let prompt = try render(all[..<index], true), answered = try render(all[...index], false)
+      guard prompt.count >= done, whole.starts(with: answered), answered.starts(with: prompt) else { continue }
+      add(whole[done..<prompt.count], isTarget: false)
+      add(whole[prompt.count..<answered.count], isTarget: true)
+      done = answered.count
+    }
+    guard done > 0 else { throw failure("has no answer of an assistant that the template renders as it would be generated") }
+    add(whole[done...], isTarget: false)
+    return encoded
+  }
+}
