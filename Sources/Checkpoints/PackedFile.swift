@@ -133,6 +133,10 @@ public struct PackedFile: Sendable {
     let thread = Thread { [weak storage = file.storage] in
       // Not while the first token is computed.
       Thread.sleep(forTimeInterval: 1)
+      #if os(Linux)
+      // What is not in memory yet then comes in huge pages, where the file system has them.
+      if let storage { madvise(storage.address, storage.byteCount, MADV_HUGEPAGE) }
+      #endif
       var start = 0
       while let storage, start < storage.byteCount {
         madvise(storage.address + start, min(Self.populatedBytes, storage.byteCount - start), advice)
