@@ -45,6 +45,10 @@ struct DataPackCommand: AsyncParsableCommand {
   var tokenizer: String
   @Option(help: ArgumentHelp("The folder to make.", valueName: "folder"))
   var out: String
+  @Option(
+    help: ArgumentHelp(
+      "The token that stands behind every text (default: the tokenizer's end of sequence).", valueName: "token"))
+  var end: String?
   @Option(help: ArgumentHelp("The share of documents held out, 0 to 1.", valueName: "share"))
   var heldOut = 0.01
   @Option(
@@ -72,6 +76,10 @@ struct DataPackCommand: AsyncParsableCommand {
   func run() async throws {
     let threadCount = try threading.checkedThreadCount(), start = ContinuousClock.now
     let (tokenizer, source) = try await tokenizerAndTemplate()
+    let end = try self.end.map { text in
+      guard let id = tokenizer.id(of: text) else { throw CommandError("--end: \(text) is no token of \(self.tokenizer).") }
+      return id
+    }
     var transform: FillInMiddleTransform?
     if fillInMiddle > 0 {
       guard let tokens = tokenizer.fillInMiddle else {
@@ -80,7 +88,7 @@ struct DataPackCommand: AsyncParsableCommand {
       transform = FillInMiddleTransform(tokens: tokens, rate: fillInMiddle, seed: seed)
     }
     let packing = DataPacking(
-      files: documents.files, documents: documents.options, tokenizer: tokenizer, heldOutFraction: heldOut,
+      files: documents.files, documents: documents.options, tokenizer: tokenizer, endOfSequence: end, heldOutFraction: heldOut,
       fillInMiddle: transform, conversations: try source.map { try Self.conversations($0, tokenizer) }, shardTokens: shardTokens,
       threadCount: threadCount)
     let printer = ProgressPrinter(), (out, force) = (out, force)

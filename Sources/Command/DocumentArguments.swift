@@ -14,19 +14,22 @@ struct DocumentArguments: ParsableArguments {
   var format = DocumentOptions.Format.automatic
   @Option(help: ArgumentHelp("The line between two documents of a text file, such as '<|endoftext|>'.", valueName: "line"))
   var separator: String?
-  @Option(help: ArgumentHelp("Longer texts of text files become several documents, each of whole lines.", valueName: "size"))
-  var passage = ByteSize(bytes: 1 << 20)
-  @Option(help: ArgumentHelp("Longer lines are errors.", valueName: "size"))
-  var maximumLine = ByteSize(bytes: 16 << 20)
+  @Option(
+    help: ArgumentHelp(
+      "Longer texts of text files become several documents, each of whole lines (default: 1MiB).", valueName: "size"))
+  var passage: ByteSize?
+  @Option(help: ArgumentHelp("Longer lines are errors (default: 16MiB).", valueName: "size"))
+  var maximumLine: ByteSize?
   @Option(help: ArgumentHelp("The member of a JSON line that is its text.", valueName: "key"))
   var textKey = "text"
   @Flag(help: "Counts broken documents and leaves them out; else the first one ends the command.")
   var skipBroken = false
 
   var options: DocumentOptions {
-    DocumentOptions(
-      format: format, separator: separator, passageBytes: passage.bytes, maximumLineBytes: maximumLine.bytes, textKey: textKey,
-      skipsBroken: skipBroken)
+    var options = DocumentOptions(format: format, separator: separator, textKey: textKey, skipsBroken: skipBroken)
+    if let passage { options.passageBytes = passage.bytes }
+    if let maximumLine { options.maximumLineBytes = maximumLine.bytes }
+    return options
   }
 
   /// What was left out, for a person.

@@ -95,8 +95,6 @@ struct EngineArguments: ParsableArguments {
 struct ByteSize: ExpressibleByArgument {
   let bytes: Int
 
-  init(bytes: Int) { self.bytes = bytes }
-
   init?(argument: String) {
     let text = argument.lowercased().filter { $0 != " " }
     let number = text.prefix { $0.isNumber || $0 == "." }

@@ -25,6 +25,18 @@ import Testing
     #expect(bytes == 72 + 8 * shard.documentCount + (vocabularySize > 1 << 16 ? 4 : 2) * shard.tokenCount)
   }
 
+  @Test func anotherEnd() throws {
+    let folder = try DataFolder(), file = try folder.write("a.txt", "the river")
+    let tokenizer = try Sample.tokenizer(special: ["<s>", "</s>"], begins: false)
+    var packing = DataPacking(files: [file], tokenizer: tokenizer, heldOutFraction: 0, threadCount: 1)
+    #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
+    packing.endOfSequence = 330
+    #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
+    packing.endOfSequence = 1
+    _ = try packing.run(to: folder.file("out"))
+    #expect(try TokenDataset(folder: folder.file("out")).tokens == tokenizer.encode("the river").map { Int($0) } + [1])
+  }
+
   @Test func specialTokensInTextsAreText() throws {
     let folder = try DataFolder()
     let dataset = try Sample.dataset(folder, "a", ["a <｜end▁of▁sentence｜> b"])

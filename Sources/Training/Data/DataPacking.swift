@@ -24,6 +24,8 @@ public struct DataPacking: Sendable {
   public var files: [String]
   public var documents: DocumentOptions
   public var tokenizer: Tokenizer
+  /// Stands behind every text; nil for the tokenizer's own.
+  public var endOfSequence: Int32?
   /// The share of documents that are set aside for measuring, 0 to 1.
   public var heldOutFraction: Double
   public var fillInMiddle: FillInMiddleTransform?
@@ -36,13 +38,15 @@ public struct DataPacking: Sendable {
   var bytesPerThread = DocumentStream.bytesPerThread
 
   public init(
-    files: [String], documents: DocumentOptions = DocumentOptions(), tokenizer: Tokenizer, heldOutFraction: Double = 0.01,
+    files: [String], documents: DocumentOptions = DocumentOptions(), tokenizer: Tokenizer, endOfSequence: Int32? = nil,
+    heldOutFraction: Double = 0.01,
     fillInMiddle: FillInMiddleTransform? = nil, conversations: ConversationFormat? = nil, shardTokens: Int = 1 << 24,
     threadCount: Int
   ) {
     self.files = files
     self.documents = documents
     self.tokenizer = tokenizer
+    self.endOfSequence = endOfSequence
     self.heldOutFraction = heldOutFraction
     self.fillInMiddle = fillInMiddle
     self.conversations = conversations
@@ -64,7 +68,8 @@ public struct DataPacking: Sendable {
     }
     try documents.check()
     let encoder = try DocumentEncoder(
-      tokenizer, fillInMiddle: fillInMiddle, conversations: conversations, heldOutFraction: heldOutFraction)
+      tokenizer, endOfSequence: endOfSequence, fillInMiddle: fillInMiddle, conversations: conversations,
+      heldOutFraction: heldOutFraction)
     let vocabulary = VocabularyIdentity(tokenizer)
     let (settings, sizes) = try self.settings(vocabulary)
     var manifest = DatasetManifest(vocabulary: vocabulary, settings: settings)
@@ -122,7 +127,8 @@ public struct DataPacking: Sendable {
   /// All that decides which tokens there are, and the files' sizes in bytes.
   private func settings(_ vocabulary: VocabularyIdentity) throws(DataError) -> (String, [Int]) {
     var parts = [
-      "vocabulary \(vocabulary.size) \(vocabulary.hash) \(tokenizer.addsBeginningOfSequence)", "documents \(documents.identity)",
+      "vocabulary \(vocabulary.size) \(vocabulary.hash) \(tokenizer.addsBeginningOfSequence) \(endOfSequence ?? -1)",
+      "documents \(documents.identity)",
       "held out \(heldOutFraction)", "fill in middle \(fillInMiddle?.identity ?? "none")",
       "conversations \(conversations?.name ?? "none")", "tokens a file \(shardTokens)",
     ]
@@ -163,7 +169,9 @@ public struct DataPacking: Sendable {
       guard found.settings == settings else {
         throw DataError(
           .setting, file: folder,
-          reason: "holds a dataset of other files or settings (or files that changed since); choose another folder or replace it")
+          reason:
+            "holds a dataset of other files or settings (or files that changed since); choose another folder, or replace it (--force)"
+        )
       }
       return found
     }

@@ -35,11 +35,13 @@ struct DocumentEncoder: Sendable {
   private let end: Int32
 
   init(
-    _ tokenizer: Tokenizer, fillInMiddle: FillInMiddleTransform?, conversations: ConversationFormat?, heldOutFraction: Double
+    _ tokenizer: Tokenizer, endOfSequence: Int32? = nil, fillInMiddle: FillInMiddleTransform?, conversations: ConversationFormat?,
+    heldOutFraction: Double
   ) throws(DataError) {
-    guard let end = tokenizer.endOfSequence else {
+    guard let end = endOfSequence ?? tokenizer.endOfSequence, (0..<tokenizer.vocabularySize).contains(Int(end)) else {
       throw DataError(
-        .setting, file: "tokenizer", reason: "has no token for the end of a sequence, which stands behind every document")
+        .setting, file: "tokenizer",
+        reason: "names no token for the end of a sequence, which stands behind every text; name one (--end)")
     }
     guard (0...1).contains(heldOutFraction) else {
       throw DataError(.setting, file: "heldOutFraction", reason: "found \(heldOutFraction), expected 0 to 1")

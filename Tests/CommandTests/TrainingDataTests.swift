@@ -1,0 +1,50 @@
+import Foundation
+import SwiftletJSON
+import Testing
+
+/// Tokenizers and token files from the command line.
+@Suite struct TrainingDataTests {
+  private static let text = (0..<400).map { "the river runs down to the sea \($0 % 7)\n" }.joined()
+
+  private func write(_ name: String, _ text: String, _ runner: CommandRunner) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: runner.folder + "/" + name))
+  }
+
+  @Test func fromTextToTokens() async throws {
+    let runner = try CommandRunner()
+    try write("a.txt", Self.text, runner)
+    let train = ["tokenizer", "train", "a.txt", "--size", "290", "--out", "tokenizer.json"]
+    let trained = try await runner.run(train + ["--json"])
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(try trained.keys == ["output", "tokens", "merges", "skipped", "seconds"])
+    #expect(try trained.json["tokens"]?.integer == 290)
+    let again = try await runner.run(train)
+    #expect(again.status == 1 && again.errors.contains("--force"))
+    let pack = ["data", "pack", "a.txt", "--tokenizer", "tokenizer.json", "--out", "data", "--held-out", "0", "--json"]
+    let packed = try await runner.run(pack)
+    #expect(packed.status == 0, "\(packed.errors)")
+    #expect(try packed.keys == ["output", "training", "held_out", "skipped", "seconds"])
+    #expect(try packed.json["training"]?["documents"]?.integer == 1)
+    #expect(try await runner.run(pack).status == 0)
+    let other = try await runner.run(pack + ["--fill-in-middle", "0.5"])
+    #expect(other.status == 1 && other.errors.contains("other files or settings"))
+    #expect(try await runner.run(pack + ["--fill-in-middle", "0.5", "--force"]).status == 0)
+  }
+
+  @Test func errorsAreNamed() async throws {
+    let runner = try CommandRunner()
+    try write("a.txt", Self.text, runner)
+    try write("bad.jsonl", "{\"text\":\"a\"}\n{\"body\":\"b\"}\n", runner)
+    let out = ["--out", "tokenizer.json"]
+    for (arguments, says) in [
+      (["a.txt", "--size", "20"], "--size: found 20"), (["a.txt", "--size", "300", "--pre-tokenizer", "x"], "deepseek-v3"),
+      (["none.txt", "--size", "300"], "none.txt"), (["bad.jsonl", "--size", "300"], "bad.jsonl, line 2"),
+    ] {
+      let result = try await runner.run(["tokenizer", "train"] + arguments + out)
+      #expect(result.status != 0 && result.errors.contains(says), "\(result.errors)")
+    }
+    #expect(!FileManager.default.fileExists(atPath: runner.folder + "/tokenizer.json"))
+    let skipped = try await runner.run(["tokenizer", "train", "bad.jsonl", "--size", "264", "--skip-broken", "--json"] + out)
+    #expect(try skipped.status == 0 && skipped.json["skipped"]?["field"]?.integer == 1)
+  }
+}
