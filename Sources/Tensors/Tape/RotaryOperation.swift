@@ -1,0 +1,57 @@
+internal import CSwiftletKernels
+
+struct RotaryOperation {
+  let value: Value
+  let headStride: Int
+  let offset: Int
+  let dimension: Int
+  let angles: TapeAngles
+  let isInterleaved: Bool
+
+  func backward(_ tape: Tape) -> Int {
+    if tape.gradient(value) != nil { rotate(tape, tape.gradientToAdd(value), sines: angles.backwardSines) }
+    return .max
+  }
+
+  func rotate(_ tape: Tape, _ x: UnsafeMutablePointer<Float>, sines: Tensor) {
+    let size = value.shape.columns, heads = size / headStride, half = dimension / 2, table = tape.kernels.table
+    let cosines = angles.cosines.floats, sines = sines.floats
+    tape.compute.forRows(value.shape.rows, costPerRow: heads * dimension) { rows in
+      for row in rows {
+        for head in 0..<heads {
+          table.pointee.rotate(
+            x + row * size + head * headStride + offset, cosines + row * half, sines + row * half, dimension,
+            isInterleaved ? 1 : 0)
+        }
+      }
+    }
+  }
+}
+
+/// Angles of every row of a step, for the way forward and back.
+public struct TapeAngles {
+  let cosines: Tensor
+  let sines: Tensor
+  /// Of the angles turned back.
+  let backwardSines: Tensor
+
+  /// - Parameter angles: each `[rows, dimension / 2]`, copied.
+  public init(_ angles: RotaryAngles) {
+    let sines = angles.sines.floatArray()
+    cosines = Tensor(angles.cosines.floatArray(), shape: angles.cosines.shape)
+    self.sines = Tensor(sines, shape: angles.sines.shape)
+    backwardSines = Tensor(sines.map { -$0 }, shape: angles.sines.shape)
+  }
+}
+
+extension Tape {
+  /// Rotates parts of every head of a value in place (RoPE, Su et al. 2021); see `Compute.rotate`. Nothing may need the value as it was.
+  public func rotate(_ x: Value, headStride: Int, offset: Int, dimension: Int, angles: TapeAngles, interleaved: Bool) {
+    measured("rotary") {
+      let operation = RotaryOperation(
+        value: x, headStride: headStride, offset: offset, dimension: dimension, angles: angles, isInterleaved: interleaved)
+      operation.rotate(self, floats(x), sines: angles.sines)
+      record(.rotary(operation))
+    }
+  }
+}
