@@ -2,7 +2,7 @@ internal import Foundation
 public import SwiftletTensors
 
 /// The rotation speeds of a model's heads.
-public struct RotaryFrequencies {
+public struct RotaryFrequencies: Sendable {
   /// Radians a position, one for each pair.
   let frequencies: [Float]
   /// What cosines and sines are multiplied with (YaRN).
