@@ -148,7 +148,7 @@ struct FeedForwardOperation {
           GradientProduct(
             parts: zip([gate, up], expert.gateUp.weights).map { values, weight in
               .init(
-                outputs: RowSource(values.floats + first * size, stride: size, length: size), target: weight.gradient.floats)
+                outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size), target: weight.gradient.floats)
             }, inputs: inputRows.from(first), count: range.count))
         list.append(
           GradientProduct(
