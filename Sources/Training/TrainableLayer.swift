@@ -91,11 +91,11 @@ final class TrainableLayer {
       attended = groupedQuery(tape.linear(normed, weights), heads, dimension, tape, pass)
     case .latent(let latent): attended = self.latent(normed, latent, tape, pass)
     }
-    let middle = tape.add(x, tape.linear(attended, output)[0])
+    let middle = tape.add(x, consuming: tape.linear(attended, output)[0])
     let inner = tape.rmsNorm(middle, feedForwardNorm, epsilon: configuration.normEpsilon)
     switch feedForward {
-    case .dense(let weights): return tape.add(middle, tape.feedForward(inner, weights))
-    case .mixture(let mixture): return tape.add(middle, self.mixture(inner, mixture, tape, pass))
+    case .dense(let weights): return tape.add(middle, consuming: tape.feedForward(inner, weights))
+    case .mixture(let mixture): return tape.add(middle, consuming: self.mixture(inner, mixture, tape, pass))
     }
   }
 
@@ -144,7 +144,7 @@ final class TrainableLayer {
     if !tape.isRecomputing { pass.onRouting(index, routing) }
     let routed = tape.feedForward(x, mixture.experts, routing, weights: weights)
     guard let shared = mixture.shared else { return routed }
-    return tape.add(routed, tape.feedForward(x, shared))
+    return tape.add(tape.feedForward(x, shared), consuming: routed, releasesFirst: true)
   }
 }
 

@@ -90,6 +90,8 @@ public final class TrainableModel {
   private let head: LinearWeights
   private let prediction: Prediction?
   private let frequencies: RotaryFrequencies
+  /// Angles of the positions that came so far.
+  private var angles: RotaryAngles?
 
   /// DeepSeek-V3 report, section 2.2, depth 1. The hidden state is taken after the last norm.
   private struct Prediction {
@@ -204,11 +206,10 @@ public final class TrainableModel {
     let positions = batch.documents.flatMap { 0..<$0.count }
     precondition(
       batch.tokens.count == batch.targets.count && positions.count == batch.tokens.count, "documents must cover all rows")
-    tape.compute.beginPass()
     let coefficient = options.balanceCoefficient
     var balance = 0.0
     let pass = TrainingPass(
-      angles: TapeAngles(frequencies.angles(positions: positions, compute: tape.compute)), documents: batch.documents,
+      angles: TapeAngles(angles(of: (positions.max() ?? 0) + 1, tape.compute), positions: positions), documents: batch.documents,
       balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
     ) { layer, routing in
       balance += routing.balanceLoss
@@ -225,6 +226,16 @@ public final class TrainableModel {
     losses.balance = balance
     if tape.recordsGradients { tape.backward() } else { tape.reset() }
     return losses
+  }
+
+  private func angles(of count: Int, _ compute: Compute) -> RotaryAngles {
+    if let angles, angles.cosines.shape.rows >= count { return angles }
+    compute.beginPass()
+    let made = frequencies.angles(positions: Array(0..<count), compute: compute)
+    func copy(_ tensor: Tensor) -> Tensor { Tensor(tensor.floatArray(), shape: tensor.shape) }
+    let result = RotaryAngles(cosines: copy(made.cosines), sines: copy(made.sines))
+    angles = result
+    return result
   }
 
   private func predictionLoss(

@@ -24,7 +24,7 @@ final class BufferPool {
       return buffer
     }
     byteCount += bytes
-    return Buffer(Storage.pages(byteCount: bytes) ?? Storage(byteCount: bytes))
+    return Buffer(Storage.pages(byteCount: bytes, large: true) ?? Storage(byteCount: bytes))
   }
 
   func retain(_ buffer: Buffer) { buffer.references += 1 }

@@ -58,7 +58,10 @@ extension Tape {
           }
           if head.weights[0].isTrainable {
             addGradients(
-              [GradientProduct(outputs: outputs, inputs: input, count: count, target: head.weights[0].gradient.floats)],
+              [
+                GradientProduct(
+                  parts: [.init(outputs: outputs, target: head.weights[0].gradient.floats)], inputs: input, count: count)
+              ],
               products: products)
           }
         }

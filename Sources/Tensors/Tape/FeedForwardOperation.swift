@@ -144,16 +144,16 @@ struct FeedForwardOperation {
       var list: [GradientProduct] = []
       for (index, expert) in experts.enumerated() where expert.isTrainable {
         let range = placeRange(index), first = range.lowerBound
-        for (values, weight) in zip([gate, up], expert.gateUp.weights) {
-          list.append(
-            GradientProduct(
-              outputs: RowSource(values.floats + first * size, stride: size, length: size), inputs: inputRows.from(first),
-              count: range.count, target: weight.gradient.floats))
-        }
         list.append(
           GradientProduct(
-            outputs: outputRows.from(first), inputs: RowSource(activations.floats + first * size, stride: size, length: size),
-            count: range.count, target: expert.down.weights[0].gradient.floats))
+            parts: zip([gate, up], expert.gateUp.weights).map { values, weight in
+              .init(
+                outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size), target: weight.gradient.floats)
+            }, inputs: inputRows.from(first), count: range.count))
+        list.append(
+          GradientProduct(
+            parts: [.init(outputs: outputRows.from(first), target: expert.down.weights[0].gradient.floats)],
+            inputs: RowSource(activations.floats + first * size, stride: size, length: size), count: range.count))
       }
       tape.addGradients(list, products: products)
       for (index, expert) in experts.enumerated() {

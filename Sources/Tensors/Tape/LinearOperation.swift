@@ -15,9 +15,12 @@ struct LinearOperation {
     }
     let inputs = RowSource(tape.floats(input), stride: input.shape.columns, length: weights.inputs)
     tape.addGradients(
-      weights.weights.indices.filter { weights.weights[$0].isTrainable }.map {
-        GradientProduct(outputs: parts[$0], inputs: inputs, count: rows, target: weights.weights[$0].gradient.floats)
-      }, products: products)
+      [
+        GradientProduct(
+          parts: weights.weights.indices.filter { weights.weights[$0].isTrainable }.map {
+            GradientProduct.Part(outputs: parts[$0], target: weights.weights[$0].gradient.floats)
+          }, inputs: inputs, count: rows)
+      ], products: products)
     for (index, bias) in weights.biases.enumerated() {
       if let bias, bias.isTrainable { tape.addColumnSums(parts[index], rows: rows, to: bias.gradient.floats) }
     }

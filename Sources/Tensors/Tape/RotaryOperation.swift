@@ -35,12 +35,20 @@ public struct TapeAngles {
   /// Of the angles turned back.
   let backwardSines: Tensor
 
-  /// - Parameter angles: each `[rows, dimension / 2]`, copied.
-  public init(_ angles: RotaryAngles) {
-    let sines = angles.sines.floatArray()
-    cosines = Tensor(angles.cosines.floatArray(), shape: angles.cosines.shape)
-    self.sines = Tensor(sines, shape: angles.sines.shape)
-    backwardSines = Tensor(sines.map { -$0 }, shape: angles.sines.shape)
+  /// - Parameters:
+  ///   - table: angles of positions from 0 on, each `[positions, dimension / 2]`.
+  ///   - positions: of every row.
+  public init(_ table: RotaryAngles, positions: [Int]) {
+    let half = table.cosines.shape.columns, shape = Shape(positions.count, half)
+    cosines = Tensor(zeros: shape)
+    sines = Tensor(zeros: shape)
+    backwardSines = Tensor(zeros: shape)
+    for (row, position) in positions.enumerated() {
+      precondition(position < table.cosines.shape.rows, "no angles for position \(position)")
+      (cosines.floats + row * half).update(from: table.cosines.floats + position * half, count: half)
+      (sines.floats + row * half).update(from: table.sines.floats + position * half, count: half)
+      for i in row * half..<(row + 1) * half { backwardSines.floats[i] = -sines.floats[i] }
+    }
   }
 }
 

@@ -82,6 +82,19 @@ public final class Tape {
     return Value(index: slots.count - 1, shape: shape)
   }
 
+  /// A value in the memory of another, which has none from then on.
+  func moveValue(_ value: Value) -> Value {
+    slots.append(Slot(buffer: slots[value.index].buffer, shape: value.shape))
+    slots[value.index].buffer = nil
+    return Value(index: slots.count - 1, shape: value.shape)
+  }
+
+  /// Takes the memory of a value back that no operation reads any more.
+  func releaseValue(_ value: Value) {
+    if let buffer = slots[value.index].buffer { pool.release(buffer) }
+    slots[value.index].buffer = nil
+  }
+
   /// A value that is put in from outside, for tests and for operations of others: `[rows, columns]`, row-major.
   public func constant(_ values: [Float], shape: Shape) -> Value {
     precondition(values.count == shape.count, "\(values.count) values for \(shape)")

@@ -1,75 +1,111 @@
 internal import CSwiftletKernels
 
-/// A product that a weight's gradient is: `target += outputsᵀ · inputs`, summed over rows.
+/// Products that the gradients of weights of one input are: `target += outputsᵀ · inputs`, summed over rows.
 struct GradientProduct {
-  /// Rows of the gradient of the outputs, `[count, out]`.
-  var outputs: RowSource
+  /// A weight's part.
+  struct Part {
+    /// Rows of the gradient of the outputs, `[count, out]`.
+    var outputs: RowSource
+    /// `[out, in]`
+    var target: UnsafeMutablePointer<Float>
+  }
+
+  var parts: [Part]
   /// Rows of the inputs, `[count, in]`.
   var inputs: RowSource
   var count: Int
-  /// `[out, in]`
-  var target: UnsafeMutablePointer<Float>
 }
 
 extension Tape {
   /// Rows that are summed in one go. Their sums are added one after the other, in this order whatever the number of threads.
   private static let rowsOfSum = 512
   private static let columnsOfPanel = 256
+  /// Rows of a target that are computed in one go: eleven register tiles of twelve.
+  private static let outputsOfBlock = 132
 
+  /// Rows of a product's targets that one thread computes, all from the same strips of inputs.
   private struct GradientPiece {
     let product: Int
-    let outputs: Range<Int>
+    /// Of parts, which rows.
+    var blocks: [(part: Int, outputs: Range<Int>)] = []
   }
 
-  /// Adds several gradients of weights. Pieces are ranges of a target's rows, so no sum is split.
-  func addGradients(_ list: [GradientProduct], products: Products) {
-    let threads = compute.pool.threadCount, total = list.reduce(0) { $0 + $1.outputs.length }
-    let limit = min(Self.rowsOfPiece, max(Self.rowGrain, total / (4 * threads) / Self.rowGrain * Self.rowGrain))
+  private func makePieces(_ list: [GradientProduct]) -> [GradientPiece] {
+    let total = list.reduce(0) { $0 + ($1.count > 0 ? $1.parts.reduce(0) { $0 + $1.outputs.length } : 0) }
+    // Strips of inputs are made once a piece, so pieces are as large as leaves every thread some; few ones are as many as threads.
+    let threads = compute.pool.threadCount, isSmall = total < 6 * threads * Self.outputsOfBlock
+    let limit = isSmall ? (total / (2 * threads) + 11) / 12 * 12 : total / (6 * threads)
     var pieces: [GradientPiece] = []
-    var columns = 0, rows = 0
     for (index, product) in list.enumerated() where product.count > 0 {
-      let count = (product.outputs.length + limit - 1) / limit
-      let size = ((product.outputs.length + count - 1) / count + 11) / 12 * 12
-      for first in stride(from: 0, to: product.outputs.length, by: size) {
-        pieces.append(GradientPiece(product: index, outputs: first..<min(product.outputs.length, first + size)))
-      }
-      rows = max(rows, size)
-      columns = max(columns, min(product.inputs.length, Self.columnsOfPanel))
-    }
-    if pieces.isEmpty { return }
-    let rowBytes = products.rowBytes(Self.rowsOfSum), stripBytes = products.stripBytes(Self.rowsOfSum)
-    let stripsBytes = StripMatrix.stripCount(columns) * stripBytes
-    compute.reserveScratch(stripsBytes + rows * rowBytes + rows * columns * 4 + 192)
-    let table = kernels.table
-    compute.pool.run(pieces.count) { index, thread in
-      let piece = pieces[index], product = list[piece.product]
-      var scratch = ScratchCursor(compute.scratchFloats(thread))
-      let strips = scratch.bytes(stripsBytes), prepared = scratch.bytes(rows * rowBytes)
-      let sums = scratch.floats(rows * columns)
-      let inputCount = product.inputs.length
-      for first in stride(from: 0, to: product.count, by: Self.rowsOfSum) {
-        let count = min(Self.rowsOfSum, product.count - first)
-        let outputs = product.outputs.from(first), inputs = product.inputs.from(first)
-        table.pointee.prepare_transposed(
-          products.type, outputs.base + piece.outputs.lowerBound, outputs.stride, outputs.indices, piece.outputs.count, count,
-          prepared, rowBytes)
-        let bytes = products.stripBytes(count)
-        for column in stride(from: 0, to: inputCount, by: Self.columnsOfPanel) {
-          let width = min(Self.columnsOfPanel, inputCount - column)
-          for strip in 0..<StripMatrix.stripCount(width) {
-            let start = column + strip * Strips.rows
-            table.pointee.make_strip_transposed(
-              products.type, inputs.base + start, inputs.stride, inputs.indices, min(Strips.rows, inputCount - start), count,
-              strips + strip * bytes)
-          }
-          table.pointee.strips_product(
-            products.type, strips, width, prepared, rowBytes, piece.outputs.count, count, sums, width)
-          for row in 0..<piece.outputs.count {
-            table.pointee.add_scaled(
-              sums + row * width, 1, width, product.target + (piece.outputs.lowerBound + row) * inputCount + column)
+      var piece = GradientPiece(product: index), height = 0
+      for (part, outputs) in product.parts.map(\.outputs.length).enumerated() {
+        var first = 0
+        while first < outputs {
+          let count = min(outputs - first, Self.outputsOfBlock, max(12, limit - height))
+          piece.blocks.append((part, first..<first + count))
+          first += count
+          height += count
+          if height >= limit {
+            pieces.append(piece)
+            piece = GradientPiece(product: index)
+            height = 0
           }
         }
       }
+      if !piece.blocks.isEmpty { pieces.append(piece) }
+    }
+    return pieces
+  }
+
+  /// Adds several gradients of weights. Pieces have rows of the targets of their own, so no sum is split.
+  func addGradients(_ list: [GradientProduct], products: Products) {
+    let pieces = makePieces(list)
+    if pieces.isEmpty { return }
+    let columns = min(Self.columnsOfPanel, list.map(\.inputs.length).max() ?? 0), rows = Self.outputsOfBlock
+    let rowBytes = products.rowBytes(Self.rowsOfSum)
+    let stripsBytes = StripMatrix.stripCount(columns) * products.stripBytes(Self.rowsOfSum)
+    compute.reserveScratch(stripsBytes + rows * rowBytes + rows * columns * 4 + 192)
+    compute.pool.run(pieces.count) { index, thread in
+      let piece = pieces[index], product = list[piece.product]
+      var scratch = ScratchCursor(compute.scratchFloats(thread))
+      let strips = scratch.bytes(stripsBytes), prepared = scratch.bytes(rows * rowBytes), sums = scratch.floats(rows * columns)
+      for first in stride(from: 0, to: product.count, by: Self.rowsOfSum) {
+        let range = first..<min(product.count, first + Self.rowsOfSum)
+        for column in stride(from: 0, to: product.inputs.length, by: Self.columnsOfPanel) {
+          let columns = column..<min(product.inputs.length, column + Self.columnsOfPanel)
+          makeStrips(product.inputs.from(first), columns, count: range.count, to: strips, products)
+          for (part, outputs) in piece.blocks {
+            addBlock(
+              product.parts[part], outputs, rows: range, strips: strips, columns, inputs: product.inputs.length, prepared,
+              rowBytes: rowBytes, sums, products)
+          }
+        }
+      }
+    }
+  }
+
+  private func makeStrips(
+    _ inputs: RowSource, _ columns: Range<Int>, count: Int, to strips: UnsafeMutableRawPointer, _ products: Products
+  ) {
+    let bytes = products.stripBytes(count)
+    for strip in 0..<StripMatrix.stripCount(columns.count) {
+      let start = columns.lowerBound + strip * Strips.rows
+      products.table.pointee.make_strip_transposed(
+        products.type, inputs.base + start, inputs.stride, inputs.indices, min(Strips.rows, columns.upperBound - start), count,
+        strips + strip * bytes)
+    }
+  }
+
+  private func addBlock(
+    _ part: GradientProduct.Part, _ outputs: Range<Int>, rows: Range<Int>, strips: UnsafeRawPointer, _ columns: Range<Int>,
+    inputs: Int, _ prepared: UnsafeMutableRawPointer, rowBytes: Int, _ sums: UnsafeMutablePointer<Float>, _ products: Products
+  ) {
+    let source = part.outputs.from(rows.lowerBound), table = products.table, width = columns.count
+    table.pointee.prepare_transposed(
+      products.type, source.base + outputs.lowerBound, source.stride, source.indices, outputs.count, rows.count, prepared, rowBytes)
+    table.pointee.strips_product(products.type, strips, width, prepared, rowBytes, outputs.count, rows.count, sums, width)
+    for (index, row) in outputs.enumerated() {
+      table.pointee.add_scaled(sums + index * width, 1, width, part.target + row * inputs + columns.lowerBound)
     }
   }
 
