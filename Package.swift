@@ -62,6 +62,7 @@ let package = Package(
     module("ChatTemplates", dependencies: ["SwiftletJSON"]),
     module("Constraints", dependencies: ["SwiftletJSON", "SwiftletTokenization"]),
     module("Models", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
+    module("Training", dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels"]),
     module(
       "Generation",
       dependencies: [
@@ -132,6 +133,9 @@ let package = Package(
         "SwiftletTestSupport",
       ]),
     tests("Models", dependencies: ["SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
+    tests(
+      "Training",
+      dependencies: ["SwiftletTraining", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON"]),
     tests(
       "Generation",
       dependencies: [

@@ -10,7 +10,8 @@ import Testing
 struct Fixture {
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
   static let names = [
-    "llama-gqa-tied", "qwen2-untied", "llama-attention-bias", "llama-mlp-bias", "deepseek-v2", "deepseek-v3-next-token",
+    "llama-gqa-tied", "qwen2-untied", "llama-attention-bias", "llama-mlp-bias", "llama-rope-llama3", "qwen2-yarn",
+    "deepseek-v2-lite", "deepseek-v3-plain", "deepseek-v3-unnormalised", "deepseek-v2", "deepseek-v3-next-token",
   ]
 
   let name: String

@@ -37,6 +37,12 @@ CASES = {
     "qwen2-untied": {},
     "llama-attention-bias": {"only": ".bias", "steps": 0},
     "llama-mlp-bias": {"only": ".bias", "steps": 0},
+    # What the others lack; every other gradient goes into those of the norms, and all into the norm of all.
+    "llama-rope-llama3": {"only": "norm.weight", "steps": 0},
+    "qwen2-yarn": {"only": "norm.weight", "steps": 0},
+    "deepseek-v2-lite": {"only": "norm.weight", "steps": 0},
+    "deepseek-v3-plain": {"only": "norm.weight", "steps": 0},
+    "deepseek-v3-unnormalised": {"only": "norm.weight", "steps": 0},
     "deepseek-v2": {"balance": 0.02},
     "deepseek-v3-next-token": {"balance": 0.01, "prediction": 0.3},
 }

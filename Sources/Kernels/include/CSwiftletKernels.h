@@ -145,6 +145,7 @@ struct swiftlet_kernels {
 
   // The same for operands that are the columns of a matrix as it lies, of F32 or BF16. Row k of the source is at
   // source + indices[k] * row_stride, or source + k * row_stride when `indices` is NULL; its first `column_count` values are used.
+  // What rounds to a BF16 below the normal numbers may become zero, where products take it as that.
   // A strip of up to sixteen rows of `length` values: value k of row r is source[row k][r].
   void (*make_strip_transposed)(int type, const float *source, size_t row_stride, const uint32_t *indices, size_t column_count,
                                 size_t length, void *strip);

@@ -19,6 +19,7 @@ static inline __m512i rows_dot(__m512i sum, __m512i codes, __m512i x) { return _
 #define STRIPS_INT8 "../x86/strips_int8.inc"
 #define STRIPS_BF16 "../x86/strips_tiles.inc"
 #define EXPAND_STRIP "../x86/expand_bf16.inc"
+#define PAIRS_BF16 "../x86/pairs_bf16.inc"
 #include "int8_avx2.inc"
 
 #include "../generic/variant.inc"
