@@ -1,5 +1,5 @@
 public import SwiftletCheckpoints
-public import SwiftletModels
+internal import SwiftletModels
 public import SwiftletTensors
 
 /// The parameters of a model by their Hugging Face names, in the order of the files.

@@ -58,7 +58,8 @@ final class TrainableLayer {
     switch configuration.attention {
     case .groupedQuery(let heads, let dimension):
       attention = .groupedQuery(
-        names.linear("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), keyValueHeadCount: heads, headDimension: dimension)
+        names.linear("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), keyValueHeadCount: heads,
+        headDimension: dimension)
     case .latent(let latent):
       let isCompressed = latent.queryRank != nil, keyValue = "self_attn.kv_a_proj_with_mqa"
       attention = .latent(

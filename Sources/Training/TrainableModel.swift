@@ -185,7 +185,9 @@ public final class TrainableModel {
       configuration.hasExperts(layer: $0) ? [Int](repeating: 0, count: configuration.mixture?.expertCount ?? 0) : []
     }
     // The rule of its own changes it, not the gradient.
-    for parameter in parameters.parameters where parameter.name.hasSuffix("e_score_correction_bias") { parameter.isTrainable = false }
+    for parameter in parameters.parameters where parameter.name.hasSuffix("e_score_correction_bias") {
+      parameter.isTrainable = false
+    }
   }
 
   /// The number of layers with a prediction layer's.

@@ -29,8 +29,27 @@ import Testing
     #expect(abs(norm - expected) < 1e-4 * expected, "\(name): norm \(norm), expected \(expected)")
   }
 
+  @Test(arguments: Kernels.available.map(\.name), ["llama-gqa-tied", "deepseek-v3-next-token"]) func everyVariantEqualsTorch(
+    _ variant: String, _ name: String
+  ) throws {
+    let kernels = try #require(Kernels.available.first { $0.name == variant }), fixture = try Fixture(name)
+    let model = try fixture.model(), tape = Tape(compute: Compute(threadCount: 2, kernels: kernels), precision: .float32)
+    _ = model.loss(fixture.batch, fixture.options, tape: tape)
+    for (key, tensor) in fixture.gradients {
+      let expected = tensor.floatArray(), found = model.parameters[key]?.gradient.floatArray() ?? []
+      let difference = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
+      #expect(difference <= 1e-4 * (expected.map(abs).max() ?? 0), "\(name): \(key) with \(variant) differs by \(difference)")
+    }
+    let rounded = Tape(compute: Compute(threadCount: 2, kernels: kernels), precision: .bfloat16)
+    let exact = model.loss(fixture.batch, fixture.options, tape: tape).total
+    let loss = model.loss(fixture.batch, fixture.options, tape: rounded).total
+    #expect(abs(loss - exact) < 0.005 * exact, "\(name) with \(variant): loss \(loss) in BF16, \(exact) in F32")
+  }
+
   /// Several threads, recomputation, and a used tape give the same bits.
-  @Test(arguments: Fixture.names, ProductPrecision.allCases) func areTheSameBits(_ name: String, _ precision: ProductPrecision) throws {
+  @Test(arguments: Fixture.names, ProductPrecision.allCases) func areTheSameBits(_ name: String, _ precision: ProductPrecision)
+    throws
+  {
     let fixture = try Fixture(name)
     var first: [[UInt32]] = []
     for threads in [1, 2, 3] {

@@ -184,7 +184,8 @@ extension AttentionOperation {
         let count = min(AttentionOperation.chunkRows, rows.count - first), strip = first / Strips.rows
         // Scores and gradients of weights, `[keys, queries]`.
         table.pointee.strips_product(
-          type, queryStrips + strip * products.stripBytes(size), count, keyRows, layout.keyRowBytes, block.count, size, scores, count)
+          type, queryStrips + strip * products.stripBytes(size), count, keyRows, layout.keyRowBytes, block.count, size, scores,
+          count)
         table.pointee.strips_product(
           type, gradientStrips + strip * products.stripBytes(width), count, valueRows, layout.valueRowBytes, block.count, width,
           scoreGradients, count)
@@ -198,7 +199,8 @@ extension AttentionOperation {
           of: scores, rows: block.count, with: gradients.from(first), count: count,
           to: valueGradients + block.lowerBound * width)
         addProduct(
-          of: scoreGradients, rows: block.count, with: RowSource(queries + first * size, stride: size, length: size), count: count,
+          of: scoreGradients, rows: block.count, with: RowSource(queries + first * size, stride: size, length: size),
+          count: count,
           to: keyGradients + block.lowerBound * size)
         // queries' += scores' · keys
         table.pointee.prepare_transposed(

@@ -121,7 +121,8 @@ struct AttentionOperation {
         for key in stride(from: 0, to: first + count, by: chunk) {
           let keyCount = min(chunk, first + count - key)
           table.pointee.strips_product(
-            products.type, keyStrips + key / Strips.rows * products.stripBytes(size), keyCount, preparedQueries, queryBytes, count,
+            products.type, keyStrips + key / Strips.rows * products.stripBytes(size), keyCount, preparedQueries, queryBytes,
+            count,
             size, scores, keyCount)
           for row in 0..<count {
             let factor = table.pointee.attention_weights(

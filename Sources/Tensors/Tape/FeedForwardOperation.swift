@@ -99,7 +99,8 @@ struct FeedForwardOperation {
           RowSource(activations, stride: size, length: size), rows: 0..<rows.count, into: preparedActivations,
           rowBytes: activationBytes)
         products.multiply(
-          preparedActivations, rowBytes: activationBytes, rowCount: rows.count, down[piece.expert], output: target + first * hidden,
+          preparedActivations, rowBytes: activationBytes, rowCount: rows.count, down[piece.expert],
+          output: target + first * hidden,
           stride: hidden)
         add(experts[piece.expert].down.biases[0], to: target + first * hidden, rows: rows.count, table)
       }
@@ -148,7 +149,8 @@ struct FeedForwardOperation {
           GradientProduct(
             parts: zip([gate, up], expert.gateUp.weights).map { values, weight in
               .init(
-                outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size), target: weight.gradient.floats)
+                outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size),
+                target: weight.gradient.floats)
             }, inputs: inputRows.from(first), count: range.count))
         list.append(
           GradientProduct(

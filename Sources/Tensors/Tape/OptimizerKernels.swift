@@ -131,7 +131,8 @@ public struct NewtonSchulz {
     for strip in 0..<StripMatrix.stripCount(count) {
       let column = strip * Strips.rows
       products.table.pointee.make_strip_transposed(
-        products.type, right + column, count, nil, min(Strips.rows, count - column), length, memory.strips.address + strip * bytes)
+        products.type, right + column, count, nil, min(Strips.rows, count - column), length, memory.strips.address + strip * bytes
+      )
     }
     run(left, rows: rows, length: length, columns: count, to: target, memory)
   }

@@ -269,7 +269,8 @@ extension Tape {
   ///   - logits: `[rows, experts]`
   ///   - bias: `[experts]`, F32, added to the scores for the choice only.
   /// - Returns: the choice, and its weights `[rows, expertsPerToken]`, experts in ascending order.
-  public func route(_ logits: Value, _ rule: RoutingRule, bias: Tensor?, balance: BalanceLoss? = nil) -> (Routing, weights: Value) {
+  public func route(_ logits: Value, _ rule: RoutingRule, bias: Tensor?, balance: BalanceLoss? = nil) -> (Routing, weights: Value)
+  {
     measured("router") {
       let rows = logits.shape.rows, count = rule.expertCount, perToken = rule.expertsPerToken
       let routing = Routing(rows: rows, rule: rule), weights = makeValue(Shape(rows, perToken))

@@ -34,7 +34,9 @@ struct Products {
   /// Bytes of strips that stay in the second-level cache while all rows of a piece are multiplied with them.
   private static let panelBytes = 320 << 10
 
-  static func padded(_ length: Int) -> Int { (length + Int(SWIFTLET_STRIP_PADDING) - 1) / Int(SWIFTLET_STRIP_PADDING) * Int(SWIFTLET_STRIP_PADDING) }
+  static func padded(_ length: Int) -> Int {
+    (length + Int(SWIFTLET_STRIP_PADDING) - 1) / Int(SWIFTLET_STRIP_PADDING) * Int(SWIFTLET_STRIP_PADDING)
+  }
 
   /// Bytes that a value takes in each of a strip's sixteen rows together.
   var stripValueBytes: Int { type == ElementType.float32.rawValue ? 64 : 32 }
@@ -69,7 +71,8 @@ struct Products {
   /// `rowCount` prepared rows times all columns of a matrix.
   /// - Parameter output: `[rowCount, columns]`, rows `stride` floats apart.
   func multiply(
-    _ rows: UnsafeRawPointer, rowBytes: Int, rowCount: Int, _ strips: StripMatrix, output: UnsafeMutablePointer<Float>, stride: Int
+    _ rows: UnsafeRawPointer, rowBytes: Int, rowCount: Int, _ strips: StripMatrix, output: UnsafeMutablePointer<Float>,
+    stride: Int
   ) {
     let panel = max(2, Self.panelBytes / strips.stripBytes / 2 * 2) * Strips.rows
     var column = 0

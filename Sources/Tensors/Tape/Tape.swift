@@ -157,7 +157,9 @@ public final class Tape {
   private func unshared(_ buffer: Buffer, of value: Value) -> Buffer {
     if buffer.references == 1 { return buffer }
     let copy = pool.take(value.shape.count), source = buffer.floats, target = copy.floats
-    compute.forRows(value.shape.count, costPerRow: 1) { (target + $0.lowerBound).update(from: source + $0.lowerBound, count: $0.count) }
+    compute.forRows(value.shape.count, costPerRow: 1) {
+      (target + $0.lowerBound).update(from: source + $0.lowerBound, count: $0.count)
+    }
     pool.release(buffer)
     slots[value.index].gradient = copy
     return copy

@@ -102,7 +102,8 @@ extension Tape {
   ) {
     let source = part.outputs.from(rows.lowerBound), table = products.table, width = columns.count
     table.pointee.prepare_transposed(
-      products.type, source.base + outputs.lowerBound, source.stride, source.indices, outputs.count, rows.count, prepared, rowBytes)
+      products.type, source.base + outputs.lowerBound, source.stride, source.indices, outputs.count, rows.count, prepared,
+      rowBytes)
     table.pointee.strips_product(products.type, strips, width, prepared, rowBytes, outputs.count, rows.count, sums, width)
     for (index, row) in outputs.enumerated() {
       table.pointee.add_scaled(sums + index * width, 1, width, part.target + row * inputs + columns.lowerBound)
@@ -112,7 +113,9 @@ extension Tape {
   /// Adds the sums of the columns of `rows` rows to `target`: a bias's gradient. Blocks of rows are summed apart and added in order.
   func addColumnSums(_ source: RowSource, rows: Int, to target: UnsafeMutablePointer<Float>) {
     let size = source.length
-    addBlockSums(rows: rows, size: size, to: target) { row, sums in kernels.table.pointee.add_scaled(source.row(row), 1, size, sums) }
+    addBlockSums(rows: rows, size: size, to: target) { row, sums in
+      kernels.table.pointee.add_scaled(source.row(row), 1, size, sums)
+    }
   }
 
   /// Adds to `target` what `body` adds for every row. Blocks of a fixed number of rows have sums of their own, added in order.
