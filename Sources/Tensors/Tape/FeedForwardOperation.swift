@@ -52,18 +52,40 @@ struct FeedForwardOperation {
     routing.map { $0.offsets[expert]..<$0.offsets[expert + 1] } ?? 0..<input.shape.rows
   }
 
-  /// Rows of all experts, at most as many as a piece may have.
-  func makePieces(_ tape: Tape) -> [Piece] {
+  /// Rows of experts, at most as many as a piece may have.
+  private func makePieces(_ tape: Tape, _ segments: [Piece]) -> [Piece] {
     // The activations of a piece are to stay in the cache.
-    let limit = max(Tape.rowGrain, min(tape.pieceRows(placeCount), (1 << 20) / (4 * size) / Tape.rowGrain * Tape.rowGrain))
-    var pieces: [Piece] = []
-    for expert in experts.indices {
-      let range = placeRange(expert)
-      for first in stride(from: range.lowerBound, to: range.upperBound, by: limit) {
-        pieces.append(Piece(expert: expert, rows: first..<min(range.upperBound, first + limit)))
+    let rows = segments.reduce(0) { $0 + $1.rows.count }
+    let limit = max(Tape.rowGrain, min(tape.pieceRows(rows), (1 << 20) / (4 * size) / Tape.rowGrain * Tape.rowGrain))
+    return segments.flatMap { segment in
+      stride(from: segment.rows.lowerBound, to: segment.rows.upperBound, by: limit).map {
+        Piece(expert: segment.expert, rows: $0..<min(segment.rows.upperBound, $0 + limit))
       }
     }
-    return pieces
+  }
+
+  /// All rows of each expert.
+  private var segments: [Piece] { experts.indices.map { Piece(expert: $0, rows: placeRange($0)) } }
+
+  private var rowsOfBunch: Int { max(1, (12 << 20) / (12 * size) / Tape.rowsOfSum) * Tape.rowsOfSum }
+
+  /// All rows again, a bunch at a time whose gradients stay in the last-level cache until the weights' are made of them. An expert is
+  /// parted where sums over rows are.
+  private func makeBunches() -> [[Piece]] {
+    let limit = rowsOfBunch
+    var bunches: [[Piece]] = [], count = limit
+    for segment in segments {
+      for first in stride(from: segment.rows.lowerBound, to: segment.rows.upperBound, by: limit) {
+        let rows = first..<min(segment.rows.upperBound, first + limit)
+        if count + rows.count > limit {
+          bunches.append([])
+          count = 0
+        }
+        bunches[bunches.count - 1].append(Piece(expert: segment.expert, rows: rows))
+        count += rows.count
+      }
+    }
+    return bunches
   }
 
   private func withRows<Result>(_ body: (UnsafePointer<UInt32>?) -> Result) -> Result {
@@ -72,7 +94,7 @@ struct FeedForwardOperation {
   }
 
   func forward(_ tape: Tape) {
-    let products = tape.products, table = products.table, hidden = hidden, size = size, pieces = makePieces(tape)
+    let products = tape.products, table = products.table, hidden = hidden, size = size, pieces = makePieces(tape, segments)
     let height = pieces.map(\.rows.count).max() ?? 0
     let inputBytes = products.rowBytes(hidden), activationBytes = products.rowBytes(size)
     tape.compute.reserveScratch(height * (inputBytes + activationBytes + size * 4) + 256)
@@ -132,87 +154,99 @@ struct FeedForwardOperation {
   func backward(_ tape: Tape) -> Int {
     defer { release(tape) }
     guard let gradient = tape.gradient(output) else { return output.index }
-    let products = tape.products, hidden = hidden, size = size, pieces = makePieces(tape), places = placeCount
-    let activations = tape.pool.take(places * size)
-    let inputGradients = routing == nil ? tape.takeGradient(input) : tape.pool.take(places * hidden)
+    let hidden = hidden, bunches = makeBunches(), table = tape.kernels.table
+    // Of one size, whatever was chosen, so that it is used again.
+    let activations = tape.pool.take(min(rowsOfBunch, placeCount) * size)
+    let (inputTarget, isNew) = tape.gradientTarget(input)
+    let placeGradients = routing == nil ? nil : tape.pool.take(placeCount * hidden)
     let weightGradients = weights.map { tape.takeGradient($0) }
     withRows { indices in
       let outputRows = RowSource(gradient, stride: hidden, length: hidden, indices: indices)
-      run(
-        tape, pieces, outputRows, activations: activations.floats, inputGradients: inputGradients.floats,
-        weightGradients: weightGradients?.floats)
       let inputRows = RowSource(tape.floats(input), stride: hidden, length: hidden, indices: indices)
-      var list: [GradientProduct] = []
-      for (index, expert) in experts.enumerated() where expert.isTrainable {
-        let range = placeRange(index), first = range.lowerBound
-        list.append(
-          GradientProduct(
-            parts: zip([gate, up], expert.gateUp.weights).map { values, weight in
-              .init(
-                outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size),
-                target: weight.gradient.floats)
-            }, inputs: inputRows.from(first), count: range.count))
-        list.append(
-          GradientProduct(
-            parts: [.init(outputs: outputRows.from(first), target: expert.down.weights[0].gradient.floats)],
-            inputs: RowSource(activations.floats + first * size, stride: size, length: size), count: range.count))
-      }
-      tape.addGradients(list, products: products)
-      for (index, expert) in experts.enumerated() {
-        let range = placeRange(index), first = range.lowerBound
-        for (values, bias) in zip([gate, up], expert.gateUp.biases) {
-          guard let bias, bias.isTrainable else { continue }
-          let rows = RowSource(values.floats + first * size, stride: size, length: size)
-          tape.addColumnSums(rows, rows: range.count, to: bias.gradient.floats)
-        }
-        if let bias = expert.down.biases[0], bias.isTrainable {
-          tape.addColumnSums(outputRows.from(first), rows: range.count, to: bias.gradient.floats)
-        }
+      for bunch in bunches {
+        // The activations of place p stand at row p less this.
+        let shift = bunch[0].rows.lowerBound
+        run(
+          tape, makePieces(tape, bunch), outputRows, activations: activations.floats - shift * size,
+          inputGradients: placeGradients?.floats ?? inputTarget, adds: placeGradients == nil && !isNew,
+          weightGradients: weightGradients?.floats)
+        for segment in bunch where experts[segment.expert].isTrainable { addBiasGradients(tape, segment, outputRows) }
+        tape.addGradients(
+          bunch.filter { experts[$0.expert].isTrainable }.flatMap {
+            gradientProducts($0, outputRows, inputRows, activations: activations.floats - shift * size)
+          }, products: tape.products)
       }
     }
     tape.pool.release(activations)
-    if let routing, let weights, let weightGradients {
-      tape.give(weightGradients, to: weights)
-      let sums = tape.takeGradient(input), perToken = weights.shape.columns, table = products.table
-      routing.places.withUnsafeBufferPointer { places in
-        tape.compute.forRows(input.shape.rows, costPerRow: perToken * hidden) { range in
-          for row in range {
-            let target = sums.floats + row * hidden
-            target.update(from: inputGradients.floats + Int(places[row * perToken]) * hidden, count: hidden)
-            for choice in row * perToken + 1..<(row + 1) * perToken {
-              table.pointee.add_scaled(inputGradients.floats + Int(places[choice]) * hidden, 1, hidden, target)
-            }
+    guard let routing, let weights, let weightGradients, let placeGradients else { return output.index }
+    tape.give(weightGradients, to: weights)
+    let perToken = weights.shape.columns, source = placeGradients.floats
+    routing.places.withUnsafeBufferPointer { places in
+      tape.compute.forRows(input.shape.rows, costPerRow: perToken * hidden) { range in
+        for row in range {
+          let target = inputTarget + row * hidden
+          if isNew { target.update(repeating: 0, count: hidden) }
+          for choice in row * perToken..<(row + 1) * perToken {
+            table.pointee.add_scaled(source + Int(places[choice]) * hidden, 1, hidden, target)
           }
         }
       }
-      tape.pool.release(inputGradients)
-      tape.give(sums, to: input)
-    } else {
-      tape.give(inputGradients, to: input)
     }
+    tape.pool.release(placeGradients)
     return output.index
+  }
+
+  /// The gradients of an expert's weights from some of its rows.
+  private func gradientProducts(
+    _ segment: Piece, _ outputRows: RowSource, _ inputRows: RowSource, activations: UnsafeMutablePointer<Float>
+  ) -> [GradientProduct] {
+    let expert = experts[segment.expert], first = segment.rows.lowerBound, count = segment.rows.count
+    return [
+      GradientProduct(
+        parts: zip([gate, up], expert.gateUp.weights).map { values, weight in
+          .init(
+            outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size),
+            target: weight.gradient.floats)
+        }, inputs: inputRows.from(first), count: count),
+      GradientProduct(
+        parts: [.init(outputs: outputRows.from(first), target: expert.down.weights[0].gradient.floats)],
+        inputs: RowSource(activations + first * size, stride: size, length: size), count: count),
+    ]
+  }
+
+  private func addBiasGradients(_ tape: Tape, _ segment: Piece, _ outputRows: RowSource) {
+    let expert = experts[segment.expert], first = segment.rows.lowerBound, count = segment.rows.count
+    for (values, bias) in zip([gate, up], expert.gateUp.biases) {
+      guard let bias, bias.isTrainable else { continue }
+      let rows = RowSource(values.floats + first * size, stride: size, length: size)
+      tape.addColumnSums(rows, rows: count, to: bias.gradient.floats)
+    }
+    if let bias = expert.down.biases[0], bias.isTrainable {
+      tape.addColumnSums(outputRows.from(first), rows: count, to: bias.gradient.floats)
+    }
   }
 
   /// The pieces' way back: gate and up become their gradients, `activations` what the down-projection saw, times the row's weight.
   private func run(
     _ tape: Tape, _ pieces: [Piece], _ outputRows: RowSource, activations: UnsafeMutablePointer<Float>,
-    inputGradients: UnsafeMutablePointer<Float>, weightGradients: UnsafeMutablePointer<Float>?
+    inputGradients: UnsafeMutablePointer<Float>, adds: Bool, weightGradients: UnsafeMutablePointer<Float>?
   ) {
     let products = tape.products, table = products.table, hidden = hidden, size = size
     let height = pieces.map(\.rows.count).max() ?? 0, partBytes = products.inputBytes(size)
     let outputBytes = products.rowBytes(hidden), innerBytes = products.rowBytes(2 * Products.padded(size))
-    tape.compute.reserveScratch(height * (outputBytes + innerBytes + size * 4) + 256)
-    let down = experts.map { $0.down.backwardStrips(products, tape.compute.pool) }
-    let gateUp = experts.map { $0.gateUp.backwardStrips(products, tape.compute.pool) }
+    tape.compute.reserveScratch(height * (outputBytes + innerBytes + (size + (adds ? hidden : 0)) * 4) + 320)
+    let used = Set(pieces.map(\.expert))
+    let down = experts.indices.map { used.contains($0) ? experts[$0].down.backwardStrips(products, tape.compute.pool) : nil }
+    let gateUp = experts.indices.map { used.contains($0) ? experts[$0].gateUp.backwardStrips(products, tape.compute.pool) : nil }
     let factors = weights.map { tape.floats($0) }
     tape.compute.pool.run(pieces.count) { index, thread in
       let piece = pieces[index], rows = piece.rows, first = rows.lowerBound
+      guard let down = down[piece.expert], let gateUp = gateUp[piece.expert] else { return }
       var scratch = ScratchCursor(tape.compute.scratchFloats(thread))
       let prepared = scratch.bytes(height * outputBytes), inner = scratch.bytes(height * innerBytes)
-      let gradients = scratch.floats(height * size)
+      let gradients = scratch.floats(height * size), sums = scratch.floats(adds ? height * hidden : 0)
       products.prepare(outputRows, rows: rows, into: prepared, rowBytes: outputBytes)
-      products.multiply(
-        prepared, rowBytes: outputBytes, rowCount: rows.count, down[piece.expert], output: gradients, stride: size)
+      products.multiply(prepared, rowBytes: outputBytes, rowCount: rows.count, down, output: gradients, stride: size)
       for (index, row) in rows.enumerated() {
         let choice = routing.map { Int($0.choices[row]) } ?? row, gate = gate.floats + row * size, up = up.floats + row * size
         let product = table.pointee.swiglu_gradient(
@@ -222,8 +256,8 @@ struct FeedForwardOperation {
         table.pointee.prepare_input(products.type, up, size, inner + index * innerBytes + partBytes)
       }
       products.multiply(
-        inner, rowBytes: innerBytes, rowCount: rows.count, gateUp[piece.expert], output: inputGradients + first * hidden,
-        stride: hidden)
+        inner, rowBytes: innerBytes, rowCount: rows.count, gateUp, target: inputGradients + first * hidden, stride: hidden,
+        sums: adds ? sums : nil)
     }
   }
 }

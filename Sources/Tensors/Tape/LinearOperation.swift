@@ -7,7 +7,7 @@ struct LinearOperation {
   let products: Products
 
   func backward(_ tape: Tape) -> Int {
-    let first = outputs[0].index, rows = input.shape.rows, table = tape.kernels.table
+    let first = outputs[0].index, rows = input.shape.rows
     // An output that nothing used has no gradient.
     for output in outputs where tape.gradient(output) == nil { _ = tape.gradientToAdd(output) }
     let parts = outputs.map { output in
@@ -25,20 +25,11 @@ struct LinearOperation {
       if let bias, bias.isTrainable { tape.addColumnSums(parts[index], rows: rows, to: bias.gradient.floats) }
     }
     let strips = weights.backwardStrips(products, tape.compute.pool)
-    if input.shape.columns == weights.inputs {
-      let gradient = tape.takeGradient(input)
-      tape.multiplyRows(parts, rows: rows, [strips], products: products, outputs: [gradient.floats])
-      tape.give(gradient, to: input)
-    } else {
-      // The input is the leading part of wider rows.
-      let width = weights.inputs, gradient = tape.pool.take(rows * width), stride = input.shape.columns
-      tape.multiplyRows(parts, rows: rows, [strips], products: products, outputs: [gradient.floats])
-      let target = tape.gradientToAdd(input)
-      tape.compute.forRows(rows, costPerRow: width) { range in
-        for row in range { table.pointee.add_scaled(gradient.floats + row * width, 1, width, target + row * stride) }
-      }
-      tape.pool.release(gradient)
-    }
+    // The input may be the leading part of wider rows.
+    let (target, isNew) =
+      input.shape.columns == weights.inputs ? tape.gradientTarget(input) : (tape.gradientToAdd(input), false)
+    tape.multiplyRows(
+      parts, rows: rows, [strips], products: products, outputs: [target], stride: input.shape.columns, adds: !isNew)
     return first
   }
 }

@@ -68,6 +68,21 @@ struct Products {
     }
   }
 
+  /// The same into a target, or added to it by way of `sums`, `[rowCount, columns]`.
+  func multiply(
+    _ rows: UnsafeRawPointer, rowBytes: Int, rowCount: Int, _ strips: StripMatrix, target: UnsafeMutablePointer<Float>,
+    stride: Int,
+    sums: UnsafeMutablePointer<Float>?
+  ) {
+    guard let sums else {
+      multiply(rows, rowBytes: rowBytes, rowCount: rowCount, strips, output: target, stride: stride)
+      return
+    }
+    let columns = strips.columns
+    multiply(rows, rowBytes: rowBytes, rowCount: rowCount, strips, output: sums, stride: columns)
+    for row in 0..<rowCount { table.pointee.add_scaled(sums + row * columns, 1, columns, target + row * stride) }
+  }
+
   /// `rowCount` prepared rows times all columns of a matrix.
   /// - Parameter output: `[rowCount, columns]`, rows `stride` floats apart.
   func multiply(
@@ -123,21 +138,26 @@ extension Tape {
   }
 
   /// `output = [parts] · strips`, row by row: the parts of a row stand one behind the other.
-  /// - Parameter output: `[rows, strips.columns]`
+  /// - Parameters:
+  ///   - outputs: for each of the strips `[rows, columns]`.
+  ///   - stride: floats from one row of an output to the next; nil for its columns.
+  ///   - adds: whether results are added to what the outputs hold.
   func multiplyRows(
-    _ parts: [RowSource], rows: Int, _ strips: [StripMatrix], products: Products, outputs: [UnsafeMutablePointer<Float>]
+    _ parts: [RowSource], rows: Int, _ strips: [StripMatrix], products: Products, outputs: [UnsafeMutablePointer<Float>],
+    stride: Int? = nil, adds: Bool = false
   ) {
     let length = parts.reduce(0) { $0 + Products.padded($1.length) }
     let rowBytes = products.rowBytes(parts.count == 1 ? parts[0].length : length)
-    compute.reserveScratch(ScratchCursor.aligned(pieceRows(rows) * rowBytes))
+    let width = adds ? strips.map(\.columns).max() ?? 0 : 0, height = pieceRows(rows)
+    compute.reserveScratch(ScratchCursor.aligned(height * rowBytes) + height * width * 4)
     forRowPieces(rows) { rows, thread in
       var scratch = ScratchCursor(compute.scratchFloats(thread))
-      let prepared = scratch.bytes(rows.count * rowBytes)
+      let prepared = scratch.bytes(height * rowBytes), sums = scratch.floats(height * width)
       products.prepare(parts, rows: rows, into: prepared, rowBytes: rowBytes)
       for (strips, output) in zip(strips, outputs) {
+        let stride = stride ?? strips.columns, target = output + rows.lowerBound * stride
         products.multiply(
-          prepared, rowBytes: rowBytes, rowCount: rows.count, strips, output: output + rows.lowerBound * strips.columns,
-          stride: strips.columns)
+          prepared, rowBytes: rowBytes, rowCount: rows.count, strips, target: target, stride: stride, sums: adds ? sums : nil)
       }
     }
   }

@@ -154,6 +154,14 @@ public final class Tape {
     return buffer.floats
   }
 
+  /// Where an operation puts a value's gradient: to be written whole when it is new, else to be added to.
+  func gradientTarget(_ value: Value) -> (target: UnsafeMutablePointer<Float>, isNew: Bool) {
+    if let present = slots[value.index].gradient { return (unshared(present, of: value).floats, false) }
+    let buffer = pool.take(value.shape.count)
+    slots[value.index].gradient = buffer
+    return (buffer.floats, true)
+  }
+
   private func unshared(_ buffer: Buffer, of value: Value) -> Buffer {
     if buffer.references == 1 { return buffer }
     let copy = pool.take(value.shape.count), source = buffer.floats, target = copy.floats

@@ -18,7 +18,7 @@ struct GradientProduct {
 
 extension Tape {
   /// Rows that are summed in one go. Their sums are added one after the other, in this order whatever the number of threads.
-  private static let rowsOfSum = 512
+  static let rowsOfSum = 512
   private static let columnsOfPanel = 256
   /// Rows of a target that are computed in one go: eleven register tiles of twelve.
   private static let outputsOfBlock = 132
