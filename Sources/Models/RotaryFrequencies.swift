@@ -1,14 +1,14 @@
 internal import Foundation
-internal import SwiftletTensors
+public import SwiftletTensors
 
 /// The rotation speeds of a model's heads.
-struct RotaryFrequencies {
+public struct RotaryFrequencies: Sendable {
   /// Radians a position, one for each pair.
   let frequencies: [Float]
   /// What cosines and sines are multiplied with (YaRN).
   let magnitude: Float
 
-  init(_ rotary: ModelConfiguration.Rotary) {
+  public init(_ rotary: ModelConfiguration.Rotary) {
     let half = rotary.dimension / 2
     let plain = (0..<half).map { pow(rotary.theta, -Double(2 * $0) / Double(rotary.dimension)) }
     var magnitude = 1.0
@@ -46,7 +46,7 @@ struct RotaryFrequencies {
   }
 
   /// Cosines and sines of each position, `[positions, dimension / 2]`.
-  func angles(positions: [Int], compute: Compute) -> RotaryAngles {
+  public func angles(positions: [Int], compute: Compute) -> RotaryAngles {
     let half = frequencies.count
     let cosines = compute.make(Shape(positions.count, half)), sines = compute.make(Shape(positions.count, half))
     for (row, position) in positions.enumerated() {

@@ -29,11 +29,15 @@ public final class Storage: @unchecked Sendable {
   }
 
   /// Zeroed whole pages, which take memory when they are first written and go back to the system at once at the end.
+  /// - Parameter large: asks for large pages where the system has them, for memory that will be written whole.
   /// - Returns: nil when the system has none.
-  public static func pages(byteCount: Int) -> Storage? {
+  public static func pages(byteCount: Int, large: Bool = false) -> Storage? {
     guard byteCount > 0, let address = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       address != MAP_FAILED
     else { return nil }
+    #if os(Linux)
+    if large { madvise(address, byteCount, 14) }  // MADV_HUGEPAGE, which not every libc's module names
+    #endif
     return Storage(address: address, byteCount: byteCount) { address, size in munmap(address, size) }
   }
 

@@ -21,6 +21,7 @@ struct swiftlet_int8_rows activations(const struct trial *trial, int first, size
 // Operand 0, stored weights, times the activations that begin with operand `first`.
 void int8_reference(const struct trial *trial, int first, size_t weight_stride, double *expected, double *bound);
 
-extern const struct operation elementwise_operations[], storing_operations[], int8_operations[], strip_operations[], attention_operations[];
+extern const struct operation elementwise_operations[], storing_operations[], int8_operations[], strip_operations[], attention_operations[],
+    training_operations[];
 
 #endif

@@ -71,6 +71,13 @@ struct swiftlet_attention_tile {
   float *panel;          // scratch [max(4 * query_stride, SWIFTLET_ATTENTION_BLOCK * 4 * SWIFTLET_PADDING)]
 };
 
+// What one step of AdamW does to every value.
+struct swiftlet_adamw {
+  float gradient_scale;  // gradients are multiplied with it first
+  float rate, beta1, beta2, epsilon, decay;
+  float correction1, correction2;  // 1 - beta^step
+};
+
 struct swiftlet_kernels {
   const char *name;
 
@@ -136,6 +143,16 @@ struct swiftlet_kernels {
   // A strip of F32, BF16 or panel_type of up to sixteen F32 rows, row_stride floats apart; rows that are missing are zeros.
   void (*make_strip)(int type, const float *rows, size_t row_stride, size_t row_count, size_t length, void *strip);
 
+  // The same for operands that are the columns of a matrix as it lies, of F32 or BF16. Row k of the source is at
+  // source + indices[k] * row_stride, or source + k * row_stride when `indices` is NULL; its first `column_count` values are used.
+  // A strip of up to sixteen rows of `length` values: value k of row r is source[row k][r].
+  void (*make_strip_transposed)(int type, const float *source, size_t row_stride, const uint32_t *indices, size_t column_count,
+                                size_t length, void *strip);
+  // `column_count` input rows of `length` values, row_bytes apart (at least input_bytes(type, length), a multiple of 4), as
+  // prepare_input makes them.
+  void (*prepare_transposed)(int type, const float *source, size_t row_stride, const uint32_t *indices, size_t column_count,
+                             size_t length, void *rows, size_t row_bytes);
+
   // A strip of a quantised type as a strip of panel_type: the values of `expand`, rounded.
   void (*expand_strip)(int type, const void *source, size_t length, void *strip);
 
@@ -157,6 +174,35 @@ struct swiftlet_kernels {
 
   // The largest value's index; the first of equal ones; NaN never wins.
   size_t (*argmax)(const float *x, size_t count);
+
+  // Of training.
+
+  // Sum of x[i] * y[i], in double.
+  double (*sum_of_products)(const float *x, const float *y, size_t count);
+
+  // Adds to x_gradient and weight_gradient what `gradient`, that of rms_norm's result, means for them.
+  void (*rms_norm_gradient)(const float *x, const float *weight, float epsilon, const float *gradient, size_t count, float *x_gradient,
+                            float *weight_gradient);
+
+  // The gradients of swiglu's operands, from `scale` times that of its result; and that result, times `scale`. Returns the sum of
+  // gradient * result, without `scale`. Results may be in place of operands at the same index.
+  float (*swiglu_gradient)(const float *gate, const float *up, const float *gradient, float scale, size_t count, float *gate_gradient,
+                           float *up_gradient, float *activation);
+
+  // In place: logits become scale * (softmax(logits) - one at `target`). The loss is log(total) + margin: margin is the largest logit
+  // less the target's, total the sum of exp(logit - largest). count >= 1, target < count.
+  void (*cross_entropy)(float *logits, size_t count, size_t target, float scale, float *margin, float *total);
+
+  // One row's step through a chunk of its scores: the first `seen` become exp(score - maximum), the others up to `count` zero. `maximum`
+  // (minus infinity before the first chunk) and `total` (0) are brought up to date; returns what sums so far are to be multiplied with.
+  float (*attention_weights)(float *scores, size_t seen, size_t count, float *maximum, float *total);
+
+  // One key against queries first ..< count: scores[i] becomes p = exp(scores[i] - log_sums[i]), gradients[i], that of the weight,
+  // becomes that of the score: p * (gradients[i] - shares[i]). Both become zero below `first`.
+  void (*attention_gradient)(float *scores, float *gradients, const float *log_sums, const float *shares, size_t first, size_t count);
+
+  // One step of AdamW (Loshchilov & Hutter 2019): value = value * (1 - rate * decay) - rate * mean' / (sqrt(square') + epsilon).
+  void (*adamw)(float *values, const float *gradients, float *means, float *squares, size_t count, const struct swiftlet_adamw *step);
 };
 
 // Bytes of one block and values in it; 0 for a type that is not known.

@@ -4,9 +4,6 @@ internal import SwiftletTensors
 /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): keys and values of all heads come from one latent vector a
 /// position, and one rotated key is shared by all heads.
 struct LatentAttention: Sendable {
-  /// The norms of the latents use this epsilon whatever the configuration says, as the published code does.
-  private static let latentNormEpsilon: Float = 1e-6
-
   /// Straight from the hidden state, or from the compressed query.
   let query: Projection
   let queryDown: Projection?
@@ -98,7 +95,7 @@ struct LatentAttention: Sendable {
     var input = x
     if let queryDown, let queryDownNorm {
       input = compute.rmsNorm(
-        compute.linear(x, queryDown, role: pass.role), queryDownNorm, epsilon: Self.latentNormEpsilon)
+        compute.linear(x, queryDown, role: pass.role), queryDownNorm, epsilon: ModelConfiguration.Latent.normEpsilon)
     }
     let queries = compute.linear(input, query, role: pass.role)
     compute.rotate(
@@ -111,7 +108,7 @@ struct LatentAttention: Sendable {
   private func store(_ x: Tensor, layer: Int, _ pass: ForwardPass) {
     let compute = pass.compute, rank = latent.keyValueRank, width = rank + latent.rotaryDimension
     let both = compute.linear(x, keyValueDown, role: pass.role)
-    let normed = compute.rmsNorm(both, keyValueDownNorm, epsilon: Self.latentNormEpsilon)
+    let normed = compute.rmsNorm(both, keyValueDownNorm, epsilon: ModelConfiguration.Latent.normEpsilon)
     compute.rotate(
       both, headStride: width, offset: rank, dimension: latent.rotaryDimension, angles: pass.angles, interleaved: isInterleaved)
     compute.copyHeads(normed, headStride: rank, offset: 0, count: rank, to: both, headStride: width, offset: 0)

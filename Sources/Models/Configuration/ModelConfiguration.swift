@@ -59,6 +59,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var valueDimension: Int
     /// What YaRN multiplies the softmax scale with; 1 without.
     public var scaleFactor: Float
+    /// The norms of the latents use this epsilon whatever the configuration says, as the published code does.
+    public static let normEpsilon: Float = 1e-6
   }
 
   public struct Rotary: Sendable, Equatable {

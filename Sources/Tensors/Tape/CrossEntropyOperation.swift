@@ -1,0 +1,91 @@
+internal import CSwiftletKernels
+
+struct CrossEntropyOperation {
+  let hidden: Value
+  let gradient: Buffer
+
+  func release(_ tape: Tape) { tape.pool.release(gradient) }
+
+  func backward(_ tape: Tape) -> Int {
+    tape.give(gradient, to: hidden)
+    return .max
+  }
+}
+
+extension Tape {
+  /// Logits that are held at once.
+  private static let logitsOfChunk = 4 << 20
+
+  /// The cross-entropy of a head's logits: the sum over rows with a target, times `scale`. Logits are computed, used for the gradients
+  /// and forgotten chunk by chunk.
+  /// - Parameters:
+  ///   - hidden: `[rows, hidden]`
+  ///   - head: one weight, `[vocabulary, hidden]`; the embedding when they are tied.
+  ///   - targets: of each row a token, or a negative number for none.
+  ///   - scale: one over the number of targets for their mean; it also scales the gradients.
+  public func crossEntropy(_ hidden: Value, _ head: LinearWeights, targets: [Int], scale: Float) -> Double {
+    measured("crossEntropy") {
+      let vocabulary = head.weights[0].shape.rows, size = head.inputs
+      let rows = targets.indices.filter { targets[$0] >= 0 }.map { UInt32($0) }
+      precondition(targets.count == hidden.shape.rows && targets.allSatisfy { $0 < vocabulary }, "crossEntropy: targets")
+      let chunkRows = max(Self.rowGrain, min(1008, Self.logitsOfChunk / vocabulary) / Self.rowGrain * Self.rowGrain)
+      let logits = pool.take(chunkRows * vocabulary), part = pool.take(chunkRows * size), facts = pool.take(2 * chunkRows)
+      let gradient = recordsGradients ? pool.take(hidden.shape.count) : nil
+      if let gradient, rows.count < targets.count { zero(gradient.floats, count: hidden.shape.count) }
+      var loss = 0.0
+      rows.withUnsafeBufferPointer { rows in
+        for first in stride(from: 0, to: rows.count, by: chunkRows) {
+          let count = min(chunkRows, rows.count - first)
+          guard let indices = rows.baseAddress.map({ $0 + first }) else { continue }
+          let input = RowSource(floats(hidden), stride: size, length: size, indices: indices)
+          multiplyColumns(input, rows: count, head.forwardStrips(products, compute.pool)[0], output: logits.floats)
+          compute.forRows(count, costPerRow: vocabulary * 4) { range in
+            for row in range {
+              kernels.table.pointee.cross_entropy(
+                logits.floats + row * vocabulary, vocabulary, targets[Int(indices[row])], scale, facts.floats + 2 * row,
+                facts.floats + 2 * row + 1)
+            }
+          }
+          for row in 0..<count {
+            loss += Double(facts.floats[2 * row]) + naturalLogarithm(Double(facts.floats[2 * row + 1]))
+          }
+          guard let gradient else { continue }
+          let outputs = RowSource(logits.floats, stride: vocabulary, length: vocabulary)
+          multiplyRows(
+            [outputs], rows: count, [head.backwardStrips(products, compute.pool)], products: products, outputs: [part.floats])
+          for row in 0..<count {
+            (gradient.floats + Int(indices[row]) * size).update(from: part.floats + row * size, count: size)
+          }
+          if head.weights[0].isTrainable {
+            addGradients(
+              [
+                GradientProduct(
+                  parts: [.init(outputs: outputs, target: head.weights[0].gradient.floats)], inputs: input, count: count)
+              ],
+              products: products)
+          }
+        }
+      }
+      for buffer in [logits, part, facts] { pool.release(buffer) }
+      if let gradient {
+        record(.crossEntropy(CrossEntropyOperation(hidden: hidden, gradient: gradient)))
+      }
+      return loss * Double(scale)
+    }
+  }
+
+  /// Rows times a matrix of many columns, of which each piece takes some.
+  private func multiplyColumns(_ source: RowSource, rows: Int, _ strips: StripMatrix, output: UnsafeMutablePointer<Float>) {
+    let columnsOfPiece = 1024, height = Self.rowsOfPiece, products = products, rowBytes = products.rowBytes(source.length)
+    let across = (strips.columns + columnsOfPiece - 1) / columnsOfPiece, down = (rows + height - 1) / height
+    compute.reserveScratch(height * rowBytes)
+    compute.pool.run(across * down) { piece, thread in
+      let first = piece / across * height, count = min(height, rows - first), column = piece % across * columnsOfPiece
+      let prepared = UnsafeMutableRawPointer(compute.scratchFloats(thread))
+      products.prepare(source, rows: first..<first + count, into: prepared, rowBytes: rowBytes)
+      products.table.pointee.strips_product(
+        products.type, strips.address(column: column), min(columnsOfPiece, strips.columns - column), prepared, rowBytes, count,
+        source.length, output + first * strips.columns + column, strips.columns)
+    }
+  }
+}

@@ -1,0 +1,252 @@
+internal import CSwiftletKernels
+
+/// `down(silu(gate(x)) * up(x))`
+public struct FeedForwardWeights {
+  /// Gate and up, `[size, hidden]` each.
+  let gateUp: LinearWeights
+  /// `[hidden, size]`
+  let down: LinearWeights
+
+  /// - Parameters:
+  ///   - gateUp: gate and up. Biases are for layers that see every row.
+  ///   - down: one weight.
+  public init(gateUp: LinearWeights, down: LinearWeights) {
+    self.gateUp = gateUp
+    self.down = down
+  }
+
+  var size: Int { gateUp.weights[0].shape.rows }
+  var isTrainable: Bool { gateUp.weights[0].isTrainable || gateUp.weights[1].isTrainable || down.weights[0].isTrainable }
+}
+
+/// One feed-forward layer for all rows, or several experts with the rows that chose them. A piece of rows goes through all three products
+/// while it is in the cache; gate and up are kept, the rest is computed again on the way back.
+struct FeedForwardOperation {
+  let input: Value
+  let experts: [FeedForwardWeights]
+  /// nil for one layer that sees every row.
+  let routing: Routing?
+  /// `[rows, expertsPerToken]`
+  let weights: Value?
+  let output: Value
+  /// `[places, size]`: for each expert the rows that chose it.
+  let gate: Buffer
+  let up: Buffer
+
+  struct Piece {
+    let expert: Int
+    /// Among the places.
+    let rows: Range<Int>
+  }
+
+  var placeCount: Int { routing?.rows.count ?? input.shape.rows }
+  private var hidden: Int { input.shape.columns }
+  private var size: Int { experts[0].size }
+
+  func release(_ tape: Tape) {
+    tape.pool.release(gate)
+    tape.pool.release(up)
+  }
+
+  func placeRange(_ expert: Int) -> Range<Int> {
+    routing.map { $0.offsets[expert]..<$0.offsets[expert + 1] } ?? 0..<input.shape.rows
+  }
+
+  /// Rows of all experts, at most as many as a piece may have.
+  func makePieces(_ tape: Tape) -> [Piece] {
+    // The activations of a piece are to stay in the cache.
+    let limit = max(Tape.rowGrain, min(tape.pieceRows(placeCount), (1 << 20) / (4 * size) / Tape.rowGrain * Tape.rowGrain))
+    var pieces: [Piece] = []
+    for expert in experts.indices {
+      let range = placeRange(expert)
+      for first in stride(from: range.lowerBound, to: range.upperBound, by: limit) {
+        pieces.append(Piece(expert: expert, rows: first..<min(range.upperBound, first + limit)))
+      }
+    }
+    return pieces
+  }
+
+  private func withRows<Result>(_ body: (UnsafePointer<UInt32>?) -> Result) -> Result {
+    guard let routing else { return body(nil) }
+    return routing.rows.withUnsafeBufferPointer { body($0.baseAddress) }
+  }
+
+  func forward(_ tape: Tape) {
+    let products = tape.products, table = products.table, hidden = hidden, size = size, pieces = makePieces(tape)
+    let height = pieces.map(\.rows.count).max() ?? 0
+    let inputBytes = products.rowBytes(hidden), activationBytes = products.rowBytes(size)
+    tape.compute.reserveScratch(height * (inputBytes + activationBytes + size * 4) + 256)
+    let gateUp = experts.map { $0.gateUp.forwardStrips(products, tape.compute.pool) }
+    let down = experts.map { $0.down.forwardStrips(products, tape.compute.pool)[0] }
+    let outputs = routing == nil ? nil : tape.pool.take(placeCount * hidden)
+    let target = outputs?.floats ?? tape.floats(output), source = tape.floats(input)
+    withRows { indices in
+      let input = RowSource(source, stride: hidden, length: hidden, indices: indices)
+      tape.compute.pool.run(pieces.count) { index, thread in
+        let piece = pieces[index], rows = piece.rows, first = rows.lowerBound
+        var scratch = ScratchCursor(tape.compute.scratchFloats(thread))
+        let prepared = scratch.bytes(height * inputBytes), preparedActivations = scratch.bytes(height * activationBytes)
+        let activations = scratch.floats(height * size)
+        products.prepare(input, rows: rows, into: prepared, rowBytes: inputBytes)
+        for (part, values) in [gate, up].enumerated() {
+          let output = values.floats + first * size
+          products.multiply(
+            prepared, rowBytes: inputBytes, rowCount: rows.count, gateUp[piece.expert][part], output: output, stride: size)
+          add(experts[piece.expert].gateUp.biases[part], to: output, rows: rows.count, table)
+        }
+        table.pointee.swiglu(gate.floats + first * size, up.floats + first * size, rows.count * size, activations)
+        products.prepare(
+          RowSource(activations, stride: size, length: size), rows: 0..<rows.count, into: preparedActivations,
+          rowBytes: activationBytes)
+        products.multiply(
+          preparedActivations, rowBytes: activationBytes, rowCount: rows.count, down[piece.expert], output: target + first * hidden,
+          stride: hidden)
+        add(experts[piece.expert].down.biases[0], to: target + first * hidden, rows: rows.count, table)
+      }
+    }
+    guard let outputs, let routing, let weights else { return }
+    let perToken = weights.shape.columns, sums = tape.floats(output), factors = tape.floats(weights)
+    routing.places.withUnsafeBufferPointer { places in
+      tape.compute.forRows(input.shape.rows, costPerRow: perToken * hidden) { range in
+        for row in range {
+          (sums + row * hidden).update(repeating: 0, count: hidden)
+          for choice in row * perToken..<(row + 1) * perToken {
+            table.pointee.add_scaled(
+              outputs.floats + Int(places[choice]) * hidden, factors[choice], hidden, sums + row * hidden)
+          }
+        }
+      }
+    }
+    tape.pool.release(outputs)
+  }
+
+  private func add(
+    _ bias: Parameter?, to target: UnsafeMutablePointer<Float>, rows: Int, _ table: UnsafePointer<swiftlet_kernels>
+  ) {
+    guard let bias else { return }
+    let count = bias.shape.count
+    for row in 0..<rows { table.pointee.add_scaled(bias.value.floats, 1, count, target + row * count) }
+  }
+
+  func backward(_ tape: Tape) -> Int {
+    defer { release(tape) }
+    guard let gradient = tape.gradient(output) else { return output.index }
+    let products = tape.products, hidden = hidden, size = size, pieces = makePieces(tape), places = placeCount
+    let activations = tape.pool.take(places * size)
+    let inputGradients = routing == nil ? tape.takeGradient(input) : tape.pool.take(places * hidden)
+    let weightGradients = weights.map { tape.takeGradient($0) }
+    withRows { indices in
+      let outputRows = RowSource(gradient, stride: hidden, length: hidden, indices: indices)
+      run(
+        tape, pieces, outputRows, activations: activations.floats, inputGradients: inputGradients.floats,
+        weightGradients: weightGradients?.floats)
+      let inputRows = RowSource(tape.floats(input), stride: hidden, length: hidden, indices: indices)
+      var list: [GradientProduct] = []
+      for (index, expert) in experts.enumerated() where expert.isTrainable {
+        let range = placeRange(index), first = range.lowerBound
+        list.append(
+          GradientProduct(
+            parts: zip([gate, up], expert.gateUp.weights).map { values, weight in
+              .init(
+                outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size), target: weight.gradient.floats)
+            }, inputs: inputRows.from(first), count: range.count))
+        list.append(
+          GradientProduct(
+            parts: [.init(outputs: outputRows.from(first), target: expert.down.weights[0].gradient.floats)],
+            inputs: RowSource(activations.floats + first * size, stride: size, length: size), count: range.count))
+      }
+      tape.addGradients(list, products: products)
+      for (index, expert) in experts.enumerated() {
+        let range = placeRange(index), first = range.lowerBound
+        for (values, bias) in zip([gate, up], expert.gateUp.biases) {
+          guard let bias, bias.isTrainable else { continue }
+          let rows = RowSource(values.floats + first * size, stride: size, length: size)
+          tape.addColumnSums(rows, rows: range.count, to: bias.gradient.floats)
+        }
+        if let bias = expert.down.biases[0], bias.isTrainable {
+          tape.addColumnSums(outputRows.from(first), rows: range.count, to: bias.gradient.floats)
+        }
+      }
+    }
+    tape.pool.release(activations)
+    if let routing, let weights, let weightGradients {
+      tape.give(weightGradients, to: weights)
+      let sums = tape.takeGradient(input), perToken = weights.shape.columns, table = products.table
+      routing.places.withUnsafeBufferPointer { places in
+        tape.compute.forRows(input.shape.rows, costPerRow: perToken * hidden) { range in
+          for row in range {
+            let target = sums.floats + row * hidden
+            target.update(from: inputGradients.floats + Int(places[row * perToken]) * hidden, count: hidden)
+            for choice in row * perToken + 1..<(row + 1) * perToken {
+              table.pointee.add_scaled(inputGradients.floats + Int(places[choice]) * hidden, 1, hidden, target)
+            }
+          }
+        }
+      }
+      tape.pool.release(inputGradients)
+      tape.give(sums, to: input)
+    } else {
+      tape.give(inputGradients, to: input)
+    }
+    return output.index
+  }
+
+  /// The pieces' way back: gate and up become their gradients, `activations` what the down-projection saw, times the row's weight.
+  private func run(
+    _ tape: Tape, _ pieces: [Piece], _ outputRows: RowSource, activations: UnsafeMutablePointer<Float>,
+    inputGradients: UnsafeMutablePointer<Float>, weightGradients: UnsafeMutablePointer<Float>?
+  ) {
+    let products = tape.products, table = products.table, hidden = hidden, size = size
+    let height = pieces.map(\.rows.count).max() ?? 0, partBytes = products.inputBytes(size)
+    let outputBytes = products.rowBytes(hidden), innerBytes = products.rowBytes(2 * Products.padded(size))
+    tape.compute.reserveScratch(height * (outputBytes + innerBytes + size * 4) + 256)
+    let down = experts.map { $0.down.backwardStrips(products, tape.compute.pool) }
+    let gateUp = experts.map { $0.gateUp.backwardStrips(products, tape.compute.pool) }
+    let factors = weights.map { tape.floats($0) }
+    tape.compute.pool.run(pieces.count) { index, thread in
+      let piece = pieces[index], rows = piece.rows, first = rows.lowerBound
+      var scratch = ScratchCursor(tape.compute.scratchFloats(thread))
+      let prepared = scratch.bytes(height * outputBytes), inner = scratch.bytes(height * innerBytes)
+      let gradients = scratch.floats(height * size)
+      products.prepare(outputRows, rows: rows, into: prepared, rowBytes: outputBytes)
+      products.multiply(
+        prepared, rowBytes: outputBytes, rowCount: rows.count, down[piece.expert], output: gradients, stride: size)
+      for (index, row) in rows.enumerated() {
+        let choice = routing.map { Int($0.choices[row]) } ?? row, gate = gate.floats + row * size, up = up.floats + row * size
+        let product = table.pointee.swiglu_gradient(
+          gate, up, gradients + index * size, factors?[choice] ?? 1, size, gate, up, activations + row * size)
+        if let weightGradients { weightGradients[choice] = product }
+        table.pointee.prepare_input(products.type, gate, size, inner + index * innerBytes)
+        table.pointee.prepare_input(products.type, up, size, inner + index * innerBytes + partBytes)
+      }
+      products.multiply(
+        inner, rowBytes: innerBytes, rowCount: rows.count, gateUp[piece.expert], output: inputGradients + first * hidden,
+        stride: hidden)
+    }
+  }
+}
+
+extension Tape {
+  /// `down(silu(gate(x)) * up(x))` (Shazeer 2020): `[rows, hidden]` to `[rows, hidden]`.
+  public func feedForward(_ x: Value, _ weights: FeedForwardWeights) -> Value {
+    feedForward(x, [weights], routing: nil, weights: nil)
+  }
+
+  /// The experts that every row chose, their results times the weights, added in ascending order of experts. No row is dropped.
+  public func feedForward(_ x: Value, _ experts: [FeedForwardWeights], _ routing: Routing, weights: Value) -> Value {
+    precondition(experts.allSatisfy { $0.down.biases[0] == nil }, "experts have no bias behind their weights")
+    return feedForward(x, experts, routing: routing, weights: weights)
+  }
+
+  private func feedForward(_ x: Value, _ experts: [FeedForwardWeights], routing: Routing?, weights: Value?) -> Value {
+    measured("feedForward") {
+      let output = makeValue(x.shape), places = routing?.rows.count ?? x.shape.rows
+      let operation = FeedForwardOperation(
+        input: x, experts: experts, routing: routing, weights: weights, output: output,
+        gate: pool.take(places * experts[0].size), up: pool.take(places * experts[0].size))
+      operation.forward(self)
+      record(.feedForward(operation))
+      return output
+    }
+  }
+}

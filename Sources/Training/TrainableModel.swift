@@ -1,0 +1,257 @@
+public import SwiftletCheckpoints
+public import SwiftletModels
+public import SwiftletTensors
+
+/// Rows of tokens that are computed together.
+public struct TrainingBatch: Sendable {
+  public var tokens: [Int]
+  /// Of every row the token to predict, or a negative number for none.
+  public var targets: [Int]
+  /// Ranges of rows, one after the other and together all of them: a row sees those before it in its range, and positions count from its
+  /// start.
+  public var documents: [Range<Int>]
+  /// The ranges that the balance loss is a mean over; the documents unless told otherwise.
+  public var sequences: [Range<Int>]
+
+  public init(tokens: [Int], targets: [Int], documents: [Range<Int>], sequences: [Range<Int>]? = nil) {
+    self.tokens = tokens
+    self.targets = targets
+    self.documents = documents
+    self.sequences = sequences ?? documents
+  }
+
+  /// The number of rows with a target.
+  public var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
+
+  /// Of every row the target two tokens ahead, from the next row of its document.
+  var secondTargets: [Int] {
+    var result = [Int](repeating: -1, count: targets.count)
+    for document in documents {
+      for row in document.dropLast() { result[row] = targets[row + 1] }
+    }
+    return result
+  }
+
+  /// The number of rows with a target two tokens ahead.
+  public var secondTargetCount: Int { secondTargets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
+
+  /// Of every row the token behind it in its document; 0 for the last, whose result nothing uses.
+  var nextTokens: [Int] {
+    var result = [Int](repeating: 0, count: tokens.count)
+    for document in documents {
+      for row in document.dropLast() { result[row] = tokens[row + 1] }
+    }
+    return result
+  }
+}
+
+/// What goes into the loss of a pass beside the cross-entropy.
+public struct LossOptions: Sendable {
+  /// One over the number of targets of the whole step, when a step has several passes; nil for those of the batch.
+  public var scale: Float?
+  /// The same for targets two tokens ahead.
+  public var predictionScale: Float?
+  /// What the loss of the prediction layer is multiplied with (lambda in the DeepSeek-V3 report, section 2.2); 0 leaves it out.
+  public var predictionWeight: Float
+  /// What the balance loss is multiplied with (alpha); for several passes alpha divided by their number.
+  public var balanceCoefficient: Float
+
+  public init(scale: Float? = nil, predictionScale: Float? = nil, predictionWeight: Float = 0, balanceCoefficient: Float = 0) {
+    self.scale = scale
+    self.predictionScale = predictionScale
+    self.predictionWeight = predictionWeight
+    self.balanceCoefficient = balanceCoefficient
+  }
+}
+
+/// The parts of a pass's loss.
+public struct Losses: Sendable {
+  /// The cross-entropy of the next token, in nats.
+  public var crossEntropy = 0.0
+  /// That of the token after the next, times its weight.
+  public var prediction = 0.0
+  /// The balance loss of all layers.
+  public var balance = 0.0
+
+  public init() {}
+
+  public var total: Double { crossEntropy + prediction + balance }
+}
+
+/// A decoder whose parameters are trained: the architectures of `ModelConfiguration`, forward and back, on a tape.
+public final class TrainableModel {
+  public let configuration: ModelConfiguration
+  public let parameters: ParameterSet
+  /// How many tokens chose each expert since `resetLoads`, by layer; empty for layers without experts.
+  public private(set) var loads: [[Int]]
+  private let embedding: Parameter
+  private let layers: [TrainableLayer]
+  private let finalNorm: Parameter
+  private let head: LinearWeights
+  private let prediction: Prediction?
+  private let frequencies: RotaryFrequencies
+  /// Angles of the positions that came so far.
+  private var angles: RotaryAngles?
+
+  /// DeepSeek-V3 report, section 2.2, depth 1. The hidden state is taken after the last norm.
+  private struct Prediction {
+    let embeddingNorm: Parameter
+    let hiddenNorm: Parameter
+    let projection: LinearWeights
+    let layer: TrainableLayer
+    let outputNorm: Parameter
+    let embedding: Parameter?
+    let head: LinearWeights?
+  }
+
+  /// A model with random weights: normal ones with the deviation, norms 1, biases 0.
+  /// - Parameters:
+  ///   - deviation: DeepSeek-V3's is 0.006.
+  ///   - seed: the same seed gives the same weights.
+  public convenience init(_ configuration: ModelConfiguration, deviation: Float = 0.006, seed: UInt64) {
+    var parameters = ParameterSet()
+    var random = NormalGenerator(seed: seed)
+    let weights = configuration.trainedWeights(predictionLayers: configuration.predictionLayerCount) { _ in false }
+    for (name, shape) in weights {
+      let value = Tensor(zeros: Shape(shape))
+      if shape.count > 1 {
+        for index in 0..<value.shape.count { value.floats[index] = random.next() * deviation }
+      } else if name.hasSuffix("norm.weight") || name.hasSuffix("layernorm.weight") {
+        value.floats.update(repeating: 1, count: value.shape.count)
+      }
+      parameters.add(Parameter(name: name, value: value))
+    }
+    self.init(configuration, parameters, predictionLayers: configuration.predictionLayerCount)
+  }
+
+  /// The weights of a checkpoint, copied as F32.
+  /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
+  public convenience init(_ configuration: ModelConfiguration, checkpoint: SafetensorsFolder) throws(CheckpointError) {
+    let source = WeightSource.safetensors(checkpoint)
+    let projection = "model.layers.\(configuration.layerCount).eh_proj.weight"
+    let predictionLayers = checkpoint.tensor(named: projection) == nil ? 0 : min(1, configuration.predictionLayerCount)
+    var parameters = ParameterSet()
+    var weights = configuration.trainedWeights(predictionLayers: predictionLayers) { checkpoint.tensor(named: $0) != nil }
+    if predictionLayers > 0 {
+      // The published files repeat the embedding and the head, which the report shares.
+      let shared = ["embed_tokens.weight": "model.embed_tokens.weight", "shared_head.head.weight": "lm_head.weight"]
+      for (part, original) in shared.sorted(by: { $0.key < $1.key }) {
+        let name = "model.layers.\(configuration.layerCount).\(part)"
+        guard let copy = checkpoint.tensor(named: name) else { continue }
+        if copy.floatArray() != checkpoint.tensor(named: original)?.floatArray() {
+          weights.append((name, [configuration.vocabularySize, configuration.hiddenSize]))
+        }
+      }
+    }
+    for (name, shape) in weights {
+      guard let tensor = checkpoint.tensor(named: name) else {
+        throw CheckpointError(
+          file: source.path, field: name, reason: "the tensor is missing, expected one of shape \(Shape(shape))")
+      }
+      guard tensor.shape == Shape(shape) else {
+        throw CheckpointError(
+          file: source.path, field: name, reason: "found shape \(tensor.shape), expected \(Shape(shape))")
+      }
+      parameters.add(Parameter(name: name, value: Tensor(tensor.floatArray(), shape: tensor.shape)))
+    }
+    try source.check()
+    self.init(configuration, parameters, predictionLayers: predictionLayers)
+  }
+
+  private init(_ configuration: ModelConfiguration, _ parameters: ParameterSet, predictionLayers: Int) {
+    func find(_ name: String) -> Parameter {
+      guard let parameter = parameters[name] else { preconditionFailure("no parameter \(name)") }
+      return parameter
+    }
+    self.configuration = configuration
+    self.parameters = parameters
+    let embedding = find("model.embed_tokens.weight"), count = configuration.layerCount
+    self.embedding = embedding
+    finalNorm = find("model.norm.weight")
+    head = LinearWeights(configuration.tiesEmbeddings ? embedding : find("lm_head.weight"))
+    layers = (0..<count).map { TrainableLayer(configuration, index: $0, LayerParameters(parameters, layer: $0)) }
+    frequencies = RotaryFrequencies(configuration.rotary)
+    if predictionLayers > 0 {
+      let names = LayerParameters(parameters, layer: count)
+      prediction = Prediction(
+        embeddingNorm: names["enorm.weight"], hiddenNorm: names["hnorm.weight"], projection: names.linear("eh_proj"),
+        layer: TrainableLayer(configuration, index: count, names), outputNorm: names["shared_head.norm.weight"],
+        embedding: names.optional("embed_tokens.weight"),
+        head: names.optional("shared_head.head.weight").map { LinearWeights($0) })
+    } else {
+      prediction = nil
+    }
+    loads = (0..<count + predictionLayers).map {
+      configuration.hasExperts(layer: $0) ? [Int](repeating: 0, count: configuration.mixture?.expertCount ?? 0) : []
+    }
+    // The rule of its own changes it, not the gradient.
+    for parameter in parameters.parameters where parameter.name.hasSuffix("e_score_correction_bias") { parameter.isTrainable = false }
+  }
+
+  /// The number of layers with a prediction layer's.
+  public var hasPrediction: Bool { prediction != nil }
+
+  /// Forgets how often experts were chosen.
+  public func resetLoads() {
+    for layer in loads.indices { loads[layer] = [Int](repeating: 0, count: loads[layer].count) }
+  }
+
+  /// The bias of a layer's router, for the rule that changes it; nil without one.
+  public func routerBias(layer: Int) -> Parameter? { parameters["model.layers.\(layer).mlp.gate.e_score_correction_bias"] }
+
+  /// Computes the loss of a batch and, when the tape records, adds the gradients to the parameters'.
+  public func loss(_ batch: TrainingBatch, _ options: LossOptions = LossOptions(), tape: Tape) -> Losses {
+    var losses = Losses()
+    tape.reset()
+    let positions = batch.documents.flatMap { 0..<$0.count }
+    precondition(
+      batch.tokens.count == batch.targets.count && positions.count == batch.tokens.count, "documents must cover all rows")
+    let coefficient = options.balanceCoefficient
+    var balance = 0.0
+    let pass = TrainingPass(
+      angles: TapeAngles(angles(of: (positions.max() ?? 0) + 1, tape.compute), positions: positions), documents: batch.documents,
+      balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
+    ) { layer, routing in
+      balance += routing.balanceLoss
+      for (expert, load) in routing.loads.enumerated() { self.loads[layer][expert] += load }
+    }
+    var x = tape.embedding(embedding, batch.tokens)
+    for layer in layers { x = tape.recomputing(x) { layer($1, $0, pass) } }
+    let normed = tape.rmsNorm(x, finalNorm, epsilon: configuration.normEpsilon)
+    losses.crossEntropy = tape.crossEntropy(
+      normed, head, targets: batch.targets, scale: options.scale ?? 1 / Float(max(1, batch.targetCount)))
+    if let prediction, options.predictionWeight > 0 {
+      losses.prediction = predictionLoss(prediction, normed, batch, options, tape, pass)
+    }
+    losses.balance = balance
+    if tape.recordsGradients { tape.backward() } else { tape.reset() }
+    return losses
+  }
+
+  private func angles(of count: Int, _ compute: Compute) -> RotaryAngles {
+    if let angles, angles.cosines.shape.rows >= count { return angles }
+    compute.beginPass()
+    let made = frequencies.angles(positions: Array(0..<count), compute: compute)
+    func copy(_ tensor: Tensor) -> Tensor { Tensor(tensor.floatArray(), shape: tensor.shape) }
+    let result = RotaryAngles(cosines: copy(made.cosines), sines: copy(made.sines))
+    angles = result
+    return result
+  }
+
+  private func predictionLoss(
+    _ prediction: Prediction, _ hidden: Value, _ batch: TrainingBatch, _ options: LossOptions, _ tape: Tape, _ pass: TrainingPass
+  ) -> Double {
+    let epsilon = configuration.normEpsilon
+    let embedded = tape.embedding(prediction.embedding ?? embedding, batch.nextTokens)
+    let joined = tape.join([
+      tape.rmsNorm(embedded, prediction.embeddingNorm, epsilon: epsilon),
+      tape.rmsNorm(hidden, prediction.hiddenNorm, epsilon: epsilon),
+    ])
+    let projected = tape.linear(joined, prediction.projection)[0]
+    let x = tape.recomputing(projected) { prediction.layer($1, $0, pass) }
+    let normed = tape.rmsNorm(x, prediction.outputNorm, epsilon: epsilon)
+    let scale = options.predictionScale ?? 1 / Float(max(1, batch.secondTargetCount))
+    return tape.crossEntropy(
+      normed, prediction.head ?? head, targets: batch.secondTargets, scale: scale * options.predictionWeight)
+  }
+}
