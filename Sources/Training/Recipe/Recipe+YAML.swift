@@ -75,15 +75,17 @@ extension Recipe {
   }
 
   private static func data(_ value: RecipeValue) throws(RecipeError) -> Data {
-    let fields = try value.fields("text", "datasets", "held_out", "separator", "packing", "document_mask")
+    let fields = try value.fields("text", "datasets", "held_out", "separator", "passage", "packing", "document_mask")
     let source: Data.Source
     switch (fields["text"], fields["datasets"]) {
     case (let text?, nil):
       source = .text(
-        files: try text.strings(), heldOut: try fields.number("held_out", 0...0.9, default: 0.01),
-        separator: try fields["separator"]?.string())
+        Text(
+          files: try text.strings(), heldOut: try fields.number("held_out", 0...0.9, default: 0.01),
+          separator: try fields["separator"]?.string(),
+          passageBytes: try fields.integer("passage", 64...1 << 30, default: DocumentOptions().passageBytes)))
     case (nil, let list?):
-      for name in ["held_out", "separator"] {
+      for name in ["held_out", "separator", "passage"] {
         if let value = fields[name] { throw value.error("is for text alone; 'swiftlet data pack' decided it for datasets") }
       }
       let datasets = try list.elements().map { element throws(RecipeError) -> Dataset in

@@ -42,7 +42,7 @@ public struct Recipe: Sendable {
   public struct Data: Sendable, Equatable {
     public enum Source: Sendable, Equatable {
       /// Texts that are packed when the run begins.
-      case text(files: [String], heldOut: Double, separator: String?)
+      case text(Text)
       /// Folders of `swiftlet data pack`.
       case datasets([Dataset])
     }
@@ -51,6 +51,18 @@ public struct Recipe: Sendable {
     public var packing: SequencePacking
     /// Whether attention ends at the ends of documents.
     public var masksDocuments: Bool
+  }
+
+  public struct Text: Sendable, Equatable {
+    /// Paths and patterns.
+    public var files: [String]
+    /// The share of documents set aside for evaluation, 0 to 1.
+    public var heldOut: Double
+    /// `DocumentOptions.separator` and `passageBytes`.
+    public var separator: String?
+    public var passageBytes: Int
+
+    var documents: DocumentOptions { DocumentOptions(separator: separator, passageBytes: passageBytes) }
   }
 
   public struct Dataset: Sendable, Equatable {

@@ -26,13 +26,13 @@ struct RunData {
     let folders: [(key: String, folder: String, weight: Double)]
     switch recipe.data.source {
     case .datasets(let datasets): folders = datasets.map { ($0.key, recipe.resolved($0.folder), $0.weight) }
-    case .text(let patterns, let heldOut, let separator):
+    case .text(let text):
       guard let tokenizer = tokenizer?.0 else {
         throw recipe.error("tokenizer", "is missing, expected file (a tokenizer.json) or size (of one that is trained on the texts)")
       }
-      let files = try Self.files(recipe, patterns)
+      let files = try Self.files(recipe, text.files)
       let packing = DataPacking(
-        files: files, documents: DocumentOptions(separator: separator), tokenizer: tokenizer, heldOutFraction: heldOut,
+        files: files, documents: text.documents, tokenizer: tokenizer, heldOutFraction: text.heldOut,
         threadCount: threadCount)
       let folder = recipe.folder + "/data"
       note("packing \(files.count) \(files.count == 1 ? "file" : "files")")
@@ -72,13 +72,13 @@ struct RunData {
     switch recipe.tokenizer {
     case .file(let path): return try read(recipe.resolved(path), key: "tokenizer.file")
     case .trained(let size, let preTokenizer):
-      guard case .text(let patterns, _, let separator) = recipe.data.source else {
+      guard case .text(let text) = recipe.data.source else {
         throw recipe.error("tokenizer.size", "a tokenizer is trained on texts alone; name the datasets' tokenizer.json as tokenizer.file")
       }
       if goesOn { return try read(recipe.folder + "/tokenizer.json", key: "tokenizer") }
       note("training a tokenizer of \(size) tokens")
       let words = try WordCounts.counting(
-        files: files(recipe, patterns), options: DocumentOptions(separator: separator), preTokenizer: preTokenizer, byLine: false,
+        files: files(recipe, text.files), options: text.documents, preTokenizer: preTokenizer, byLine: false,
         threadCount: threadCount
       ).words
       let json = try BytePairTraining(vocabularySize: size).vocabulary(of: words).tokenizerJSON().serialized()
