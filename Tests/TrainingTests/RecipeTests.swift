@@ -51,7 +51,8 @@ enum RecipeSample {
     #expect(recipe.prediction.weight(step: 5) == 0.3)
     #expect(recipe.folder == "folder/run")
     #expect(recipe.passes(step: 0) == 2)
-    let ramped = try Recipe(yaml: RecipeSample.text(["micro_batch": "micro_batch: 1\nbatch_ramp: {from: 1, steps: 10}"]), file: "r")
+    let ramped = try Recipe(
+      yaml: RecipeSample.text(["micro_batch": "micro_batch: 1\nbatch_ramp: {from: 1, steps: 10}"]), file: "r")
     #expect((0..<12).map { ramped.passes(step: $0) } == [1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4])
   }
 
@@ -97,7 +98,8 @@ enum RecipeSample {
     #expect("\(try preparation(["model_type": "    model_type: gpt2"]))".contains("model.config.model_type"))
     #expect("\(try preparation(["sequence_length": "sequence_length: 100"]))".contains("max_position_embeddings"))
     #expect(
-      "\(try preparation(["hidden_size": "    hidden_size: 32\n    vocab_size: 200"]))".contains("model.config.vocab_size: found 200"))
+      "\(try preparation(["hidden_size": "    hidden_size: 32\n    vocab_size: 200"]))".contains(
+        "model.config.vocab_size: found 200"))
     #expect("\(try preparation(["text": "  text: none/*.txt"]))".contains("data.text: found no file"))
     #expect("\(try preparation(["held_out": "  held_out: 0"]))".contains("evaluation"))
     _ = try folder.write("empty.txt", "")

@@ -22,7 +22,8 @@ extension Recipe {
     case .constant: break
     case .cosine:
       schedule.decay = .cosine(
-        from: warmUp, to: max(steps, warmUp + 1), final: Float(try fields.number("final_learning_rate", 0...peak, default: 0.1 * peak)))
+        from: warmUp, to: max(steps, warmUp + 1),
+        final: Float(try fields.number("final_learning_rate", 0...peak, default: 0.1 * peak)))
     case .multiStep: schedule.decay = .multiStep(try drops(fields["drops"], steps: steps))
     }
     let decay = Float(try fields.number("weight_decay", 0...10, default: 0.1))

@@ -92,7 +92,8 @@ extension Recipe {
         if element.node.scalar != nil { return Dataset(folder: try element.string(), weight: 1, key: element.key) }
         let group = try element.fields("folder", "weight")
         return Dataset(
-          folder: try group.required("folder").string(), weight: try group.number("weight", 1e-9...1e9, default: 1), key: element.key)
+          folder: try group.required("folder").string(), weight: try group.number("weight", 1e-9...1e9, default: 1),
+          key: element.key)
       }
       if datasets.isEmpty { throw list.wrong("at least one folder") }
       source = .datasets(datasets)

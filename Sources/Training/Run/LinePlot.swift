@@ -46,14 +46,15 @@ struct LinePlot {
     for (index, line) in series.enumerated() where !line.points.isEmpty {
       let shown = Self.thinned(line.points)
       let path = shown.enumerated().map { String(format: "%@%.1f %.1f", $0 == 0 ? "M" : "L", x($1.x), y($1.y)) }.joined()
-      body += "<path d=\"\(path)\" fill=\"none\" stroke=\"\(line.color)\" stroke-width=\"1.5\" stroke-linejoin=\"round\"/>\n"
+      body += "<path d=\"\(path)\" fill=\"none\" stroke=\"\(line.color)\" stroke-width=\"1.5\"/>\n"
       if line.isMarked {
         for point in shown {
           body += String(format: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\" fill=\"\(line.color)\"/>\n", x(point.x), y(point.y))
         }
       }
       let place = left + Double(index) * 150
-      body += String(format: "<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"3\" fill=\"\(line.color)\"/>\n", place, bottom + 38)
+      body += String(
+        format: "<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"3\" fill=\"\(line.color)\"/>\n", place, bottom + 38)
       body += text(place + 20, bottom + 43, line.name)
     }
     body += text(left + plotWidth, bottom + 43, "steps", anchor: "end")

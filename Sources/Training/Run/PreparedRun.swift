@@ -60,7 +60,8 @@ public struct PreparedRun {
           sources,
           BatchConfiguration(
             sequenceLength: length, sequencesPerBatch: recipe.microBatch, seed: recipe.seed, shuffles: shuffles,
-            packing: recipe.data.packing, crossesDocuments: !recipe.data.masksDocuments, epochs: shuffles ? nil : 1), at: position)
+            packing: recipe.data.packing, crossesDocuments: !recipe.data.masksDocuments, epochs: shuffles ? nil : 1), at: position
+        )
       } catch let error as DataError {
         throw recipe.error(key, "\(error)")
       }
@@ -133,7 +134,7 @@ public struct PreparedRun {
     guard recipe.sequenceLength <= configuration.contextLength else {
       throw recipe.error(
         "sequence_length",
-        "found \(recipe.sequenceLength), expected at most max_position_embeddings of the model, which is \(configuration.contextLength)")
+        "found \(recipe.sequenceLength), expected at most the model's max_position_embeddings, \(configuration.contextLength)")
     }
     guard configuration.predictionLayerCount <= 1 else {
       throw recipe.error(
@@ -150,6 +151,9 @@ public struct PreparedRun {
   ]
 
   private static func checkSettings(_ recipe: Recipe, _ state: RunState) throws(RecipeError) {
+    guard state.step <= recipe.steps else {
+      throw recipe.error("steps", "found \(recipe.steps), but the run in \(recipe.folder) has done \(state.step) already")
+    }
     for key in Set(recipe.settings.keys).union(state.settings.keys).sorted() {
       let (now, begun) = (recipe.settings[key], state.settings[key])
       guard now != begun, !changeable.contains(where: { key == $0 || key.hasPrefix($0 + ".") }) else { continue }

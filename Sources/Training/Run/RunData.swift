@@ -28,7 +28,7 @@ struct RunData {
     case .datasets(let datasets): folders = datasets.map { ($0.key, recipe.resolved($0.folder), $0.weight) }
     case .text(let text):
       guard let tokenizer = tokenizer?.0 else {
-        throw recipe.error("tokenizer", "is missing, expected file (a tokenizer.json) or size (of one that is trained on the texts)")
+        throw recipe.error("tokenizer", "is missing, expected file (a tokenizer.json) or size (of one to train on the texts)")
       }
       let files = try Self.files(recipe, text.files)
       let packing = DataPacking(
@@ -73,7 +73,8 @@ struct RunData {
     case .file(let path): return try read(recipe.resolved(path), key: "tokenizer.file")
     case .trained(let size, let preTokenizer):
       guard case .text(let text) = recipe.data.source else {
-        throw recipe.error("tokenizer.size", "a tokenizer is trained on texts alone; name the datasets' tokenizer.json as tokenizer.file")
+        throw recipe.error(
+          "tokenizer.size", "a tokenizer is trained on texts alone; name the datasets' tokenizer.json as tokenizer.file")
       }
       if goesOn { return try read(recipe.folder + "/tokenizer.json", key: "tokenizer") }
       note("training a tokenizer of \(size) tokens")

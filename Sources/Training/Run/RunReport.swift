@@ -17,13 +17,19 @@ public struct RunReport: Sendable {
     var text = "# \(name)\n\n"
     let count = configuration.parameterCount, done = records.last?.step ?? 0
     text += Self.table([
-      ("model", "\(configuration.architecture.rawValue), \(PlanText.count(Double(count.total))) parameters, "
-        + "\(PlanText.count(Double(count.active))) of them active for a token"),
+      (
+        "model",
+        "\(configuration.architecture.rawValue), \(PlanText.count(Double(count.total))) parameters, "
+          + "\(PlanText.count(Double(count.active))) of them active for a token"
+      ),
       ("steps", "\(done) of \(recipe.steps)" + (done < recipe.steps ? ": the run was stopped and can go on" : "")),
       ("sequences", "\(recipe.batch) a step, \(recipe.microBatch) at a time, of \(recipe.sequenceLength) tokens"),
       ("optimizer", "\(recipe.optimizer.name.rawValue), products in \(recipe.precision)"),
-      ("training data", "\(PlanText.count(Double(run.tokenCount))) tokens, gone through "
-        + "\(PlanText.short(Double(cost.tokens) / Double(max(1, run.tokenCount)))) times"),
+      (
+        "training data",
+        "\(PlanText.count(Double(run.tokenCount))) tokens, gone through "
+          + "\(PlanText.short(Double(cost.tokens) / Double(max(1, run.tokenCount)))) times"
+      ),
     ])
     text += "\n## Results\n\n"
     let last = records.last { $0.loss != nil }, held = records.last { $0.heldOutLoss != nil }
@@ -66,16 +72,23 @@ public struct RunReport: Sendable {
         ("time", "\(duration(cost.hours * 3600)) with \(trainer.threadCount) threads"),
         ("core-hours", PlanText.short(cost.coreHours)),
         ("tokens a second", PlanText.count(trainer.meanTokensPerSecond.rounded())),
-        ("utilization", "\(PlanText.percent(cost.utilization)) of \(PlanText.prefixed(trainer.peak.value))FLOP/s"
-          + (isBF16 ? "" : " (the peak is of BF16 products; this run's are F32)")),
+        (
+          "utilization",
+          "\(PlanText.percent(cost.utilization)) of \(PlanText.prefixed(trainer.peak.value))FLOP/s"
+            + (isBF16 ? "" : " (the peak is of BF16 products; this run's are F32)")
+        ),
         ("most memory", PlanText.bytes(Double(trainer.records.map(\.memoryBytes).max() ?? 0))),
         ("energy", PlanText.prefixed(cost.kilowattHours * 1000) + "Wh"), ("cost", PlanText.dollars(cost.dollars)),
-        ("the same work as DeepSeek counts it",
-          "\(PlanText.short(cost.h800Hours)) H800-hours, \(PlanText.dollars(cost.h800Dollars))"),
+        (
+          "the same work as DeepSeek counts it",
+          "\(PlanText.short(cost.h800Hours)) H800-hours, \(PlanText.dollars(cost.h800Dollars))"
+        ),
       ])
-      + "\n" + [
+      + "\n"
+      + [
         "Operations are those of products with weights that take part, and of attention over the positions that are seen.",
-        "Peak: \(trainer.peak.source).", "Power: \(hardware.watts.value) W, \(hardware.watts.source); "
+        "Peak: \(trainer.peak.source).",
+        "Power: \(hardware.watts.value) W, \(hardware.watts.source); "
           + "times \(PlanText.short(hardware.powerUsageEffectiveness.value)) for the building.",
         "Price: \(PlanText.dollars(hardware.dollarsPerDeviceHour)) an hour, \(hardware.dollarsPerHour.source).",
         "H800-hours: these operations at the pace of DeepSeek-V3's pretraining, 180K hours for a trillion tokens, $2 an hour "

@@ -81,11 +81,12 @@ public final class Trainer {
       if recipe.evaluation.interval > 0, state.step % recipe.evaluation.interval == 0 || isLast {
         record.heldOutLoss = heldOutLoss()
       }
-      if state.step % recipe.checkpointInterval == 0 || state.step == end { try save() }
       (record.elapsedSeconds, record.processorSeconds) = clock.lap()
       record.memoryBytes = RunClock.peakMemory
+      // Before the checkpoint: going on removes lines that are too many, but cannot make those that are missing.
       try log.append(record)
       onStep(record)
+      if state.step % recipe.checkpointInterval == 0 || state.step == end { try save() }
     }
     return state.step == recipe.steps ? .finished : .interrupted
   }
