@@ -49,6 +49,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
@@ -73,7 +74,10 @@ let package = Package(
       dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization"]),
     module(
       "Training",
-      dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization", "SwiftletJSON"]),
+      dependencies: [
+        "SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization", "SwiftletJSON",
+        .product(name: "Yams", package: "Yams"),
+      ]),
     .target(
       name: "Swiftlet",
       dependencies: [

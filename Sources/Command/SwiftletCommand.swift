@@ -26,7 +26,7 @@ struct SwiftletCommand: AsyncParsableCommand {
       RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
       RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
       TokenizeCommand.self, TokenizerCommand.self, DataCommand.self, ConvertCommand.self, LogitsCommand.self,
-      PerplexityCommand.self, BenchCommand.self, PlanCommand.self,
+      PerplexityCommand.self, BenchCommand.self, PlanCommand.self, TrainCommand.self,
     ])
 
   static func main() async {

@@ -84,6 +84,8 @@ public final class TrainableModel {
   public let parameters: ParameterSet
   /// How many tokens chose each expert since `resetLoads`, by layer; empty for layers without experts.
   public private(set) var loads: [[Int]]
+  /// Told what comes out of the embedding, of every layer and of the last norm, by name: for the search for numbers that are not finite.
+  var onOutput: ((_ name: String, _ values: [Float]) -> Void)?
   private let embedding: Parameter
   private let layers: [TrainableLayer]
   private let finalNorm: Parameter
@@ -218,8 +220,13 @@ public final class TrainableModel {
       for (expert, load) in routing.loads.enumerated() { self.loads[layer][expert] += load }
     }
     var x = tape.embedding(embedding, batch.tokens)
-    for layer in layers { x = tape.recomputing(x) { layer($1, $0, pass) } }
+    onOutput?("model.embed_tokens", tape.array(x))
+    for (index, layer) in layers.enumerated() {
+      x = tape.recomputing(x) { layer($1, $0, pass) }
+      onOutput?("model.layers.\(index)", tape.array(x))
+    }
     let normed = tape.rmsNorm(x, finalNorm, epsilon: configuration.normEpsilon)
+    onOutput?("model.norm", tape.array(normed))
     losses.crossEntropy = tape.crossEntropy(
       normed, head, targets: batch.targets, scale: options.scale ?? 1 / Float(max(1, batch.targetCount)))
     if let prediction, options.predictionWeight > 0 {
@@ -251,6 +258,7 @@ public final class TrainableModel {
     ])
     let projected = tape.linear(joined, prediction.projection)[0]
     let x = tape.recomputing(projected) { prediction.layer($1, $0, pass) }
+    onOutput?("model.layers.\(configuration.layerCount)", tape.array(x))
     let normed = tape.rmsNorm(x, prediction.outputNorm, epsilon: epsilon)
     let scale = options.predictionScale ?? 1 / Float(max(1, batch.secondTargetCount))
     return tape.crossEntropy(

@@ -26,15 +26,21 @@ extension Hardware {
     let rows = 256, size = 2048, wide = 16384, how = "by products of BF16 weights, \(kernels.name), \(threadCount) threads"
     let flops = 2 * Double(rows * size * size) / product(rows: rows, outputs: size, inputs: size, role: .prompt, repetitions: 4)
     let bytes = 2 * Double(wide * size * 2) / product(rows: 1, outputs: 2 * wide, inputs: size, role: .generated, repetitions: 4)
-    var hardware = epycAVX2
-    hardware.name = "this"
-    hardware.description = "this machine"
+    var hardware = assumed(threadCount: threadCount)
     hardware.bf16FLOPsPerSecond = Sourced(flops, .measured(how))
     hardware.eightBitFLOPsPerSecond = nil
     hardware.memoryBytes = Sourced(Double(ProcessInfo.processInfo.physicalMemory), .measured("the system's answer"))
     hardware.memoryBytesPerSecond = Sourced(bytes, .measured(how))
     hardware.arithmeticEfficiency = Sourced(1, .measured("the speeds are those of products themselves"))
     hardware.memoryEfficiency = Sourced(1, .measured("the speeds are those of products themselves"))
+    return hardware
+  }
+
+  /// This machine, without a measurement: what it draws and costs.
+  static func assumed(threadCount: Int) -> Hardware {
+    var hardware = epycAVX2
+    hardware.name = "this"
+    hardware.description = "this machine"
     hardware.watts = Sourced(15 / 2 * Double(threadCount), .assumed("7.5 W a thread"))
     hardware.dollarsPerHour = Sourced(0.04 * Double(threadCount), .assumed("rent of virtual cores, one a thread"))
     return hardware

@@ -1,0 +1,145 @@
+import ArgumentParser
+import Foundation
+import SwiftletCheckpoints
+import SwiftletJSON
+import SwiftletTensors
+import SwiftletTraining
+
+struct TrainCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains a model as a recipe says.",
+    discussion: """
+      The recipe's folder gets the log, checkpoints, a report with plots, and the
+      trained model, which every other command loads. Ctrl-C writes a checkpoint and
+      leaves; the same command goes on from the last checkpoint, with the same bits as
+      if it had never stopped. docs/training.md lists a recipe's keys.
+
+      EXAMPLES
+        swiftlet train Recipes/tiny.yaml
+        swiftlet train Recipes/tiny.yaml --check
+        swiftlet run runs/tiny/model "A model is" --raw
+
+      ENVIRONMENT
+      \(HelpText.threads)
+      """)
+
+  @Argument(help: "The recipe: a YAML file.")
+  var recipe: String
+  @Option(help: ArgumentHelp("The folder of the run, instead of the recipe's.", valueName: "folder"))
+  var out: String?
+  @Flag(help: "Checks recipe, data and model, and prints what would be trained.")
+  var check = false
+  @Flag(help: "Prints a JSON object a step, and one for the end.")
+  var json = false
+  @OptionGroup var threading: ThreadArguments
+
+  func run() async throws {
+    let threadCount = try threading.checkedThreadCount()
+    var recipe = try Recipe(path: self.recipe)
+    if let out { recipe.folder = out }
+    let (given, check, json) = (recipe, check, json)
+    let outcome = try await Interrupt.cancelling { () -> Trainer.Outcome? in
+      let run = try PreparedRun(given, threadCount: threadCount) { Output.note($0) }
+      for error in run.damagedCheckpoints { Output.note("passed over: \(error)") }
+      Output.note(Self.summary(run))
+      if check { return nil }
+      let trainer = try Trainer(run, compute: Compute(threadCount: threadCount))
+      let progress = TrainingProgress(steps: given.steps)
+      defer { progress.finish() }
+      let outcome = try trainer.train(isCancelled: { Task.isCancelled }) { record in
+        if json { Output.line(Self.json(record)) } else { progress.print(record) }
+      }
+      progress.finish()
+      let report = RunReport(trainer)
+      try report.write(to: given.folder)
+      if outcome == .finished { try trainer.export(to: given.folder + "/model") }
+      if json {
+        Output.line(Self.json(report.cost, outcome, folder: given.folder))
+      } else if outcome == .finished {
+        Output.write("\(given.folder)/model  \(given.folder)/report.md\n")
+      }
+      return outcome
+    }
+    if outcome == .interrupted {
+      Output.note("Stopped with a checkpoint; the same command goes on from it.")
+      throw ExitCode(130)
+    }
+  }
+
+  private static func summary(_ run: PreparedRun) -> String {
+    let recipe = run.recipe, count = run.configuration.parameterCount
+    let begun = run.completedSteps > 0 ? "going on after step \(run.completedSteps) of \(recipe.steps)" : "\(recipe.steps) steps"
+    return "\(PlanText.count(Double(count.total))) parameters, \(PlanText.count(Double(count.active))) active; "
+      + "\(PlanText.count(Double(run.tokenCount))) tokens of data; \(begun) of \(recipe.batch) x \(recipe.sequenceLength) tokens"
+  }
+
+  private static func json(_ record: StepRecord) -> JSONValue {
+    func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
+    return [
+      "step": .integer(record.step), "loss": number(record.loss), "prediction_loss": number(record.predictionLoss),
+      "held_out_loss": number(record.heldOutLoss), "gradient_norm": number(record.gradientNorm),
+      "learning_rate": .number(record.learningRate), "tokens": .integer(record.tokens),
+      "tokens_per_second": .number(record.tokensPerSecond), "utilization": .number(record.utilization),
+      "maximal_violation": number(record.maximalViolation), "memory_bytes": .integer(record.memoryBytes),
+      "skipped": record.skipped.map { .string($0) } ?? .null,
+    ]
+  }
+
+  private static func json(_ cost: RunCost, _ outcome: Trainer.Outcome, folder: String) -> JSONValue {
+    [
+      "folder": .string(folder), "finished": .bool(outcome == .finished), "tokens": .integer(cost.tokens),
+      "flops": .number(cost.flops), "hours": .number(cost.hours), "core_hours": .number(cost.coreHours),
+      "kilowatt_hours": .number(cost.kilowattHours), "dollars": .number(cost.dollars),
+      "utilization": .number(cost.utilization), "h800_hours": .number(cost.h800Hours),
+    ]
+  }
+}
+
+/// The line on standard error that tells how training goes: always the same one in a terminal, elsewhere one now and then.
+final class TrainingProgress {
+  private let steps: Int
+  private let start = ContinuousClock.now
+  private var firstStep: Int?
+  private var lastPrint: ContinuousClock.Instant?
+  private var isOpen = false
+  private var heldOut: Double?
+
+  init(steps: Int) { self.steps = steps }
+
+  func print(_ record: StepRecord) {
+    let first = firstStep ?? record.step - 1
+    firstStep = first
+    heldOut = record.heldOutLoss ?? heldOut
+    let isLast = record.step == steps, now = ContinuousClock.now
+    let isDue = lastPrint.map { $0.duration(to: now) >= .seconds(Output.errorIsTerminal ? 0.1 : 5) } ?? true
+    let isNotable = record.heldOutLoss != nil || record.skipped != nil
+    guard isDue || isLast || isNotable else { return }
+    lastPrint = now
+    let line = line(record, secondsPerStep: start.duration(to: now) / .seconds(1) / Double(record.step - first))
+    guard Output.errorIsTerminal else { return Output.note(line) }
+    Output.writeError("\r\u{1B}[K" + String(line.prefix(max(20, Terminal.width(STDERR_FILENO) - 1))))
+    isOpen = true
+    if let skipped = record.skipped {
+      finish()
+      Output.note("step \(record.step) skipped: \(CheckpointError.excerpt(skipped, 500))")
+    }
+  }
+
+  private func line(_ record: StepRecord, secondsPerStep: Double) -> String {
+    func loss(_ value: Double) -> String { String(format: "%.4f", value) }
+    var parts = ["step \(record.step)/\(steps)", "loss \(record.loss.map(loss) ?? "not finite")"]
+    if let heldOut { parts.append("held out \(loss(heldOut))") }
+    parts.append("\(PlanText.count(record.tokensPerSecond.rounded())) tokens/s")
+    parts.append("utilization \(PlanText.percent(record.utilization))")
+    if let violation = record.maximalViolation { parts.append("MaxVio " + String(format: "%.2f", violation)) }
+    parts.append(PlanText.bytes(Double(record.memoryBytes)))
+    parts.append("\(RunReport.duration(secondsPerStep * Double(steps - record.step))) left")
+    return parts.joined(separator: "  ")
+  }
+
+  func finish() {
+    if isOpen { Output.writeError("\n") }
+    isOpen = false
+  }
+}

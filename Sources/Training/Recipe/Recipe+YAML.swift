@@ -1,0 +1,154 @@
+internal import Foundation
+internal import SwiftletJSON
+internal import SwiftletTensors
+internal import SwiftletTokenization
+
+extension Recipe {
+  /// Reads a recipe.
+  /// - Throws: `RecipeError` naming the key, what was found and what is allowed.
+  public init(path: String) throws(RecipeError) {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw RecipeError(file: path, key: "", reason: "cannot be read; give the path of a recipe")
+    }
+    guard bytes.count <= 1 << 20, let text = String(validating: bytes, as: UTF8.self) else {
+      throw RecipeError(file: path, key: "", reason: "is no text of at most 1 MB, expected a recipe in YAML")
+    }
+    try self.init(yaml: text, file: path)
+  }
+
+  /// - Parameter file: the path that errors name and relative paths begin beside.
+  public init(yaml text: String, file: String) throws(RecipeError) {
+    let root = try RecipeValue.parse(text, file: file)
+    let fields = try root.fields(
+      "data", "tokenizer", "model", "optimizer", "balance", "prediction", "sequence_length", "batch", "micro_batch", "batch_ramp",
+      "steps", "precision", "recompute", "seed", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder")
+    self.file = file
+    self.text = text
+    settings = Dictionary(root.flattened().map { ($0.key, $0.value) }) { _, last in last }
+    steps = try fields.required("steps").integer(1...1 << 40)
+    data = try Self.data(fields.required("data"))
+    tokenizer = try fields["tokenizer"].map { value throws(RecipeError) in try Self.tokenizer(value) }
+    model = try Self.model(fields.required("model"))
+    optimizer = try Self.optimizer(fields.required("optimizer"), steps: steps)
+    balance = Balance(gamma: 0.001, alpha: 0.0001)
+    if let group = try fields["balance"]?.fields("gamma", "alpha") {
+      balance.gamma = Float(try group.number("gamma", 0...1, default: 0.001))
+      balance.alpha = Float(try group.number("alpha", 0...1, default: 0.0001))
+    }
+    prediction = try Self.prediction(fields["prediction"])
+    sequenceLength = try fields.required("sequence_length").integer(2...1 << 20)
+    batch = try fields.required("batch").integer(1...1 << 20)
+    microBatch = try fields.integer("micro_batch", 1...1 << 20, default: batch)
+    if let value = fields["micro_batch"], batch % microBatch != 0 {
+      throw value.wrong("a divisor of batch, which is \(batch)")
+    }
+    if let value = fields["batch_ramp"] {
+      let group = try value.fields("from", "steps")
+      batchRamp = BatchRamp(
+        from: try group.required("from").integer(1...batch), steps: try group.required("steps").integer(1...1 << 40))
+    }
+    precision =
+      try fields.choice("precision", default: PrecisionName.bfloat16) == .bfloat16 ? .bfloat16 : .float32
+    recomputesActivations = try fields.bool("recompute", default: false)
+    seed = UInt64(try fields.integer("seed", 0...Int.max, default: 0))
+    checkpointInterval = try fields.integer("checkpoint_interval", 1...1 << 40, default: 1000)
+    evaluation = Evaluation(interval: 0, sequences: 0)
+    if let group = try fields["evaluation"]?.fields("interval", "sequences") {
+      evaluation.interval = try group.required("interval").integer(1...1 << 40)
+      evaluation.sequences = try group.integer("sequences", 1...1 << 20, default: 16)
+    }
+    failure = try Self.failure(fields["on_failure"])
+    cost = Cost()
+    if let group = try fields["cost"]?.fields("peak_flops", "watts", "dollars_per_hour") {
+      cost.peakFLOPsPerSecond = try group["peak_flops"]?.number(1...1e18)
+      cost.watts = try group["watts"]?.number(0...1e6)
+      cost.dollarsPerHour = try group["dollars_per_hour"]?.number(0...1e6)
+    }
+    exportType = try fields.choice("export", default: PrecisionName.float32) == .bfloat16 ? .bfloat16 : .float32
+    folder = try fields.required("folder").string()
+    folder = resolved(folder)
+  }
+
+  private enum PrecisionName: String, CaseIterable {
+    case float32
+    case bfloat16
+  }
+
+  private static func data(_ value: RecipeValue) throws(RecipeError) -> Data {
+    let fields = try value.fields("text", "datasets", "held_out", "separator", "passage", "packing", "document_mask")
+    let source: Data.Source
+    switch (fields["text"], fields["datasets"]) {
+    case (let text?, nil):
+      source = .text(
+        Text(
+          files: try text.strings(), heldOut: try fields.number("held_out", 0...0.9, default: 0.01),
+          separator: try fields["separator"]?.string(),
+          passageBytes: try fields.integer("passage", 64...1 << 30, default: DocumentOptions().passageBytes)))
+    case (nil, let list?):
+      for name in ["held_out", "separator", "passage"] {
+        if let value = fields[name] { throw value.error("is for text alone; 'swiftlet data pack' decided it for datasets") }
+      }
+      let datasets = try list.elements().map { element throws(RecipeError) -> Dataset in
+        if element.node.scalar != nil { return Dataset(folder: try element.string(), weight: 1, key: element.key) }
+        let group = try element.fields("folder", "weight")
+        return Dataset(
+          folder: try group.required("folder").string(), weight: try group.number("weight", 1e-9...1e9, default: 1),
+          key: element.key)
+      }
+      if datasets.isEmpty { throw list.wrong("at least one folder") }
+      source = .datasets(datasets)
+    default: throw value.error("expected either text (files) or datasets (folders of 'swiftlet data pack')")
+    }
+    return Data(
+      source: source, packing: try fields.choice("packing", default: .stream),
+      masksDocuments: try fields.bool("document_mask", default: false))
+  }
+
+  private static func tokenizer(_ value: RecipeValue) throws(RecipeError) -> Tokenizer {
+    let fields = try value.fields("file", "size", "pre_tokenizer")
+    switch (fields["file"], fields["size"]) {
+    case (let file?, nil):
+      if let value = fields["pre_tokenizer"] { throw value.error("is for a tokenizer that is trained; leave it out") }
+      return .file(try file.string())
+    case (nil, let size?):
+      return .trained(
+        size: try size.integer(256 + BytePairTraining.deepSeekTokens.count...1 << 24),
+        preTokenizer: try fields.choice("pre_tokenizer", default: .deepSeekV3))
+    default: throw value.error("expected either file (a tokenizer.json) or size (of one that is trained on the texts)")
+    }
+  }
+
+  private static func model(_ value: RecipeValue) throws(RecipeError) -> Model {
+    let fields = try value.fields("config", "from")
+    switch (fields["config"], fields["from"]) {
+    case (let config?, nil):
+      guard config.node.mapping != nil else { throw config.wrong("the keys of a config.json, such as model_type") }
+      return .configuration(try config.asJSON())
+    case (nil, let folder?): return .checkpoint(try folder.string())
+    default: throw value.error("expected either config (the keys of a config.json) or from (a checkpoint's folder)")
+    }
+  }
+
+  private static func prediction(_ value: RecipeValue?) throws(RecipeError) -> PredictionWeight {
+    guard let value else { return PredictionWeight(weight: 0.3) }
+    if value.node.scalar != nil { return PredictionWeight(weight: Float(try value.number(0...10))) }
+    let fields = try value.fields("weight", "later_step", "later_weight")
+    var result = PredictionWeight(weight: Float(try fields.number("weight", 0...10, default: 0.3)))
+    if let step = fields["later_step"] {
+      result.later = .init(step: try step.integer(0...1 << 40), weight: Float(try fields.required("later_weight").number(0...10)))
+    } else if let weight = fields["later_weight"] {
+      throw weight.error("needs later_step, the step from which it holds")
+    }
+    return result
+  }
+
+  private static func failure(_ value: RecipeValue?) throws(RecipeError) -> Failure {
+    var result = Failure(notFinite: .stop, spike: .stop, spikeHeight: 0, limit: 10)
+    guard let fields = try value?.fields("nan", "spike", "spike_height", "limit") else { return result }
+    result.notFinite = try fields.choice("nan", default: .stop)
+    result.spike = try fields.choice("spike", default: .stop)
+    result.spikeHeight = try fields.number("spike_height", 0...100, default: fields["spike"] == nil ? 0 : 1)
+    result.limit = try fields.integer("limit", 1...1 << 20, default: 10)
+    return result
+  }
+}

@@ -1,0 +1,231 @@
+internal import Foundation
+internal import SwiftletCheckpoints
+public import SwiftletModels
+public import SwiftletTensors
+
+/// Trains a model by a recipe: step by step, with checkpoints that a later run goes on from with the same bits.
+public final class Trainer {
+  public enum Outcome: Sendable, Equatable {
+    /// All steps are done.
+    case finished
+    /// A checkpoint was written before the end, because somebody asked.
+    case interrupted
+  }
+
+  public let run: PreparedRun
+  public let model: TrainableModel
+  /// All steps', those of earlier runs among them.
+  public var records: [StepRecord] { log.records }
+  /// Operations a second that utilization is a share of, and where that is from.
+  public let peak: Sourced
+  let hardware: Hardware
+  let threadCount: Int
+  private let compute: Compute
+  private let tape: Tape
+  private let optimizer: RunOptimizer
+  private var batches: BatchIterator
+  private var state: RunState
+  private var log: RunLog
+  private let operations: TokenFLOPs
+  private var clock = RunClock()
+  /// Steps of the newest checkpoint.
+  private var savedStep: Int?
+
+  private var recipe: Recipe { run.recipe }
+
+  /// Makes or loads the model, and measures the machine unless the recipe says what it can do.
+  /// - Throws: `CheckpointError` for a checkpoint that does not fit, or a log that cannot be written.
+  public init(_ run: PreparedRun, compute: Compute) throws {
+    self.run = run
+    self.compute = compute
+    let recipe = run.recipe, configuration = run.configuration
+    model =
+      try run.weights.map { try TrainableModel(configuration, checkpoint: $0) }
+      ?? TrainableModel(configuration, deviation: run.deviation, seed: recipe.seed)
+    optimizer = RunOptimizer(recipe.optimizer, model.parameters.parameters, precision: recipe.precision, compute: compute)
+    tape = Tape(compute: compute, precision: recipe.precision)
+    tape.recomputesActivations = recipe.recomputesActivations
+    batches = run.batches
+    state = run.state ?? RunState(position: run.batches.position, settings: recipe.settings)
+    state.settings = recipe.settings
+    if run.state != nil {
+      let path = run.checkpoints.path(step: state.step) + "/" + RunCheckpoints.momentsName
+      try optimizer.load(try SafetensorsFile(path: path))
+      optimizer.stepCount = state.optimizerSteps
+      savedStep = state.step
+    }
+    log = try RunLog(path: recipe.folder + "/log.jsonl", step: state.step)
+    operations = TokenFLOPs(configuration)
+    threadCount = compute.pool.threadCount
+    (hardware, peak) = Self.machine(recipe.cost, threadCount: threadCount, kernels: compute.kernels)
+  }
+
+  /// Trains until the last step.
+  /// - Parameters:
+  ///   - lastStep: stops there with a checkpoint, as if it had been interrupted.
+  ///   - isCancelled: asked between passes. When it says so, the run stops with a checkpoint of the last whole step.
+  ///   - onStep: told of every step.
+  /// - Throws: `TrainingError` for numbers that are not finite and for spikes, if the recipe says so; `CheckpointError` when the disk
+  ///   is full: the last checkpoint is whole.
+  public func train(
+    until lastStep: Int? = nil, isCancelled: () -> Bool = { false }, onStep: (StepRecord) -> Void = { _ in }
+  ) throws -> Outcome {
+    let end = min(recipe.steps, lastStep ?? recipe.steps)
+    clock = RunClock()
+    while state.step < end {
+      guard !isCancelled(), var record = try step(isCancelled) else {
+        try save()
+        return .interrupted
+      }
+      let isLast = state.step == recipe.steps
+      if recipe.evaluation.interval > 0, state.step % recipe.evaluation.interval == 0 || isLast {
+        record.heldOutLoss = heldOutLoss()
+      }
+      (record.elapsedSeconds, record.processorSeconds) = clock.lap()
+      record.memoryBytes = RunClock.peakMemory
+      // Before the checkpoint: going on removes lines that are too many, but cannot make those that are missing.
+      try log.append(record)
+      onStep(record)
+      if state.step % recipe.checkpointInterval == 0 || state.step == end { try save() }
+    }
+    return state.step == recipe.steps ? .finished : .interrupted
+  }
+
+  /// - Throws: `CheckpointError`; what was there is as it was.
+  private func save() throws(CheckpointError) {
+    guard savedStep != state.step else { return }
+    state.position = batches.position
+    state.optimizerSteps = optimizer.stepCount
+    try run.checkpoints.write(state, parameters: model.parameters, optimizer: optimizer)
+    savedStep = state.step
+  }
+
+  /// One optimizer step of several passes.
+  /// - Returns: nil when it was given up; then everything is as before.
+  private func step(_ isCancelled: () -> Bool) throws -> StepRecord? {
+    let start = ContinuousClock.now, index = state.step, before = batches
+    var passes: [TrainingBatch] = []
+    while passes.count < recipe.passes(step: index), let batch = try batches.next() {
+      passes.append(TrainingBatch(batch, masksDocuments: recipe.data.masksDocuments))
+    }
+    let weight = recipe.prediction.weight(step: index)
+    let options = LossOptions(
+      scale: 1 / Float(max(1, passes.reduce(0) { $0 + $1.targetCount })),
+      predictionScale: 1 / Float(max(1, passes.reduce(0) { $0 + $1.secondTargetCount })), predictionWeight: weight,
+      balanceCoefficient: run.configuration.mixture == nil ? 0 : recipe.balance.alpha / Float(passes.count))
+    model.parameters.clearGradients(compute)
+    model.resetLoads()
+    var losses = Losses()
+    for batch in passes {
+      if isCancelled() {
+        batches = before
+        return nil
+      }
+      let part = model.loss(batch, options, tape: tape)
+      losses.crossEntropy += part.crossEntropy
+      losses.prediction += part.prediction
+      losses.balance += part.balance
+    }
+    let norm = optimizer.gradientNorm(compute), rate = recipe.optimizer.schedule.rate(step: index)
+    let skipped = try reasonToSkip(losses, norm: norm, passes, options)
+    let violations = RouterBiasRule.maximalViolations(model.loads).map(\.value)
+    if skipped == nil {
+      let scale = recipe.optimizer.clip.map { GradientNorm.scale(norm: norm, limit: $0) } ?? 1
+      optimizer.step(rate: rate, gradientScale: scale, compute: compute)
+      if recipe.balance.gamma > 0 { RouterBiasRule(speed: recipe.balance.gamma).apply(to: model) }
+      state.recentLosses = Array((state.recentLosses + [losses.crossEntropy]).suffix(Self.spikeWindow))
+      state.skippedInARow = 0
+    } else {
+      state.skippedInARow += 1
+    }
+    model.resetLoads()
+    let tokens = passes.reduce(0) { $0 + $1.tokens.count }, flops = flops(passes, predicts: weight > 0)
+    let seconds = start.duration(to: .now) / .seconds(1)
+    state.step += 1
+    state.tokens += tokens
+    func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+    return StepRecord(
+      step: state.step, loss: finite(losses.crossEntropy),
+      predictionLoss: model.hasPrediction && weight > 0 ? finite(losses.prediction / Double(weight)) : nil,
+      balanceLoss: options.balanceCoefficient > 0 ? finite(losses.balance) : nil, gradientNorm: finite(norm),
+      learningRate: Double(rate), tokens: tokens, flops: flops, seconds: seconds, elapsedSeconds: 0, processorSeconds: 0,
+      utilization: flops / max(seconds, 1e-9) / peak.value,
+      maximalViolation: violations.isEmpty ? nil : violations.reduce(0, +) / Double(violations.count), memoryBytes: 0,
+      skipped: skipped)
+  }
+
+  /// The mean loss on the held-out sequences.
+  private func heldOutLoss() -> Double? {
+    tape.recordsGradients = false
+    defer {
+      tape.recordsGradients = true
+      model.resetLoads()
+    }
+    let options = LossOptions(scale: 1 / Float(max(1, run.evaluation.reduce(0) { $0 + $1.targetCount })))
+    let loss = run.evaluation.reduce(0) { $0 + model.loss($1, options, tape: tape).crossEntropy }
+    return loss.isFinite ? loss : nil
+  }
+
+  /// Operations of passes, forward and back; a document's positions see those before them.
+  private func flops(_ passes: [TrainingBatch], predicts: Bool) -> Double {
+    var tokens = 0.0, pairs = 0.0
+    for document in passes.flatMap(\.documents) {
+      let count = Double(document.count)
+      tokens += count
+      pairs += count * TokenFLOPs.meanPositions(count)
+    }
+    let prediction =
+      predicts && model.hasPrediction ? operations.prediction * tokens + operations.predictionPerPosition * pairs : 0
+    return 3 * (operations.products * tokens + operations.attentionPerPosition * pairs + prediction)
+  }
+
+  // MARK: - What goes wrong
+
+  /// Losses that the mean is taken of, and how many there must be.
+  private static let spikeWindow = 32
+  private static let leastLosses = 8
+
+  /// Why the step must not change the weights; nil when all is well.
+  /// - Throws: `TrainingError` where the recipe says stop, or too many steps were skipped.
+  private func reasonToSkip(
+    _ losses: Losses, norm: Double, _ passes: [TrainingBatch], _ options: LossOptions
+  ) throws(TrainingError) -> String? {
+    let reason: String, action: Recipe.Failure.Action
+    if !losses.total.isFinite || !norm.isFinite {
+      let place = NotFiniteSearch(model: model, tape: tape).firstPlace(passes, options)
+      reason = "the loss is \(losses.total), the gradient's norm \(norm); the first number that is not finite is in \(place.name)"
+      // Skipping does not help weights that are broken.
+      action = place.isWeight ? .stop : recipe.failure.notFinite
+    } else {
+      let recent = state.recentLosses, mean = recent.reduce(0, +) / Double(max(1, recent.count))
+      guard recipe.failure.spikeHeight > 0, recent.count >= Self.leastLosses,
+        losses.crossEntropy > mean + recipe.failure.spikeHeight
+      else { return nil }
+      reason =
+        "a loss spike: \(losses.crossEntropy), more than \(recipe.failure.spikeHeight) above the mean of the last \(recent.count), \(mean)"
+      action = recipe.failure.spike
+    }
+    let last = savedStep.map { "the last checkpoint is that of step \($0)" } ?? "there is no checkpoint yet"
+    guard action == .skip else { throw TrainingError(step: state.step + 1, reason: "\(reason); \(last)") }
+    guard state.skippedInARow < recipe.failure.limit else {
+      throw TrainingError(
+        step: state.step + 1, reason: "\(reason); \(state.skippedInARow) steps before were skipped as well; \(last)")
+    }
+    return reason
+  }
+
+  private static func machine(_ cost: Recipe.Cost, threadCount: Int, kernels: Kernels) -> (Hardware, Sourced) {
+    var hardware: Hardware
+    if let flops = cost.peakFLOPsPerSecond {
+      hardware = .assumed(threadCount: threadCount)
+      hardware.bf16FLOPsPerSecond = Sourced(flops, .given("cost.peak_flops of the recipe"))
+    } else {
+      hardware = .measured(threadCount: threadCount, kernels: kernels)
+    }
+    if let watts = cost.watts { hardware.watts = Sourced(watts, .given("cost.watts of the recipe")) }
+    if let dollars = cost.dollarsPerHour {
+      hardware.dollarsPerHour = Sourced(dollars, .given("cost.dollars_per_hour of the recipe"))
+    }
+    return (hardware, hardware.bf16FLOPsPerSecond)
+  }
+}
