@@ -47,7 +47,7 @@ import Testing
       process.standardError = FileHandle.nullDevice
       try process.run()
       // At any moment: steps and checkpoints take some ten milliseconds each.
-      for _ in 0..<(40 + 7 * attempt) where process.isRunning { try await Task.sleep(for: .milliseconds(25)) }
+      for _ in 0..<(16 + 4 * attempt) where process.isRunning { try await Task.sleep(for: .milliseconds(25)) }
       if process.isRunning { kill(process.processIdentifier, SIGKILL) }
       process.waitUntilExit()
       isFinished = process.terminationReason == .exit && process.terminationStatus == 0
