@@ -1,6 +1,6 @@
 internal import Foundation
 internal import SwiftletCheckpoints
-public import SwiftletModels
+internal import SwiftletModels
 public import SwiftletTensors
 
 /// Trains a model by a recipe: step by step, with checkpoints that a later run goes on from with the same bits.
