@@ -61,14 +61,14 @@ public struct PreparedRun {
     }
     let length = recipe.sequenceLength
     func iterator(_ sources: [DataSource], _ key: String, shuffles: Bool, at position: BatchPosition?) throws -> BatchIterator {
-      do {
+      do throws(DataError) {
         return try BatchIterator(
           sources,
           BatchConfiguration(
             sequenceLength: length, sequencesPerBatch: recipe.microBatch, seed: recipe.seed, shuffles: shuffles,
             packing: recipe.data.packing, crossesDocuments: !recipe.data.masksDocuments, epochs: shuffles ? nil : 1), at: position
         )
-      } catch let error as DataError {
+      } catch {
         throw recipe.error(key, "\(error)")
       }
     }
