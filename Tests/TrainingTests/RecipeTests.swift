@@ -96,6 +96,8 @@ enum RecipeSample {
     let folder = try DataFolder()
     #expect("\(try preparation(["hidden_size": "    hidden_size: -1"]))".contains("model.config.hidden_size"))
     #expect("\(try preparation(["model_type": "    model_type: gpt2"]))".contains("model.config.model_type"))
+    #expect(
+      "\(try preparation(["initializer_range": "    initializer_range: 0"]))".contains("model.config.initializer_range: found 0"))
     #expect("\(try preparation(["sequence_length": "sequence_length: 100"]))".contains("max_position_embeddings"))
     #expect(
       "\(try preparation(["hidden_size": "    hidden_size: 32\n    vocab_size: 200"]))".contains(

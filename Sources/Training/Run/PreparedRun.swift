@@ -34,6 +34,11 @@ public struct PreparedRun {
     // What needs no data comes first.
     let draft = try Self.model(recipe, vocabularySize: nil)
     try Self.check(recipe, draft.configuration)
+    if case .configuration(let members) = recipe.model, let range = members["initializer_range"] {
+      guard let value = range.double, value > 0, value <= 1 else {
+        throw recipe.error("model.config.initializer_range", "found \(range.serialized()), expected a number above 0 and up to 1")
+      }
+    }
     let folder = recipe.folder
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -49,20 +54,21 @@ public struct PreparedRun {
     data = try RunData(recipe, goesOn: state != nil, threadCount: threadCount, note: note)
     (modelJSON, configuration) = try Self.model(recipe, vocabularySize: data.vocabularySize)
     guard data.vocabularySize <= configuration.vocabularySize else {
+      let isConfiguration = if case .configuration = recipe.model { true } else { false }
       throw recipe.error(
-        "model.config.vocab_size",
+        isConfiguration ? "model.config.vocab_size" : "model.from (vocab_size)",
         "found \(configuration.vocabularySize), expected at least the \(data.vocabularySize) tokens of the data's vocabulary")
     }
     let length = recipe.sequenceLength
     func iterator(_ sources: [DataSource], _ key: String, shuffles: Bool, at position: BatchPosition?) throws -> BatchIterator {
-      do {
+      do throws(DataError) {
         return try BatchIterator(
           sources,
           BatchConfiguration(
             sequenceLength: length, sequencesPerBatch: recipe.microBatch, seed: recipe.seed, shuffles: shuffles,
             packing: recipe.data.packing, crossesDocuments: !recipe.data.masksDocuments, epochs: shuffles ? nil : 1), at: position
         )
-      } catch let error as DataError {
+      } catch {
         throw recipe.error(key, "\(error)")
       }
     }

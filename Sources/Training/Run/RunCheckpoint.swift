@@ -62,6 +62,8 @@ struct RunCheckpoints {
     for name in [Self.weightsName, Self.momentsName] { state.files[name] = try Self.checksum(aside + "/" + name) }
     try Self.write(state, to: aside + "/" + Self.stateName)
     try writer.commit()
+    // Newer ones are damaged: the run went on from before them.
+    for step in steps where step > state.step { try? FileManager.default.removeItem(atPath: self.path(step: step)) }
     for step in steps.dropLast(Self.kept) { try? FileManager.default.removeItem(atPath: self.path(step: step)) }
   }
 

@@ -1,6 +1,6 @@
 internal import Foundation
 internal import SwiftletCheckpoints
-public import SwiftletModels
+internal import SwiftletModels
 public import SwiftletTensors
 
 /// Trains a model by a recipe: step by step, with checkpoints that a later run goes on from with the same bits.
@@ -65,8 +65,8 @@ public final class Trainer {
   ///   - lastStep: stops there with a checkpoint, as if it had been interrupted.
   ///   - isCancelled: asked between passes. When it says so, the run stops with a checkpoint of the last whole step.
   ///   - onStep: told of every step.
-  /// - Throws: `TrainingError` for numbers that are not finite and for spikes, if the recipe says so; `CheckpointError` when the disk
-  ///   is full: the last checkpoint is whole.
+  /// - Throws: `TrainingError` for numbers that are not finite and for spikes, if the recipe says so, and when the disk is full: the
+  ///   last checkpoint is whole. `CheckpointError` when the log cannot be written.
   public func train(
     until lastStep: Int? = nil, isCancelled: () -> Bool = { false }, onStep: (StepRecord) -> Void = { _ in }
   ) throws -> Outcome {
@@ -91,12 +91,20 @@ public final class Trainer {
     return state.step == recipe.steps ? .finished : .interrupted
   }
 
-  /// - Throws: `CheckpointError`; what was there is as it was.
-  private func save() throws(CheckpointError) {
+  private var lastCheckpoint: String {
+    savedStep.map { "the last checkpoint is that of step \($0)" } ?? "there is no checkpoint yet"
+  }
+
+  /// - Throws: `TrainingError` when it cannot be written; the checkpoints before are as they were.
+  private func save() throws(TrainingError) {
     guard savedStep != state.step else { return }
     state.position = batches.position
     state.optimizerSteps = optimizer.stepCount
-    try run.checkpoints.write(state, parameters: model.parameters, optimizer: optimizer)
+    do throws(CheckpointError) {
+      try run.checkpoints.write(state, parameters: model.parameters, optimizer: optimizer)
+    } catch {
+      throw TrainingError(step: state.step, reason: "its checkpoint cannot be written: \(error); \(lastCheckpoint)")
+    }
     savedStep = state.step
   }
 
@@ -205,11 +213,10 @@ public final class Trainer {
         "a loss spike: \(losses.crossEntropy), more than \(recipe.failure.spikeHeight) above the mean of the last \(recent.count), \(mean)"
       action = recipe.failure.spike
     }
-    let last = savedStep.map { "the last checkpoint is that of step \($0)" } ?? "there is no checkpoint yet"
-    guard action == .skip else { throw TrainingError(step: state.step + 1, reason: "\(reason); \(last)") }
+    guard action == .skip else { throw TrainingError(step: state.step + 1, reason: "\(reason); \(lastCheckpoint)") }
     guard state.skippedInARow < recipe.failure.limit else {
       throw TrainingError(
-        step: state.step + 1, reason: "\(reason); \(state.skippedInARow) steps before were skipped as well; \(last)")
+        step: state.step + 1, reason: "\(reason); \(state.skippedInARow) steps before were skipped as well; \(lastCheckpoint)")
     }
     return reason
   }

@@ -1,0 +1,82 @@
+import Foundation
+import SwiftletJSON
+import SwiftletTestSupport
+import Testing
+
+/// Recipes/tiny.yaml, whole and in small.
+@Suite(.serialized, .timeLimit(.minutes(4))) struct TrainTests {
+  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+  private let runner: CommandRunner
+
+  init() throws { runner = try CommandRunner() }
+
+  /// Thirty short steps, each with a checkpoint.
+  private func smallRecipe() throws -> String {
+    var text = try String(contentsOfFile: Self.root + "/Recipes/tiny.yaml", encoding: .utf8)
+    for (from, to) in [
+      ("../", Self.root + "/"), ("steps: 150", "steps: 30"), ("\nbatch: 16", "\nbatch: 4"), ("micro_batch: 8", "micro_batch: 2"),
+      ("checkpoint_interval: 50", "checkpoint_interval: 1"), ("on_failure:", "cost:\n  peak_flops: 1e11\non_failure:"),
+    ] {
+      #expect(text.contains(from))
+      text = text.replacing(from, with: to)
+    }
+    return try runner.file("small.yaml", text)
+  }
+
+  @Test func tinyRecipeLearnsAndItsModelRuns() async throws {
+    let result = try await runner.succeed("train", Self.root + "/Recipes/tiny.yaml", "--out", "run", "--json")
+    let lines = try result.output.split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
+    let first = try #require(lines.first?["loss"]?.double), steps = lines.dropLast()
+    #expect(steps.count == 150)
+    #expect(try #require(steps.last?["loss"]?.double) < first - 2)
+    #expect(try #require(steps.last?["held_out_loss"]?.double) < 5)
+    #expect(lines.last?["finished"]?.bool == true)
+    #expect(try runner.read("run/report.md").contains("H800-hours"))
+    let answer = try await runner.succeed("run", "run/model", "The server", "--raw", "--json", "--max-tokens", "8")
+    #expect(try answer.json["ids"]?.elements?.isEmpty == false)
+  }
+
+  @Test func killedRunsGoOnWithTheSameBits() async throws {
+    let recipe = try smallRecipe()
+    _ = try await runner.succeed("train", recipe, "--out", "whole")
+    var isFinished = false
+    for attempt in 0..<40 where !isFinished {
+      let process = try runner.process(["train", recipe, "--out", "killed", "--threads", attempt % 2 == 0 ? "1" : "2"])
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      // At any moment: steps and checkpoints take some ten milliseconds each.
+      for _ in 0..<(16 + 4 * attempt) where process.isRunning { try await Task.sleep(for: .milliseconds(25)) }
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+      process.waitUntilExit()
+      isFinished = process.terminationReason == .exit && process.terminationStatus == 0
+    }
+    #expect(isFinished)
+    #expect(try runner.data("killed/model/model.safetensors") == runner.data("whole/model/model.safetensors"))
+  }
+
+  @Test func interruptWritesACheckpoint() async throws {
+    let recipe = try smallRecipe(), log = runner.folder + "/run/log.jsonl"
+    let result = try await runner.run(["train", recipe, "--out", "run"]) { process in
+      while process.isRunning, (try? Data(contentsOf: URL(fileURLWithPath: log)))?.isEmpty ?? true {
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      process.interrupt()
+    }
+    #expect(result.status == 130, "\(result.errors)")
+    #expect(result.errors.contains("Stopped with a checkpoint"))
+    let names = try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/run/checkpoints")
+    #expect(names.contains { $0.hasPrefix("step-") })
+    #expect(try await runner.succeed("train", recipe, "--out", "run").errors.contains("going on after step"))
+  }
+
+  @Test func wrongRecipesAreRefused() async throws {
+    let text = try String(contentsOfFile: smallRecipe(), encoding: .utf8)
+    let path = try runner.file("wrong.yaml", text.replacing("learning_rate: 3e-3", with: "learning_rat: 3e-3"))
+    let result = try await runner.run(["train", path, "--out", "run"])
+    #expect(result.status == 1)
+    #expect(result.errors.contains("optimizer.learning_rat: there is no such key, expected one of name, learning_rate"))
+    #expect(!FileManager.default.fileExists(atPath: runner.folder + "/run"))
+  }
+}
