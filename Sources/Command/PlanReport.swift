@@ -115,6 +115,8 @@ enum PlanReport {
 
   /// `70,272`.
   static func grouped(_ value: Double) -> String {
+    // More digits say nothing, and an integer cannot hold them all.
+    guard abs(value) < 1e15 else { return PlanText.count(value) }
     let digits = Array("\(Int(value.rounded()))")
     return digits.enumerated().map { index, digit in
       index > 0 && (digits.count - index) % 3 == 0 ? ",\(digit)" : "\(digit)"

@@ -51,10 +51,22 @@ extension ModelConfiguration {
     let required = requiredWeights(nextTokenLayers: predictionLayers), names = Set(required.map(\.name))
     for weight in required {
       result.append(weight)
-      guard weight.shape.count == 2, weight.name.hasSuffix(".weight") else { continue }
+      // Experts have none.
+      guard weight.shape.count == 2, weight.name.hasSuffix(".weight"), !weight.name.contains(".mlp.experts.") else { continue }
       let bias = String(weight.name.dropLast("weight".count)) + "bias"
       if !names.contains(bias), hasBias(bias) { result.append((bias, [weight.shape[0]])) }
     }
     return result
+  }
+
+  /// Whether the configuration asks for a bias.
+  /// - Parameter name: a bias's, as in safetensors.
+  func requiresBias(_ name: String) -> Bool {
+    switch name.split(separator: ".").dropLast().last {
+    case "q_proj", "k_proj", "v_proj", "q_a_proj", "kv_a_proj_with_mqa": requiredBiases.contains(.queryKeyValue)
+    case "o_proj": requiredBiases.contains(.attentionOutput)
+    case "gate_proj", "up_proj", "down_proj": requiredBiases.contains(.feedForward)
+    default: false
+    }
   }
 }

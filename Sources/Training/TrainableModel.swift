@@ -113,7 +113,8 @@ public final class TrainableModel {
   public convenience init(_ configuration: ModelConfiguration, deviation: Float = 0.006, seed: UInt64) {
     var parameters = ParameterSet()
     var random = NormalGenerator(seed: seed)
-    let weights = configuration.trainedWeights(predictionLayers: configuration.predictionLayerCount) { _ in false }
+    let weights = configuration.trainedWeights(
+      predictionLayers: configuration.predictionLayerCount, hasBias: configuration.requiresBias)
     for (name, shape) in weights {
       let value = Tensor(zeros: Shape(shape))
       if shape.count > 1 {

@@ -53,6 +53,12 @@ public struct BatchIterator: Sendable {
     self.configuration = configuration
     self.position = position ?? BatchPosition(identity: identity, sources: sources.map { _ in BatchPosition.Source() })
     orders = sources.map { _ in nil }
+    for source in sources.indices {
+      let here = self.position.sources[source]
+      guard (0..<count(source)).contains(here.next), [here.taken, here.epoch].allSatisfy((0...1 << 48).contains) else {
+        throw DataError(.damaged, file: first.folder, reason: "the position to go on from is outside of the data: it is damaged")
+      }
+    }
     for source in sources.indices { makeOrder(source) }
   }
 

@@ -113,6 +113,8 @@ public struct DataPacking: Sendable {
       try progress(
         Progress(completedBytes: hasMore ? completed : sizes.reduce(0, +), totalBytes: sizes.reduce(0, +), tokens: tokens))
     }
+    // Broken documents behind the last good one are counted already.
+    position = DocumentPosition(file: files.count)
     if builders.contains(where: { $0.documentCount > 0 }) { try flush(stream.skipped) }
     manifest.skipped = stream.skipped
     manifest.next = nil
@@ -156,7 +158,9 @@ public struct DataPacking: Sendable {
       guard manager.fileExists(atPath: path) else { continue }
       if isReplacing {
         // A broken one is replaced too.
-        if let found = try? DatasetManifest(path: path), found.settings == settings { return found }
+        if let found = try? DatasetManifest(path: path), found.settings == settings, (try? found.checkShards(in: url)) != nil {
+          return found
+        }
         for file in (try? manager.contentsOfDirectory(atPath: folder)) ?? [] {
           let isShard = DataSplit.allCases.contains { file.hasPrefix($0.rawValue + "-") } && file.hasSuffix(".tokens")
           if isShard || file == DatasetManifest.name || file == DatasetManifest.partialName {
@@ -173,6 +177,7 @@ public struct DataPacking: Sendable {
             "holds a dataset of other files or settings (or files that changed since); choose another folder, or replace it (--force)"
         )
       }
+      try found.checkShards(in: url)
       return found
     }
     return nil

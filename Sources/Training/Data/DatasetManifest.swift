@@ -1,3 +1,4 @@
+internal import Foundation
 internal import SwiftletCheckpoints
 internal import SwiftletJSON
 
@@ -88,7 +89,8 @@ struct DatasetManifest: Sendable {
       var list: [Shard] = []
       for value in root[split.rawValue]?.elements ?? [] {
         guard let file = value["file"]?.string, !file.contains("/"), let tokens = value["tokens"]?.integer,
-          let documents = value["documents"]?.integer, let checksum = hash(value["checksum"])
+          let documents = value["documents"]?.integer, let checksum = hash(value["checksum"]),
+          (1...1 << 40).contains(tokens), (1...1 << 40).contains(documents), list.count < 1 << 20
         else { throw damaged("describes a file of \(split.rawValue) incompletely; pack the data anew") }
         list.append(Shard(file: file, tokens: tokens, documents: documents, checksum: checksum))
       }
@@ -97,11 +99,25 @@ struct DatasetManifest: Sendable {
     for member in root["skipped"]?.members ?? [] {
       if let kind = DataError.Kind(rawValue: member.key) { skipped[kind] = member.value.integer }
     }
-    step = root["step"]?.integer ?? 0
-    if let next = root["next"], let file = next["file"]?.integer, let offset = next["offset"]?.integer,
-      let line = next["line"]?.integer
-    {
+    if let next = root["next"] {
+      guard let file = next["file"]?.integer, let offset = next["offset"]?.integer, let line = next["line"]?.integer,
+        let step = root["step"]?.integer, [file, offset, line, step].allSatisfy((0...1 << 48).contains)
+      else { throw damaged("says wrongly where to go on; pack the data anew (--force)") }
+      self.step = step
       self.next = DocumentPosition(file: file, offset: offset, line: line)
+    } else if path.hasSuffix(Self.partialName) {
+      throw damaged("does not say where to go on; pack the data anew (--force)")
+    }
+  }
+
+  /// Looks whether the token files are those that were packed.
+  /// - Throws: `DataError` naming one that is missing or another.
+  func checkShards(in folder: URL) throws(DataError) {
+    for expected in shards.values.joined() {
+      let shard = try TokenShard(path: folder.appendingPathComponent(expected.file).path)
+      guard shard.checksum == expected.checksum, shard.tokenCount == expected.tokens else {
+        throw DataError(.damaged, file: shard.path, reason: "is not the file that was packed; pack the data anew (--force)")
+      }
     }
   }
 }

@@ -55,7 +55,7 @@ enum Document: Sendable {
     }
     let expected = "an object with \"\(options.textKey)\" or \"messages\""
     guard value.members != nil else { throw failure(.field, "found a \(value.typeName), expected \(expected)", 0) }
-    if let messages = value["messages"] {
+    if let messages = value["messages"], !messages.isNull {
       guard messages.elements?.isEmpty == false else {
         throw failure(.field, "\"messages\" is a \(messages.typeName) without elements or none, expected an array of messages", 0)
       }

@@ -120,9 +120,14 @@ struct DocumentEncoder: Sendable {
       encoded.tokens += tokens
       encoded.isTarget += repeatElement(isTarget, count: tokens.count)
     }
-    var done = 0
+    // Every answer renders all before it: more than this takes hours.
+    var done = 0, left = 1 << 30
     for (index, message) in all.enumerated() where message["role"]?.string == "assistant" {
       let prompt = try render(all[..<index], true), answered = try render(all[...index], false)
+      left -= prompt.count + answered.count + 64 * index
+      guard left > 0 else {
+        throw failure("has too many turns: what is before each answer is more than 1 GiB of text")
+      }
       guard prompt.count >= done, whole.starts(with: answered), answered.starts(with: prompt) else { continue }
       add(whole[done..<prompt.count], isTarget: false)
       add(whole[prompt.count..<answered.count], isTarget: true)

@@ -112,7 +112,7 @@ extension Recipe {
       return .file(try file.string())
     case (nil, let size?):
       return .trained(
-        size: try size.integer(256 + BytePairTraining.deepSeekTokens.count...1 << 24),
+        size: try size.integer(256 + BytePairTraining.deepSeekTokens.count...1 << 20),
         preTokenizer: try fields.choice("pre_tokenizer", default: .deepSeekV3))
     default: throw value.error("expected either file (a tokenizer.json) or size (of one that is trained on the texts)")
     }

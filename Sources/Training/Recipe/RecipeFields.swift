@@ -26,7 +26,21 @@ struct RecipeValue {
       throw RecipeError(file: file, key: "", reason: "is no YAML: \(error)")
     }
     guard let node else { throw RecipeError(file: file, key: "", reason: "is empty, expected a recipe") }
+    var left = mostNodes
+    guard isCounted(node, &left) else {
+      throw RecipeError(file: file, key: "", reason: "has more than \(mostNodes) values, with those that aliases repeat")
+    }
     return RecipeValue(file: file, key: "", node: node)
+  }
+
+  /// A few aliases of aliases stand for more values than memory holds.
+  private static let mostNodes = 10_000
+
+  private static func isCounted(_ node: Node, _ left: inout Int) -> Bool {
+    left -= 1
+    guard left >= 0 else { return false }
+    for part in node.sequence.map(Array.init) ?? node.mapping?.map(\.value) ?? [] where !isCounted(part, &left) { return false }
+    return true
   }
 
   func error(_ reason: String) -> RecipeError { RecipeError(file: file, line: node.mark?.line, key: key, reason: reason) }

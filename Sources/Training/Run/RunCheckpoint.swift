@@ -64,7 +64,11 @@ struct RunCheckpoints {
     try writer.commit()
     // Newer ones are damaged: the run went on from before them.
     for step in steps where step > state.step { try? FileManager.default.removeItem(atPath: self.path(step: step)) }
-    for step in steps.dropLast(Self.kept) { try? FileManager.default.removeItem(atPath: self.path(step: step)) }
+    // Newer ones are damaged: this run has passed them over.
+    let steps = steps, passedOver = steps.filter { $0 > state.step }
+    for step in steps.filter({ $0 <= state.step }).dropLast(Self.kept) + passedOver {
+      try? FileManager.default.removeItem(atPath: self.path(step: step))
+    }
   }
 
   private func makeFolder() throws(CheckpointError) {
@@ -102,6 +106,9 @@ struct RunCheckpoints {
       state = try JSONDecoder().decode(RunState.self, from: data)
     } catch {
       throw CheckpointError(file: name, field: "state", reason: "is damaged: \(error.localizedDescription)")
+    }
+    guard state.step == step, (0...step).contains(state.optimizerSteps), state.tokens >= 0, state.skippedInARow >= 0 else {
+      throw CheckpointError(file: name, field: "state", reason: "is that of no step \(step): it is damaged")
     }
     for file in [Self.weightsName, Self.momentsName] {
       guard let expected = state.files[file], try Self.checksum(path + "/" + file) == expected else {

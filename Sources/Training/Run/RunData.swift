@@ -36,7 +36,7 @@ struct RunData {
         threadCount: threadCount)
       let folder = recipe.folder + "/data"
       note("packing \(files.count) \(files.count == 1 ? "file" : "files")")
-      _ = try packing.run(to: folder, isReplacing: !goesOn)
+      _ = try packing.run(to: folder, isReplacing: !goesOn) { _ in try Task.checkCancellation() }
       folders = [("data.text", folder, 1)]
     }
     let identity = tokenizer.map { VocabularyIdentity($0.0) }
@@ -81,8 +81,9 @@ struct RunData {
       let words = try WordCounts.counting(
         files: files(recipe, text.files), options: text.documents, preTokenizer: preTokenizer, byLine: false,
         threadCount: threadCount
-      ).words
-      let json = try BytePairTraining(vocabularySize: size).vocabulary(of: words).tokenizerJSON().serialized()
+      ) { _ in try Task.checkCancellation() }.words
+      let json = try BytePairTraining(vocabularySize: size).vocabulary(of: words) { _ in try Task.checkCancellation() }
+        .tokenizerJSON().serialized()
       let bytes = Array((json + "\n").utf8)
       return (try Tokenizer(tokenizerJSON: bytes, source: "tokenizer"), bytes)
     case nil:

@@ -50,7 +50,10 @@ export class ChatRow {
   }
 
   openMenu() {
-    if (this.closeMenu) return;
+    if (this.closeMenu) {
+      this.closeMenu(true);
+      return;
+    }
     const items = ['rename', 'exportMarkdown', 'exportJSON', 'delete'].map((key) => element('button', {
       type: 'button', role: 'menuitem', tabindex: '-1', class: key === 'delete' ? 'danger' : null, on: { click: () => choose(this.actions[key]) },
     }, word(key)));
@@ -67,7 +70,7 @@ export class ChatRow {
       action(this.chat);
     };
     const outside = (event) => {
-      if (!menu.contains(event.target)) close(false);
+      if (!menu.contains(event.target) && !this.button.contains(event.target)) close(false);
     };
     menu.addEventListener('keydown', (event) => {
       const index = items.indexOf(document.activeElement);
