@@ -90,7 +90,9 @@ public struct PreparedRun {
       weights = nil
     }
     // Weights and two moments, and room for the next checkpoint before the oldest goes.
-    let bytes = 12 * (configuration.parameterCount.total) * (RunCheckpoints.kept + 1 - min(2, checkpoints.steps.count))
+    let trained = configuration.trainedWeights(predictionLayers: configuration.predictionLayerCount) { _ in false }
+    let values = trained.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    let bytes = 12 * values * (RunCheckpoints.kept + 1 - min(RunCheckpoints.kept, checkpoints.steps.count))
     try DiskSpace.require(bytes, for: folder + "/checkpoints")
     if let json = data.tokenizerJSON, state == nil {
       let writer = try FileWriter(path: folder + "/tokenizer.json")
