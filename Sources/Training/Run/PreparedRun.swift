@@ -91,9 +91,9 @@ public struct PreparedRun {
     }
     // Weights and two moments, and room for the next checkpoint before the oldest goes.
     let trained = configuration.trainedWeights(predictionLayers: configuration.predictionLayerCount) { _ in false }
-    let values = trained.reduce(0) { $0 + $1.shape.reduce(1, *) }
-    let bytes = 12 * values * (RunCheckpoints.kept + 1 - min(RunCheckpoints.kept, checkpoints.steps.count))
-    try DiskSpace.require(bytes, for: folder + "/checkpoints")
+    let values = trained.reduce(0) { $0 + $1.shape.reduce(1) { $0 * Double($1) } }
+    let bytes = 12 * values * Double(RunCheckpoints.kept + 1 - min(RunCheckpoints.kept, checkpoints.steps.count))
+    try DiskSpace.require(Int(min(bytes, 1e18)), for: folder + "/checkpoints")
     if let json = data.tokenizerJSON, state == nil {
       let writer = try FileWriter(path: folder + "/tokenizer.json")
       try writer.write(json)

@@ -64,11 +64,7 @@ struct RunCheckpoints {
     try writer.commit()
     // Newer ones are damaged: the run went on from before them.
     for step in steps where step > state.step { try? FileManager.default.removeItem(atPath: self.path(step: step)) }
-    // Newer ones are damaged: this run has passed them over.
-    let steps = steps, passedOver = steps.filter { $0 > state.step }
-    for step in steps.filter({ $0 <= state.step }).dropLast(Self.kept) + passedOver {
-      try? FileManager.default.removeItem(atPath: self.path(step: step))
-    }
+    for step in steps.dropLast(Self.kept) { try? FileManager.default.removeItem(atPath: self.path(step: step)) }
   }
 
   private func makeFolder() throws(CheckpointError) {
