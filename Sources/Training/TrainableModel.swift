@@ -12,6 +12,8 @@ public struct TrainingBatch: Sendable {
   public var documents: [Range<Int>]
   /// The ranges that the balance loss is a mean over; the documents unless told otherwise.
   public var sequences: [Range<Int>]
+  /// Rows behind which nothing is predicted though their range goes on: the last ones of whole documents.
+  public var ends: Set<Int> = []
 
   public init(tokens: [Int], targets: [Int], documents: [Range<Int>], sequences: [Range<Int>]? = nil) {
     self.tokens = tokens
@@ -27,7 +29,7 @@ public struct TrainingBatch: Sendable {
   var secondTargets: [Int] {
     var result = [Int](repeating: -1, count: targets.count)
     for document in documents {
-      for row in document.dropLast() { result[row] = targets[row + 1] }
+      for row in document.dropLast() where !ends.contains(row) { result[row] = targets[row + 1] }
     }
     return result
   }

@@ -168,3 +168,17 @@ import Testing
     }
   }
 }
+
+@Suite struct TrainingBatchTests {
+  @Test func nothingIsPredictedAcrossTheEndOfAWholeDocument() {
+    // Two documents of three tokens in a sequence that is not masked; the first has no target behind it.
+    let batch = TokenBatch(
+      tokens: [1, 2, 3, 4, 5, 6], targets: [2, 3, -1, 5, 6, -1], documents: [0..<3, 3..<6], sequences: [0..<6], sources: [0])
+    #expect(TrainingBatch(batch, masksDocuments: false).secondTargets == [3, -1, -1, 6, -1, -1])
+    #expect(TrainingBatch(batch, masksDocuments: true).secondTargets == [3, -1, -1, 6, -1, -1])
+    // In a stream the first document's end predicts what comes.
+    var stream = batch
+    stream.targets = [2, 3, 4, 5, 6, 7]
+    #expect(TrainingBatch(stream, masksDocuments: false).secondTargets == [3, 4, 5, 6, 7, -1])
+  }
+}

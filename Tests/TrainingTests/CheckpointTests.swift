@@ -62,6 +62,13 @@ import Testing
     #expect(twin.parameters["model.embed_tokens.weight"]?.value.floatArray() == embedding)
   }
 
+  @Test(arguments: ["llama-attention-bias", "llama-mlp-bias"]) func newModelsHaveTheBiasesOfTheirShape(name: String) throws {
+    let fixture = try Fixture(name)
+    let model = TrainableModel(fixture.configuration, seed: 7)
+    let stored = try TrainableModel(fixture.configuration, checkpoint: fixture.checkpoint)
+    #expect(Set(model.parameters.parameters.map(\.name)) == Set(stored.parameters.parameters.map(\.name)))
+  }
+
   @Test func missingAndOddWeightsAreNamed() throws {
     let llama = try Fixture("llama-gqa-tied")
     var other = llama.configuration

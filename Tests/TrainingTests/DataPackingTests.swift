@@ -91,6 +91,13 @@ import Testing
     let summary = try packing.run(to: folder.file("out"))
     let contents = try folder.contents("out")
     #expect(try packing.run(to: folder.file("out")) == summary)
+    // Files that are gone are not taken for whole, and can be made again.
+    let name = try #require(contents.keys.first { $0.hasSuffix(".tokens") })
+    try FileManager.default.removeItem(atPath: folder.file("out/" + name))
+    let missing = #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
+    #expect(missing?.file.hasSuffix(name) == true)
+    #expect(try packing.run(to: folder.file("out"), isReplacing: true) == summary)
+    #expect(try folder.contents("out") == contents)
     packing.heldOutFraction = 0.5
     let error = #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
     #expect(error?.kind == .setting)

@@ -182,6 +182,8 @@ extension TrainingBatch {
     self.init(
       tokens: batch.tokens, targets: batch.targets, documents: masksDocuments ? batch.documents : batch.sequences,
       sequences: batch.sequences)
+    if masksDocuments { return }
+    for document in batch.documents where batch.targets[document.upperBound - 1] < 0 { ends.insert(document.upperBound - 1) }
   }
 }
 
