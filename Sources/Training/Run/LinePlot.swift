@@ -21,9 +21,9 @@ struct LinePlot {
     let width = left + plotWidth + 24, bottom = top + plotHeight, height = bottom + 56
     let points = series.flatMap(\.points)
     var low = points.map(\.y).min() ?? 0, high = points.map(\.y).max() ?? 1
-    let margin = max((high - low) * 0.05, abs(high) * 1e-3, 1e-12)
-    low = low >= 0 ? max(0, low - margin) : low - margin
-    high += margin
+    let step = Self.roundStep(max(high - low, abs(high) * 1e-3, 1e-12) / 4)
+    low = (low / step).rounded(.down) * step
+    high = max((high / step).rounded(.up) * step, low + step)
     let first = points.map(\.x).min() ?? 0, last = max(points.map(\.x).max() ?? 1, first + 1)
     func x(_ value: Double) -> Double { left + (value - first) / (last - first) * plotWidth }
     func y(_ value: Double) -> Double { bottom - (value - low) / (high - low) * plotHeight }
@@ -35,13 +35,15 @@ struct LinePlot {
         + Self.escaped(text) + "</text>\n"
     }
     var body = text(16, 22, title, size: 14, weight: "600") + text(16, 40, subtitle)
-    for part in 0...4 {
-      let value = low + (high - low) * Double(part) / 4
+    for part in 0...Int(((high - low) / step).rounded()) {
+      let value = low + step * Double(part)
       body += String(
         format: "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#7d7d7d\" stroke-opacity=\"0.25\"/>\n", left, y(value), left + plotWidth)
       body += text(left - 8, y(value) + 4, PlanText.short(value), anchor: "end")
-      let step = (first + (last - first) * Double(part) / 4).rounded()
-      body += text(x(step), bottom + 18, PlanText.count(step), anchor: "middle")
+    }
+    let stepsApart = max(1, Self.roundStep((last - first) / 5))
+    for value in stride(from: (first / stepsApart).rounded(.up) * stepsApart, through: last, by: stepsApart) {
+      body += text(x(value), bottom + 18, PlanText.count(value), anchor: "middle")
     }
     for (index, line) in series.enumerated() where !line.points.isEmpty {
       let shown = Self.thinned(line.points)
@@ -64,6 +66,12 @@ struct LinePlot {
         height, width, height)
       + "font-family=\"system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif\" fill=\"#7d7d7d\">\n<title>"
       + Self.escaped(title) + "</title>\n" + body + "</svg>\n"
+  }
+
+  /// The next of 1, 2, 5 times a power of ten.
+  private static func roundStep(_ least: Double) -> Double {
+    let power = pow(10, log10(least).rounded(.down))
+    return [1, 2, 5, 10].map { $0 * power }.first { $0 >= least * 0.999_999 } ?? 10 * power
   }
 
   private static func thinned(_ points: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
