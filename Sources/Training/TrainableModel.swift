@@ -10,7 +10,8 @@ public struct TrainingBatch: Sendable {
   /// Ranges of rows, one after the other and together all of them: a row sees those before it in its range, and positions count from its
   /// start.
   public var documents: [Range<Int>]
-  /// The ranges that the balance loss is a mean over; the documents unless told otherwise.
+  /// The ranges that the balance loss is a mean over; the documents unless told otherwise. Rows in none of them are padding, whose
+  /// choice of experts counts nowhere.
   public var sequences: [Range<Int>]
   /// Rows behind which nothing is predicted though their range goes on: the last ones of whole documents.
   public var ends: Set<Int> = []
@@ -220,7 +221,7 @@ public final class TrainableModel {
       balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
     ) { layer, routing in
       balance += routing.balanceLoss
-      for (expert, load) in routing.loads.enumerated() { self.loads[layer][expert] += load }
+      for (expert, load) in routing.loads(of: batch.sequences).enumerated() { self.loads[layer][expert] += load }
     }
     var x = tape.embedding(embedding, batch.tokens)
     onOutput?("model.embed_tokens", tape.array(x))

@@ -181,4 +181,11 @@ import Testing
     stream.targets = [2, 3, 4, 5, 6, 7]
     #expect(TrainingBatch(stream, masksDocuments: false).secondTargets == [3, 4, 5, 6, 7, -1])
   }
+
+  @Test func paddingIsInNoSequence() {
+    let batch = TokenBatch(
+      tokens: [1, 2, 0, 0, 5, 6, 7, 8], targets: [2, -1, -1, -1, 6, 7, 8, -1], documents: [0..<2, 2..<4, 4..<8],
+      sequences: [0..<4, 4..<8], sources: [0, 0], padding: [2..<4])
+    #expect(TrainingBatch(batch, masksDocuments: true).sequences == [0..<2, 4..<8])
+  }
 }

@@ -60,7 +60,10 @@ public final class Routing {
   public fileprivate(set) var balanceLoss = 0.0
   fileprivate(set) var experts: [UInt32]
 
+  private let rowCount: Int
+
   fileprivate init(rows count: Int, rule: RoutingRule) {
+    rowCount = count
     let choiceCount = count * rule.expertsPerToken
     loads = [Int](repeating: 0, count: rule.expertCount)
     offsets = [Int](repeating: 0, count: rule.expertCount + 1)
@@ -68,6 +71,16 @@ public final class Routing {
     rows = places
     choices = places
     experts = places
+  }
+
+  /// How often rows in these ranges chose each expert.
+  public func loads(of ranges: [Range<Int>]) -> [Int] {
+    var result = [Int](repeating: 0, count: loads.count)
+    let perToken = experts.count / max(1, rowCount)
+    for range in ranges {
+      for choice in experts[range.lowerBound * perToken..<range.upperBound * perToken] { result[Int(choice)] += 1 }
+    }
+    return result
   }
 
   /// Groups the choices by expert.

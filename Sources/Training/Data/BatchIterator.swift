@@ -162,6 +162,7 @@ public struct BatchIterator: Sendable {
     let padding = start + length - batch.tokens.count
     guard padding > 0 else { return }
     batch.documents.append(batch.tokens.count..<start + length)
+    batch.padding.append(batch.tokens.count..<start + length)
     batch.tokens += repeatElement(configuration.paddingToken, count: padding)
     batch.targets += repeatElement(-1, count: padding)
   }

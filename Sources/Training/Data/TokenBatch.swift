@@ -11,6 +11,8 @@ public struct TokenBatch: Sendable, Equatable {
   public var sequences: [Range<Int>]
   /// By sequence: which source it came from.
   public var sources: [Int]
+  /// What fills sequences up, as ranges of `tokens`.
+  public var padding: [Range<Int>] = []
 
   /// How many tokens are to be predicted.
   public var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }

@@ -179,9 +179,11 @@ public struct PreparedRun {
 extension TrainingBatch {
   /// - Parameter masksDocuments: whether attention ends at the ends of documents; else at those of sequences.
   init(_ batch: TokenBatch, masksDocuments: Bool) {
+    // Padding is behind what a sequence holds.
+    let padding = Dictionary(batch.padding.map { ($0.upperBound, $0.lowerBound) }) { first, _ in first }
     self.init(
       tokens: batch.tokens, targets: batch.targets, documents: masksDocuments ? batch.documents : batch.sequences,
-      sequences: batch.sequences)
+      sequences: batch.sequences.map { $0.lowerBound..<(padding[$0.upperBound] ?? $0.upperBound) })
     if masksDocuments { return }
     for document in batch.documents where batch.targets[document.upperBound - 1] < 0 { ends.insert(document.upperBound - 1) }
   }
