@@ -139,9 +139,20 @@ public struct DataPacking: Sendable {
       let file = try asDataError { () throws(CheckpointError) in try MappedFile(path: path) }
       parts.append("\(path) \(file.fingerprint)")
       sizes.append(file.byteCount)
+      if sizes.count <= Self.tokenizedFiles { parts.append(tokenizedBeginning(of: file)) }
     }
     let text = parts.joined(separator: "\n")
     return (String(Checksum64.of(Array(text.utf8)), radix: 16), sizes)
+  }
+
+  /// Files of which beginnings are tokenised to tell tokenizers apart, and how many bytes of each.
+  private static let tokenizedFiles = 8, tokenizedBytes = 1 << 16
+
+  /// What the tokenizer's rules make of a file's first bytes: tokenizers of one vocabulary may split texts in other ways.
+  private func tokenizedBeginning(of file: MappedFile) -> String {
+    let bytes = UnsafeRawBufferPointer(start: file.storage.address, count: min(file.byteCount, Self.tokenizedBytes))
+    let ids = tokenizer.encode(String(decoding: bytes, as: UTF8.self))
+    return "beginning \(ids.withUnsafeBytes { Checksum64.of($0) })"
   }
 
   /// The manifest of a dataset that is there already, whole or begun; nil where there is none.

@@ -39,15 +39,15 @@ public struct ServingPlan: Sendable {
     try setup.validate()
     (self.configuration, self.hardware, self.setup) = (configuration, hardware, setup)
     rates = ServingRates(configuration, hardware: hardware, setup: setup)
-    for devices in [setup.decodeDevices.value, setup.prefillDevices.value] {
+    for (name, devices) in [("count", setup.decodeDevices.value), ("prefill count", setup.prefillDevices.value)] {
       guard devices == 1 || rates.sendingBytesPerSecond(devices: devices) > 0 else {
         throw PlanError(
-          name: "count", found: "\(Int(devices))", expected: "1, since \(hardware.name) has no way to others")
+          name: name, found: "\(Int(devices))", expected: "1, since \(hardware.name) has no way to others")
       }
       let weights = rates.weightBytesPerDevice(devices: devices), memory = hardware.memoryBytes.value * ServingRates.usableMemory
       guard weights < memory else {
         throw PlanError(
-          name: "count",
+          name: name,
           found: "\(Int(devices)) of \(PlanText.bytes(hardware.memoryBytes.value)), which leaves each with "
             + "\(PlanText.bytes(weights)) of weights",
           expected: "more devices, more memory or smaller weights")
