@@ -1,3 +1,5 @@
+import Foundation
+import SwiftletJSON
 import SwiftletTensors
 import SwiftletTraining
 import Testing
@@ -39,6 +41,31 @@ import Testing
       #expect(abs(loss - expected) < 1e-3 * expected, "\(fixture.name), step \(index): \(loss), expected \(expected)")
       step(GradientNorm.scale(norm: norm.norm(compute), limit: 1))
       RouterBiasRule(speed: 0.01).apply(to: model)
+    }
+  }
+
+  @Test func decayIsForMatricesAlone() throws {
+    let url = Fixture.folder.appendingPathComponent("Fixtures/decayed.json")
+    let expected = try JSONValue(parsing: Array(Data(contentsOf: url)))
+    let parameters = [
+      ("model.layers.0.mlp.up_proj.weight", Shape(2, 3)), ("model.norm.weight", Shape(3)),
+      ("model.embed_tokens.weight", Shape(3, 2)),
+    ].map { name, shape in
+      Parameter(name: name, value: Tensor((0..<shape.count).map { Float($0) / 4 - 0.5 }, shape: shape))
+    }
+    let optimizer = AdamW(parameters, options: AdamW.Options(weightDecay: 0.5)), compute = Compute(threadCount: 2)
+    for step in 0..<4 {
+      for parameter in parameters {
+        for index in 0..<parameter.shape.count { parameter.gradient.floats[index] = sin(Float(index + step)) }
+      }
+      optimizer.step(rate: 0.1, compute: compute)
+    }
+    for parameter in parameters {
+      let values = try #require(expected[parameter.name]?.elements?.compactMap(\.double))
+      #expect(values.count == parameter.shape.count)
+      for (value, expected) in zip(parameter.value.floatArray(), values) {
+        #expect(abs(Double(value) - expected) < 1e-5, "\(parameter.name)")
+      }
     }
   }
 

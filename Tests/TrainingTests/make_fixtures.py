@@ -256,6 +256,20 @@ def steps(model, count, options, muon=False):
     return result
 
 
+def decayed():
+    """Weights of three kinds after four steps of AdamW with so much decay that whoever leaves it out, or gives it to all, is seen."""
+    shapes = {"model.layers.0.mlp.up_proj.weight": (2, 3), "model.norm.weight": (3,), "model.embed_tokens.weight": (3, 2)}
+    named = {n: torch.nn.Parameter(torch.arange(math.prod(s)).float().reshape(s) / 4 - 0.5) for n, s in shapes.items()}
+    groups = [{"params": [p for n, p in named.items() if decays(n, p)], "weight_decay": 0.5},
+              {"params": [p for n, p in named.items() if not decays(n, p)], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=0.1, betas=BETAS, eps=EPSILON)
+    for step in range(4):
+        for p in named.values():
+            p.grad = torch.sin(torch.arange(p.numel()).float() + step).reshape(p.shape)
+        optimizer.step()
+    return {n: p.flatten().tolist() for n, p in named.items()}
+
+
 # ------------------------------------------------------------------------------------------------------- cases
 
 
@@ -291,6 +305,7 @@ def main():
         options = dict(CASES[name])
         facts[name] = make(name, options.pop("only", ""), options.pop("steps", 10), options.pop("muon", False), **options)
     report.write_text(json.dumps({n: facts[n] for n in CASES if n in facts}, indent=1) + "\n")
+    (HERE / "Fixtures" / "decayed.json").write_text(json.dumps(decayed(), indent=1) + "\n")
 
 
 if __name__ == "__main__":
