@@ -47,11 +47,12 @@ import Testing
   @Test func decayIsForMatricesAlone() throws {
     let url = Fixture.folder.appendingPathComponent("Fixtures/decayed.json")
     let expected = try JSONValue(parsing: Array(Data(contentsOf: url)))
-    let parameters = [
-      ("model.layers.0.mlp.up_proj.weight", Shape(2, 3)), ("model.norm.weight", Shape(3)),
-      ("model.embed_tokens.weight", Shape(3, 2)),
-    ].map { name, shape in
-      Parameter(name: name, value: Tensor((0..<shape.count).map { Float($0) / 4 - 0.5 }, shape: shape))
+    let shapes: [(name: String, shape: [Int])] = [
+      ("model.layers.0.mlp.up_proj.weight", [2, 3]), ("model.norm.weight", [3]), ("model.embed_tokens.weight", [3, 2]),
+    ]
+    let parameters = shapes.map { name, shape in
+      let values = (0..<shape.reduce(1, *)).map { Float($0) / 4 - 0.5 }
+      return Parameter(name: name, value: Tensor(values, shape: Shape(shape)))
     }
     let optimizer = AdamW(parameters, options: AdamW.Options(weightDecay: 0.5)), compute = Compute(threadCount: 2)
     for step in 0..<4 {
@@ -61,7 +62,7 @@ import Testing
       optimizer.step(rate: 0.1, compute: compute)
     }
     for parameter in parameters {
-      let values = try #require(expected[parameter.name]?.elements?.compactMap(\.double))
+      let values = expected[parameter.name]?.elements?.compactMap(\.double) ?? []
       #expect(values.count == parameter.shape.count)
       for (value, expected) in zip(parameter.value.floatArray(), values) {
         #expect(abs(Double(value) - expected) < 1e-5, "\(parameter.name)")
