@@ -115,6 +115,16 @@ int swiftlet_kernels_supported(const struct swiftlet_kernels *kernels) {
   return kernels == &swiftlet_kernels_generic;
 }
 
+int swiftlet_kernels_worthwhile(const struct swiftlet_kernels *kernels) {
+#if defined(__x86_64__)
+  // Intel's VDPBF16PS runs every other cycle, so it does half of what two FMA a cycle do with BF16 expanded to F32; AMD's runs every
+  // cycle, twice what its FMA do. Intel means tiles to be used for BF16.
+  uint32_t eax, ebx, ecx, edx;
+  if (kernels == &swiftlet_kernels_avx512bf16 && __get_cpuid(0, &eax, &ebx, &ecx, &edx)) return ebx != signature_INTEL_ebx;
+#endif
+  return kernels != NULL;
+}
+
 size_t swiftlet_block_bytes(int type) {
   switch (type) {
     case SWIFTLET_F32: return 4;

@@ -18,10 +18,10 @@ public struct Kernels: @unchecked Sendable {
   /// The variants this CPU can run, the most capable first.
   public static let available: [Kernels] = compiled.filter { swiftlet_kernels_supported($0.table) != 0 }
 
-  /// The variant named by `SWIFTLET_KERNELS` when it can run here, else the most capable.
+  /// The variant named by `SWIFTLET_KERNELS` when it can run here, else the most capable of those that are worth it on this CPU.
   public static let best: Kernels = {
     let wanted = ProcessInfo.processInfo.environment["SWIFTLET_KERNELS"]
-    return available.first { $0.name == wanted } ?? available[0]
+    return available.first { $0.name == wanted } ?? available.first { swiftlet_kernels_worthwhile($0.table) != 0 } ?? available[0]
   }()
 
   /// `generic`; on x86-64 `avx2`, `avxvnni`, `avx512`, `avx512vnni`, `avx512bf16`, `amx`; on arm64 `neon`, `dotprod`, `i8mm`.

@@ -87,7 +87,9 @@ static void verify_int8(struct trial *t) {
 // strips_product: weights [columns, length] of F32 or BF16, input rows [rows, length], result [rows, columns].
 
 static const struct size float_sizes[] = {{1, 1, 1, 0},    {1, 16, 32, 0},  {2, 17, 33, 1},  {5, 7, 2, 3},     {6, 48, 64, 0}, {7, 32, 100, 2},
-                                          {13, 129, 31, 0}, {12, 16, 576, 1}, {33, 20, 80, 0}, {1, 67, 1537, 0}, {0, 0, 0, 0}};
+                                          {13, 129, 31, 0}, {12, 16, 576, 1}, {33, 20, 80, 0}, {1, 67, 1537, 0},
+                                          {3, 110, 40, 0},  {4, 100, 34, 1},  {8, 70, 36, 0},  {9, 40, 18, 2},  {10, 47, 20, 0}, {11, 60, 64, 1},
+                                          {0, 0, 0, 0}};
 
 // Bytes of a value of an input row of F32 or BF16.
 static size_t input_bytes(const struct trial *t) { return t->kernels->input_bytes(t->type, SWIFTLET_STRIP_PADDING) / SWIFTLET_STRIP_PADDING; }

@@ -223,6 +223,9 @@ const struct swiftlet_kernels *swiftlet_kernels_variant(size_t index);
 // Whether this CPU can run the variant.
 int swiftlet_kernels_supported(const struct swiftlet_kernels *kernels);
 
+// Whether a variant that this CPU can run is also faster there than those behind it.
+int swiftlet_kernels_worthwhile(const struct swiftlet_kernels *kernels);
+
 // A hint to the CPU that a thread spins.
 static inline void swiftlet_pause(void) {
 #if defined(__x86_64__)
