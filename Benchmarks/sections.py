@@ -12,7 +12,7 @@ from pathlib import Path
 
 SECTIONS = ["admin", "electronics", "games", "graphics", "mail", "net", "science", "sound"]
 TRAIN, TEST = 85, 25  # of each section
-QUESTION = "Which section is this package in: " + ", ".join(SECTIONS) + "? Answer with one word.\n\n"
+TASK = "Name the section of the Debian package in one word: " + ", ".join(SECTIONS) + "."
 
 
 def packages():
@@ -43,7 +43,7 @@ def make(folder):
             folder / "answers.jsonl", "w") as answers:
         for index in range(TRAIN + TEST):
             for section in SECTIONS:
-                messages = [{"role": "user", "content": QUESTION + found[section][index]}]
+                messages = [{"role": "system", "content": TASK}, {"role": "user", "content": found[section][index]}]
                 if index < TEST:
                     print(json.dumps({"messages": messages}, ensure_ascii=False), file=test)
                     print(json.dumps({"section": section}), file=answers)

@@ -13,10 +13,14 @@ import json, sys
 from pathlib import Path
 
 import torch
+import peft.utils.transformers_weight_conversion as conversion
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 
 import make_fixtures as base
+
+# Of mixtures peft takes the names of feed-forwards for those of experts, and leaves out dense and shared ones, which are meant here.
+conversion._convert_peft_config_moe = lambda *_: None
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "Fixtures" / "adapters"
@@ -30,7 +34,7 @@ LATENT = ["q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj", "
 CASES = {
     "llama-gqa-tied": DENSE,
     "qwen2-untied": ["q_proj", "v_proj"],
-    "deepseek-v3-plain": LATENT,
+    "deepseek-v2": LATENT,
 }
 
 
@@ -74,6 +78,8 @@ def make(name, modules):
     gradients = {key: parameter.grad.clone() for key, parameter in trained(model)}
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
+    written = json.loads((folder / "adapter_config.json").read_text()) | {"base_model_name_or_path": name}
+    (folder / "adapter_config.json").write_text(json.dumps(written, indent=1) + "\n")
 
     parameters = [p for _, p in trained(model)]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=base.BETAS, eps=base.EPSILON, weight_decay=base.DECAY)
@@ -94,7 +100,7 @@ def make(name, modules):
         gradients | {"merged": logits.contiguous()} | {k: torch.tensor(v, dtype=torch.int32) for k, v in integers.items()},
         folder / "gradients.safetensors")
     print(name, first.item(), steps[-1], flush=True)
-    return {"loss": first.item(), "adamw": steps}
+    return {"targets": modules, "loss": first.item(), "adamw": steps}
 
 
 def main():

@@ -8,24 +8,14 @@ public struct AdapterWriter {
 
   /// - Parameters:
   ///   - base: the model they belong to, for the configuration's base_model_name_or_path.
-  ///   - targets: names of modules, or the regular expression that all of them match as a whole.
-  public init(base: String, rank: Int, alpha: Double, targets: Targets) {
-    let modules: JSONValue =
-      switch targets {
-      case .names(let names): .array(names.map { .string($0) })
-      case .pattern(let pattern): .string(pattern)
-      }
+  ///   - targets: the last parts of the modules' names.
+  public init(base: String, rank: Int, alpha: Double, targets: [String]) {
     configuration = [
       "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": .string(base), "r": .integer(rank),
       "lora_alpha": alpha == alpha.rounded() ? .integer(Int(alpha)) : .number(alpha), "lora_dropout": 0, "bias": "none",
-      "target_modules": modules, "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
+      "target_modules": .array(targets.map { .string($0) }), "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
       "modules_to_save": .null, "rank_pattern": [:], "alpha_pattern": [:], "use_rslora": false, "use_dora": false,
     ]
-  }
-
-  public enum Targets: Sendable {
-    case names([String])
-    case pattern(String)
   }
 
   /// Makes the folder; it appears when it is whole.

@@ -39,11 +39,7 @@ extension Trainer {
     let saved = model.parameters.saved, names = saved.map(\.name)
     // Only those that are there: all-linear names every one.
     let present = lora.targets.filter { target in names.contains { $0.hasSuffix("." + target + AdapterNames.down) } }
-    // Experts have no adapters here, but modules of the same names in some versions of transformers.
-    let pattern = ".*\\.(self_attn|mlp|shared_experts)\\.(\(present.joined(separator: "|")))"
-    let writer = AdapterWriter(
-      base: base.path, rank: lora.rank, alpha: lora.alpha,
-      targets: run.configuration.mixture == nil ? .names(present) : .pattern(pattern))
+    let writer = AdapterWriter(base: base.path, rank: lora.rank, alpha: lora.alpha, targets: present)
     try writer.write(saved.map { ($0.name, $0.value) }, to: folder + "/adapter")
     return folder + "/adapter"
   }
