@@ -89,7 +89,8 @@ struct DataPackCommand: AsyncParsableCommand {
     }
     let packing = DataPacking(
       files: documents.files, documents: documents.options, tokenizer: tokenizer, endOfSequence: end, heldOutFraction: heldOut,
-      fillInMiddle: transform, conversations: try source.map { try ConversationFormat($0, tokenizer: tokenizer) }, shardTokens: shardTokens,
+      fillInMiddle: transform, conversations: try source.map { try ConversationFormat($0, tokenizer: tokenizer) },
+      shardTokens: shardTokens,
       threadCount: threadCount)
     let printer = ProgressPrinter(), (out, force) = (out, force)
     defer { printer.finish() }

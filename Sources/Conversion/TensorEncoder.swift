@@ -43,7 +43,8 @@ final class TensorEncoder {
   }
 
   private func write(
-    rows tensor: Tensor, _ order: TensorPlan.RowOrder, _ plan: TensorPlan, _ firstRow: Int, _ sink: (UnsafeRawBufferPointer) throws -> Void,
+    rows tensor: Tensor, _ order: TensorPlan.RowOrder, _ plan: TensorPlan, _ firstRow: Int,
+    _ sink: (UnsafeRawBufferPointer) throws -> Void,
     isRead: (Range<Int>) -> Void = { _ in }
   ) throws {
     let columns = tensor.shape.columns, rows = tensor.shape.rows

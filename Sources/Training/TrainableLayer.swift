@@ -79,7 +79,8 @@ final class TrainableLayer {
     }
     feedForward = .mixture(
       Mixture(
-        router: names.linear("mlp.gate").weights, bias: names.optional("mlp.gate.e_score_correction_bias"), rule: RoutingRule(mixture),
+        router: names.linear("mlp.gate").weights, bias: names.optional("mlp.gate.e_score_correction_bias"),
+        rule: RoutingRule(mixture),
         experts: (0..<mixture.expertCount).map { expert in
           let weights = names.feedForward("mlp.experts.\(expert)")
           return FeedForwardWeights(gateUp: weights.gateUp.weights, down: weights.down.weights)

@@ -135,7 +135,8 @@ public final class TrainableModel {
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
   public convenience init(_ configuration: ModelConfiguration, checkpoint: SafetensorsFolder) throws {
     let (weights, predictionLayers) = try configuration.weights(
-      path: checkpoint.path, shape: { checkpoint.tensor(named: $0)?.shape }, floats: { checkpoint.tensor(named: $0)?.floatArray() })
+      path: checkpoint.path, shape: { checkpoint.tensor(named: $0)?.shape },
+      floats: { checkpoint.tensor(named: $0)?.floatArray() })
     var parameters = ParameterSet()
     for name in weights {
       guard let tensor = checkpoint.tensor(named: name) else { continue }
@@ -207,7 +208,9 @@ public final class TrainableModel {
     self.embedding = embedding
     finalNorm = find("model.norm.weight")
     head = LinearWeights(configuration.tiesEmbeddings ? embedding : find("lm_head.weight"))
-    layers = (0..<count).map { TrainableLayer(configuration, index: $0, LayerParameters(parameters, layer: $0, adapterScale: adapterScale)) }
+    layers = (0..<count).map {
+      TrainableLayer(configuration, index: $0, LayerParameters(parameters, layer: $0, adapterScale: adapterScale))
+    }
     frequencies = RotaryFrequencies(configuration.rotary)
     if predictionLayers > 0 {
       let names = LayerParameters(parameters, layer: count, adapterScale: adapterScale)

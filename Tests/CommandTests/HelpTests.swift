@@ -2,7 +2,8 @@ import Testing
 
 @Suite struct HelpTests {
   static let commands = [
-    "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "tokenizer", "data", "convert", "merge",
+    "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "tokenizer", "data", "convert",
+    "merge",
     "logits", "perplexity", "bench", "plan", "train",
   ]
 

@@ -108,7 +108,8 @@ import Testing
     let adapted = try Adapted(name)
     try temporary { folder in
       _ = try Conversion(
-        source: adapted.basePath, adapter: AdapterFolder(path: adapted.path), target: .safetensors(nil), output: folder + "/merged",
+        source: adapted.basePath, adapter: AdapterFolder(path: adapted.path), target: .safetensors(nil),
+        output: folder + "/merged",
         threadCount: 2
       ).run()
       let merged = try HubModel(path: folder + "/merged")
@@ -126,7 +127,8 @@ import Testing
 
   /// Rows of queries and keys lie in another order in a GGUF file.
   @Test func ggufFilesAreTheSameModel() throws {
-    let path = Fixture.folder.deletingLastPathComponent().appendingPathComponent("ModelsTests/Fixtures/gguf/llama-gqa-tied.gguf").path
+    let path = Fixture.folder.deletingLastPathComponent().appendingPathComponent("ModelsTests/Fixtures/gguf/llama-gqa-tied.gguf")
+      .path
     let tape = Tape(compute: Compute(threadCount: 2), precision: .float32)
     func bits(_ adapted: Adapted) throws -> [[UInt32]] {
       _ = adapted.model.loss(try adapted.batch, tape: tape)

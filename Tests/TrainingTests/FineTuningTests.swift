@@ -14,7 +14,8 @@ import Testing
   /// A tiny checkpoint with a vocabulary, and chats.
   private func folder() throws -> DataFolder {
     let folder = try DataFolder(), manager = FileManager.default
-    let source = Fixture.folder.deletingLastPathComponent().appendingPathComponent("ModelsTests/Fixtures/checkpoints/llama-gqa-tied")
+    let source = Fixture.folder.deletingLastPathComponent().appendingPathComponent(
+      "ModelsTests/Fixtures/checkpoints/llama-gqa-tied")
     try manager.createDirectory(atPath: folder.file("base"), withIntermediateDirectories: true)
     for name in ["config.json", "model.safetensors"] {
       try manager.copyItem(atPath: source.appendingPathComponent(name).path, toPath: folder.file("base/" + name))
@@ -102,7 +103,8 @@ import Testing
     let adapter = try second.exportResult(to: folder.file("run"))
     #expect(adapter == folder.file("run") + "/adapter")
     _ = try Conversion(
-      source: folder.file("base"), adapter: AdapterFolder(path: adapter), target: .safetensors(nil), output: folder.file("merged"),
+      source: folder.file("base"), adapter: AdapterFolder(path: adapter), target: .safetensors(nil),
+      output: folder.file("merged"),
       threadCount: 1
     ).run()
     // Merged, it has the loss of the run.

@@ -42,7 +42,8 @@ import Testing
       let fed = tape.feedForward(normed, weights), embedded = tape.embedding(parameter(first), [3, 99, 0])
       let joined = tape.join(parts + [fed])
       let loss = tape.crossEntropy(
-        tape.rmsNorm(joined, size, epsilon: 1e-6), LinearWeights(parameter(second)), targets: (0..<rows).map { $0 % 45 }, scale: 1)
+        tape.rmsNorm(joined, size, epsilon: 1e-6), LinearWeights(parameter(second)), targets: (0..<rows).map { $0 % 45 }, scale: 1
+      )
       let outputs = tape.array(joined) + tape.array(embedded) + [Float(loss)]
       tape.backward(from: joined, gradient: numbers.array(joined.shape.count))
       return [outputs, tape.gradientArray(x) ?? [], size.gradient.floatArray()].map { $0.map(\.bitPattern) }

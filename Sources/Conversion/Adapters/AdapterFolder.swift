@@ -42,12 +42,15 @@ public struct AdapterFolder: Sendable {
     func failure(_ field: String, _ reason: String) -> CheckpointError {
       CheckpointError(file: file.path, field: field, reason: reason)
     }
-    if let unread = file.unreadTensors.first { throw failure(unread.name, "found type \(unread.type), expected F32, F16 or BF16") }
+    if let unread = file.unreadTensors.first {
+      throw failure(unread.name, "found type \(unread.type), expected F32, F16 or BF16")
+    }
     var downs: [String: Tensor] = [:], ups: [String: Tensor] = [:], names: [String] = []
     for (name, tensor) in file.tensors {
       guard name.hasPrefix(AdapterNames.prefix), let isDown = Self.isDown(name) else {
         throw failure(
-          name, "is no LoRA of a linear layer, expected names as \(AdapterNames.prefix)MODULE\(AdapterNames.down) or "
+          name,
+          "is no LoRA of a linear layer, expected names as \(AdapterNames.prefix)MODULE\(AdapterNames.down) or "
             + "MODULE\(AdapterNames.up)")
       }
       guard tensor.shape.rank == 2, tensor.shape.count > 0 else {
@@ -71,7 +74,8 @@ public struct AdapterFolder: Sendable {
       guard let down = downs[name], let up = ups[name] else { throw failure(downName, "has no \(AdapterNames.up) beside it") }
       let rank = down.shape.rows
       guard up.shape.columns == rank else {
-        throw failure(upName, "found shape \(up.shape), expected \(rank) columns, as many as \(downName) of shape \(down.shape) has rows")
+        throw failure(
+          upName, "found shape \(up.shape), expected \(rank) columns, as many as \(downName) of shape \(down.shape) has rows")
       }
       return Module(
         weight: name + ".weight", downName: downName, upName: upName, down: Tensor(down.floatArray(), shape: down.shape),

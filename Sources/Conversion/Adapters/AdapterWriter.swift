@@ -13,7 +13,8 @@ public struct AdapterWriter {
     configuration = [
       "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": .string(base), "r": .integer(rank),
       "lora_alpha": alpha == alpha.rounded() ? .integer(Int(alpha)) : .number(alpha), "lora_dropout": 0, "bias": "none",
-      "target_modules": .array(targets.map { .string($0) }), "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
+      "target_modules": .array(targets.map { .string($0) }), "fan_in_fan_out": false, "inference_mode": true,
+      "init_lora_weights": true,
       "modules_to_save": .null, "rank_pattern": [:], "alpha_pattern": [:], "use_rslora": false, "use_dora": false,
     ]
   }

@@ -28,7 +28,8 @@ extension SafetensorsPlan {
     for module in adapter.modules {
       guard let place = index[module.weight] else {
         throw CheckpointError(
-          file: file, field: module.downName, reason: "adapts \(module.weight), which \(source) does not have: the adapter is of another model")
+          file: file, field: module.downName,
+          reason: "adapts \(module.weight), which \(source) does not have: the adapter is of another model")
       }
       let shape = tensors[place].shape, expected = [module.up.shape.rows, module.down.shape.columns]
       guard shape == expected else {

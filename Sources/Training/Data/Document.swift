@@ -66,7 +66,8 @@ enum Document: Sendable {
     if value[options.textKey] == nil, let prompt = value["prompt"], let completion = value["completion"] {
       guard let prompt = prompt.string, let completion = completion.string else {
         throw failure(
-          .field, "\"prompt\" is a \(prompt.typeName), \"completion\" a \(completion.typeName), expected strings; conversations "
+          .field,
+          "\"prompt\" is a \(prompt.typeName), \"completion\" a \(completion.typeName), expected strings; conversations "
             + "are \"messages\"", 0)
       }
       return .completion(prompt: prompt, completion: completion)

@@ -20,7 +20,8 @@ extension Recipe {
   public init(yaml text: String, file: String) throws(RecipeError) {
     let root = try RecipeValue.parse(text, file: file)
     let fields = try root.fields(
-      "data", "tokenizer", "model", "lora", "optimizer", "balance", "prediction", "sequence_length", "batch", "micro_batch", "batch_ramp",
+      "data", "tokenizer", "model", "lora", "optimizer", "balance", "prediction", "sequence_length", "batch", "micro_batch",
+      "batch_ramp",
       "steps", "precision", "recompute", "seed", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder")
     self.file = file
     self.text = text
@@ -30,7 +31,9 @@ extension Recipe {
     tokenizer = try fields["tokenizer"].map { value throws(RecipeError) in try Self.tokenizer(value) }
     model = try Self.model(fields.required("model"))
     lora = try fields["lora"].map { value throws(RecipeError) in try Self.lora(value) }
-    if case .configuration = model, let value = fields["lora"] { throw value.error("needs model.from: adapters are trained beside weights") }
+    if case .configuration = model, let value = fields["lora"] {
+      throw value.error("needs model.from: adapters are trained beside weights")
+    }
     optimizer = try Self.optimizer(fields.required("optimizer"), steps: steps)
     balance = Balance(gamma: 0.001, alpha: 0.0001)
     if let group = try fields["balance"]?.fields("gamma", "alpha") {
@@ -130,7 +133,8 @@ extension Recipe {
       guard config.node.mapping != nil else { throw config.wrong("the keys of a config.json, such as model_type") }
       return .configuration(try config.asJSON())
     case (nil, let folder?): return .checkpoint(try folder.string())
-    default: throw value.error("expected either config (the keys of a config.json) or from (a checkpoint's folder or a GGUF file)")
+    default:
+      throw value.error("expected either config (the keys of a config.json) or from (a checkpoint's folder or a GGUF file)")
     }
   }
 

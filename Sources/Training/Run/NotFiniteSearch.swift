@@ -15,7 +15,8 @@ struct NotFiniteSearch {
     }
     if let layer = firstLayer(passes, options) { return ("the output of \(layer)", false) }
     let parameter = model.parameters.parameters.last { parameter in
-      parameter.isTrainable && !UnsafeBufferPointer(start: parameter.gradient.floats, count: parameter.shape.count).allSatisfy(\.isFinite)
+      parameter.isTrainable
+        && !UnsafeBufferPointer(start: parameter.gradient.floats, count: parameter.shape.count).allSatisfy(\.isFinite)
     }
     return (parameter.map { "the gradient of \($0.name)" } ?? "the loss", false)
   }

@@ -40,7 +40,8 @@ struct RunData {
       folders = [("data.text", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
     case .chats(let chats):
       guard let tokenizer = tokenizer?.0 else {
-        throw recipe.error("tokenizer", "is missing: neither the recipe nor the model of model.from has one, expected file (a tokenizer.json)")
+        throw recipe.error(
+          "tokenizer", "is missing: neither the recipe nor the model of model.from has one, expected file (a tokenizer.json)")
       }
       let packing = DataPacking(
         files: try Self.files(recipe, chats.files, key: "data.chats"), documents: chats.documents, tokenizer: tokenizer,
