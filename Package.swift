@@ -75,8 +75,8 @@ let package = Package(
     module(
       "Training",
       dependencies: [
-        "SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization", "SwiftletJSON",
-        .product(name: "Yams", package: "Yams"),
+        "SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization", "SwiftletGeneration",
+        "SwiftletConversion", "SwiftletJSON", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Swiftlet",
@@ -154,7 +154,8 @@ let package = Package(
     tests(
       "Training",
       dependencies: [
-        "SwiftletTraining", "SwiftletModels", "SwiftletTokenization", "SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON",
+        "SwiftletTraining", "SwiftletConversion", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization",
+        "SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON",
       ]),
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     tests(

@@ -38,7 +38,13 @@ public struct MappedFile: Sendable {
   /// What tells the file from others without reading all of it: size, time of the last change, the file's number, and a checksum of
   /// its beginning, its end and some parts between.
   public var fingerprint: String {
-    let state = mapping.state, edge = 1 << 20, part = 1 << 16, parts = 16
+    let state = mapping.state
+    return "\(state.size) \(state.seconds).\(state.nanoseconds) \(state.inode) \(contentChecksum)"
+  }
+
+  /// A checksum of the beginning, the end and some parts between: the same for copies of the file.
+  public var contentChecksum: UInt64 {
+    let edge = 1 << 20, part = 1 << 16, parts = 16
     var checksum: UInt64 = 0
     func add(_ range: Range<Int>) {
       let bytes = UnsafeRawBufferPointer(start: storage.address + range.lowerBound, count: range.count)
@@ -54,7 +60,7 @@ public struct MappedFile: Sendable {
       }
       add(byteCount - edge..<byteCount)
     }
-    return "\(state.size) \(state.seconds).\(state.nanoseconds) \(state.inode) \(checksum)"
+    return checksum
   }
 
   /// The time of the last change in whole seconds; nil when it has a fraction.

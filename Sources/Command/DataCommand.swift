@@ -89,7 +89,8 @@ struct DataPackCommand: AsyncParsableCommand {
     }
     let packing = DataPacking(
       files: documents.files, documents: documents.options, tokenizer: tokenizer, endOfSequence: end, heldOutFraction: heldOut,
-      fillInMiddle: transform, conversations: try source.map { try Self.conversations($0, tokenizer) }, shardTokens: shardTokens,
+      fillInMiddle: transform, conversations: try source.map { try ConversationFormat($0, tokenizer: tokenizer) },
+      shardTokens: shardTokens,
       threadCount: threadCount)
     let printer = ProgressPrinter(), (out, force) = (out, force)
     defer { printer.finish() }
@@ -129,13 +130,5 @@ struct DataPackCommand: AsyncParsableCommand {
     }
     let path = try await ModelFinder.path(tokenizer)
     return (try LoadedModel.tokenizer(path: path), try named ?? LoadedModel.template(path: path))
-  }
-
-  private static func conversations(_ source: TemplateSource, _ tokenizer: Tokenizer) throws -> ConversationFormat {
-    let prompt = try ChatPrompt(source, tokenizer: tokenizer)
-    let name = String(Checksum64.of(Array((source.text + (source.toolText ?? "")).utf8)), radix: 16)
-    return ConversationFormat(name: name) { messages, tools, opensAnswer in
-      try prompt.render(messages, tools: tools, addGenerationPrompt: opensAnswer)
-    }
   }
 }

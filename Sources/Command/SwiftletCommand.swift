@@ -25,7 +25,7 @@ struct SwiftletCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
       RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
-      TokenizeCommand.self, TokenizerCommand.self, DataCommand.self, ConvertCommand.self, LogitsCommand.self,
+      TokenizeCommand.self, TokenizerCommand.self, DataCommand.self, ConvertCommand.self, MergeCommand.self, LogitsCommand.self,
       PerplexityCommand.self, BenchCommand.self, PlanCommand.self, TrainCommand.self,
     ])
 

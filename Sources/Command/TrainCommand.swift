@@ -22,6 +22,7 @@ struct TrainCommand: AsyncParsableCommand {
 
       ENVIRONMENT
       \(HelpText.threads)
+      \(HelpText.hub)
       """)
 
   @Argument(help: "The recipe: a YAML file.")
@@ -38,6 +39,7 @@ struct TrainCommand: AsyncParsableCommand {
     let threadCount = try threading.checkedThreadCount()
     var recipe = try Recipe(path: self.recipe)
     if let out { recipe.folder = out }
+    try await resolveModel(&recipe)
     let (given, check, json) = (recipe, check, json)
     let outcome = try await Interrupt.cancelling { () -> Trainer.Outcome? in
       let run = try PreparedRun(given, threadCount: threadCount) { Output.note($0) }
@@ -53,11 +55,11 @@ struct TrainCommand: AsyncParsableCommand {
       progress.finish()
       let report = RunReport(trainer)
       try report.write(to: given.folder)
-      if outcome == .finished { try trainer.export(to: given.folder + "/model") }
+      let result = outcome == .finished ? try trainer.exportResult(to: given.folder) : nil
       if json {
         Output.line(Self.json(report.cost, outcome, folder: given.folder))
-      } else if outcome == .finished {
-        Output.write("\(given.folder)/model  \(given.folder)/report.md\n")
+      } else if let result {
+        Output.write("\(result)  \(given.folder)/report.md\n")
       }
       return outcome
     }
@@ -65,6 +67,13 @@ struct TrainCommand: AsyncParsableCommand {
       Output.note("Stopped with a checkpoint; the same command goes on from it.")
       throw ExitCode(130)
     }
+  }
+
+  /// `model.from` may be what every command takes for a model, where it is no path beside the recipe.
+  private func resolveModel(_ recipe: inout Recipe) async throws {
+    guard case .checkpoint(let name) = recipe.model else { return }
+    if FileManager.default.fileExists(atPath: recipe.resolved(name)) { return }
+    recipe.model = .checkpoint(URL(fileURLWithPath: try await ModelFinder.path(name)).path)
   }
 
   private static func summary(_ run: PreparedRun) -> String {

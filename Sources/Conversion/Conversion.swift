@@ -49,11 +49,12 @@ public struct Conversion {
   /// Reads the source's headers, plans every tensor, and looks whether there is room.
   /// - Parameters:
   ///   - source: a GGUF file (of several parts, the first), or a folder with config.json and safetensors.
+  ///   - adapter: added to the weights; for folders alone.
   ///   - output: the GGUF file or folder to be made.
   ///   - isReplacing: whether what is there already is replaced.
   /// - Throws: `CheckpointError` or `TokenizerError`, which name the file, the field, what was found and expected.
   public init(
-    source: String, target: Target, output: String, isReplacing: Bool = false, threadCount: Int
+    source: String, adapter: AdapterFolder? = nil, target: Target, output: String, isReplacing: Bool = false, threadCount: Int
   ) throws {
     self.source = source
     self.output = output
@@ -68,8 +69,15 @@ public struct Conversion {
           file: output, field: "type",
           reason: "found \(type.rawValue), expected f32, f16 or bf16: safetensors have no quantised types")
       }
-      (job, weights) =
+      let (plain, weights) =
         try isFolder ? Self.folder(folder: source, type?.elementType) : Self.folder(file: source, type?.elementType)
+      self.weights = weights
+      if let adapter, case .folder(var plan, let contents) = plain {
+        try plan.add(adapter, source: source)
+        job = .folder(plan, contents)
+      } else {
+        job = plain
+      }
     }
     try DiskSpace.require(try byteCount(), for: output)
   }

@@ -82,6 +82,8 @@ struct SafetensorsPlan {
     }
   }
 
+  mutating func setDelta(_ delta: TensorDelta, at place: Int) { tensors[place].delta = delta }
+
   /// The tensors file by file, none larger than `shardBytes` unless one tensor is.
   func shards(of shardBytes: Int) -> [[TensorPlan]] {
     var shards: [[TensorPlan]] = [[]]

@@ -27,20 +27,24 @@ final class TensorEncoder {
   /// - Throws: `CheckpointError` when a value is not finite or does not fit the type; what `sink` throws; `CancellationError` when the
   ///   task is cancelled.
   func write(_ plan: TensorPlan, to sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+    var firstRow = 0
     for part in plan.parts {
       if part.order == .transposed {
-        try write(rows: part.tensor.transposedFloats(), .asStored, plan, sink)
+        try write(rows: part.tensor.transposedFloats(), .asStored, plan, firstRow, sink)
+        firstRow += part.tensor.shape.columns
       } else {
-        try write(rows: part.tensor, part.order, plan, sink) { done in
+        try write(rows: part.tensor, part.order, plan, firstRow, sink) { done in
           if part.isMapped, part.order == .asStored { part.tensor.giveBackPages(ofRows: done) }
         }
       }
+      if part.order != .transposed { firstRow += part.tensor.shape.rows }
       if part.isMapped { part.tensor.giveBackPages(ofRows: 0..<part.tensor.shape.rows) }
     }
   }
 
   private func write(
-    rows tensor: Tensor, _ order: TensorPlan.RowOrder, _ plan: TensorPlan, _ sink: (UnsafeRawBufferPointer) throws -> Void,
+    rows tensor: Tensor, _ order: TensorPlan.RowOrder, _ plan: TensorPlan, _ firstRow: Int,
+    _ sink: (UnsafeRawBufferPointer) throws -> Void,
     isRead: (Range<Int>) -> Void = { _ in }
   ) throws {
     let columns = tensor.shape.columns, rows = tensor.shape.rows
@@ -49,7 +53,7 @@ final class TensorEncoder {
     }
     let pieceRows = max(1, Self.pieceValues / columns), shareRows = max(1, Self.shareValues / columns)
     reserve(pieceBytes: min(rows, pieceRows) * rowBytes, shareBytes: min(rows, shareRows) * columns * 4)
-    let copies = tensor.type == plan.type
+    let copies = tensor.type == plan.type && plan.delta == nil
     for start in stride(from: 0, to: rows, by: pieceRows) {
       try Task.checkCancellation()
       let end = min(rows, start + pieceRows)
@@ -67,6 +71,7 @@ final class TensorEncoder {
             kernels.expand(tensor.rows(from..<from + 1), into: values + (row - first) * columns)
           }
         }
+        plan.delta?.add(toRows: firstRow + first..<firstRow + last, values, kernels: kernels)
         if copies {
           if !Self.areFinite(UnsafeBufferPointer(start: values, count: count)) { isFailed.store(true, ordering: .relaxed) }
           for row in first..<last {

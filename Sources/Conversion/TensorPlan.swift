@@ -8,6 +8,8 @@ struct TensorPlan: Sendable {
   var type: ElementType
   /// Their rows, one part after the other, are the tensor's.
   var parts: [Part]
+  /// Added to the values before they get their type.
+  var delta: TensorDelta?
 
   struct Part: Sendable {
     var tensor: Tensor

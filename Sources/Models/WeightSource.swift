@@ -21,6 +21,11 @@ public enum WeightSource: Sendable {
     }
   }
 
+  /// Tells these files, or copies of them, from others without reading all of them.
+  public var fingerprint: String {
+    files.map { "\($0.byteCount) \(String($0.contentChecksum, radix: 16))" }.joined(separator: ", ")
+  }
+
   /// Whether every file is still what was opened; see `MappedFile.check`.
   /// - Throws: `CheckpointError` naming the file that changed.
   public func check() throws(CheckpointError) {

@@ -56,6 +56,11 @@ public struct Kernels: @unchecked Sendable {
     if let scales = tensor.scales { table.pointee.scale_blocks(destination, columns, scales.row(row)) }
   }
 
+  /// `target += scale * x`
+  public func addScaled(_ x: UnsafePointer<Float>, _ scale: Float, count: Int, to target: UnsafeMutablePointer<Float>) {
+    table.pointee.add_scaled(x, scale, count, target)
+  }
+
   /// The index of the largest value, the first among equals; NaN never wins.
   public func argmax(_ values: UnsafeBufferPointer<Float>) -> Int {
     values.baseAddress.map { table.pointee.argmax($0, values.count) } ?? 0

@@ -16,23 +16,28 @@ public struct ParameterSet {
 
   public subscript(name: String) -> Parameter? { index[name].map { parameters[$0] } }
 
-  /// The values of every parameter together.
-  public var count: Int { parameters.reduce(0) { $0 + $1.shape.count } }
+  /// Those that a checkpoint holds: all but frozen ones.
+  public var saved: [Parameter] { parameters.filter { !$0.isFrozen } }
+
+  /// The values of these together.
+  public var count: Int { saved.reduce(0) { $0 + $1.shape.count } }
 
   /// Sets every gradient to zero.
   public func clearGradients(_ compute: Compute) {
     compute.pool.run(parameters.count) { index, _ in
+      guard parameters[index].isTrainable else { return }
       let gradient = parameters[index].gradient
       gradient.floats.update(repeating: 0, count: gradient.shape.count)
     }
   }
 
-  /// Writes the values as safetensors; the file appears when it is whole.
+  /// Writes the values, but not those of frozen parameters, as safetensors; the file appears when it is whole.
   /// - Parameters:
   ///   - path: of the file.
   ///   - type: F32 or BF16.
   /// - Throws: `CheckpointError` when the file cannot be written.
   public func save(to path: String, as type: ElementType = .float32, kernels: Kernels = .best) throws(CheckpointError) {
+    let parameters = saved
     let writer = try SafetensorsWriter(
       path: path, tensors: parameters.map { .init(name: $0.name, shape: $0.shape.array, type: type) },
       metadata: [("format", "pt")])
@@ -57,6 +62,38 @@ extension ModelConfiguration {
       if !names.contains(bias), hasBias(bias) { result.append((bias, [weight.shape[0]])) }
     }
     return result
+  }
+
+  /// The names of the weights that a checkpoint has for a model of this shape, after a look at their shapes.
+  /// - Parameters:
+  ///   - path: of the checkpoint, for errors.
+  ///   - shape: of a weight of the checkpoint.
+  ///   - floats: its values.
+  /// - Throws: `CheckpointError` naming the tensor that is missing or of another shape.
+  func weights(
+    path: String, shape: (String) -> Shape?, floats: (String) throws -> [Float]?
+  ) throws -> (names: [String], predictionLayers: Int) {
+    let isPredicting = shape("model.layers.\(layerCount).eh_proj.weight") != nil
+    let predictionLayers = isPredicting ? min(1, predictionLayerCount) : 0
+    var weights = trainedWeights(predictionLayers: predictionLayers) { shape($0) != nil }
+    if predictionLayers > 0 {
+      // The published files repeat the embedding and the head, which the report shares.
+      let shared = ["embed_tokens.weight": "model.embed_tokens.weight", "shared_head.head.weight": "lm_head.weight"]
+      for (part, original) in shared.sorted(by: { $0.key < $1.key }) {
+        let name = "model.layers.\(layerCount).\(part)"
+        guard let copy = try floats(name), try copy != floats(original) else { continue }
+        weights.append((name, [vocabularySize, hiddenSize]))
+      }
+    }
+    for (name, expected) in weights {
+      guard let found = shape(name) else {
+        throw CheckpointError(file: path, field: name, reason: "the tensor is missing, expected one of shape \(Shape(expected))")
+      }
+      guard found == Shape(expected) else {
+        throw CheckpointError(file: path, field: name, reason: "found shape \(found), expected \(Shape(expected))")
+      }
+    }
+    return (weights.map(\.name), predictionLayers)
   }
 
   /// Whether the configuration asks for a bias.

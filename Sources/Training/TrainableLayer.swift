@@ -1,3 +1,4 @@
+internal import SwiftletConversion
 internal import SwiftletModels
 internal import SwiftletTensors
 
@@ -17,27 +18,27 @@ final class TrainableLayer {
   private let attentionNorm: Parameter
   private let feedForwardNorm: Parameter
   private let attention: Attention
-  private let output: LinearWeights
+  private let output: AdaptedWeights
   private let feedForward: FeedForward
 
   private enum Attention {
     /// Queries, keys and values.
-    case groupedQuery(LinearWeights, keyValueHeadCount: Int, headDimension: Int)
+    case groupedQuery(AdaptedWeights, keyValueHeadCount: Int, headDimension: Int)
     case latent(Latent)
   }
 
   private struct Latent {
     let shape: ModelConfiguration.Latent
     /// The latent of keys and values, behind that of queries where there is one.
-    let down: LinearWeights
+    let down: AdaptedWeights
     let queryNorm: Parameter?
-    let query: LinearWeights
+    let query: AdaptedWeights
     let keyValueNorm: Parameter
-    let keyValueUp: LinearWeights
+    let keyValueUp: AdaptedWeights
   }
 
   private enum FeedForward {
-    case dense(FeedForwardWeights)
+    case dense(AdaptedFeedForward)
     case mixture(Mixture)
   }
 
@@ -46,7 +47,7 @@ final class TrainableLayer {
     let bias: Parameter?
     let rule: RoutingRule
     let experts: [FeedForwardWeights]
-    let shared: FeedForwardWeights?
+    let shared: AdaptedFeedForward?
   }
 
   /// - Parameter find: a parameter of the layer by the end of its name; optional for biases.
@@ -78,8 +79,12 @@ final class TrainableLayer {
     }
     feedForward = .mixture(
       Mixture(
-        router: names.linear("mlp.gate"), bias: names.optional("mlp.gate.e_score_correction_bias"), rule: RoutingRule(mixture),
-        experts: (0..<mixture.expertCount).map { names.feedForward("mlp.experts.\($0)") },
+        router: names.linear("mlp.gate").weights, bias: names.optional("mlp.gate.e_score_correction_bias"),
+        rule: RoutingRule(mixture),
+        experts: (0..<mixture.expertCount).map { expert in
+          let weights = names.feedForward("mlp.experts.\(expert)")
+          return FeedForwardWeights(gateUp: weights.gateUp.weights, down: weights.down.weights)
+        },
         shared: mixture.sharedExpertCount > 0 ? names.feedForward("mlp.shared_experts") : nil))
   }
 
@@ -89,13 +94,13 @@ final class TrainableLayer {
     let attended: Value
     switch attention {
     case .groupedQuery(let weights, let heads, let dimension):
-      attended = groupedQuery(tape.linear(normed, weights), heads, dimension, tape, pass)
+      attended = groupedQuery(weights(normed, tape), heads, dimension, tape, pass)
     case .latent(let latent): attended = self.latent(normed, latent, tape, pass)
     }
-    let middle = tape.add(x, consuming: tape.linear(attended, output)[0])
+    let middle = tape.add(x, consuming: output(attended, tape)[0])
     let inner = tape.rmsNorm(middle, feedForwardNorm, epsilon: configuration.normEpsilon)
     switch feedForward {
-    case .dense(let weights): return tape.add(middle, consuming: tape.feedForward(inner, weights))
+    case .dense(let weights): return tape.add(middle, consuming: weights(inner, tape))
     case .mixture(let mixture): return tape.add(middle, consuming: self.mixture(inner, mixture, tape, pass))
     }
   }
@@ -116,10 +121,10 @@ final class TrainableLayer {
 
   /// The expanded form, which is the definition (DeepSeek-V2 report, section 2.1.2).
   private func latent(_ x: Value, _ latent: Latent, _ tape: Tape, _ pass: TrainingPass) -> Value {
-    let shape = latent.shape, interleaved = configuration.rotary.isInterleaved, down = tape.linear(x, latent.down)
+    let shape = latent.shape, interleaved = configuration.rotary.isInterleaved, down = latent.down(x, tape)
     var queries = down[0]
     if let norm = latent.queryNorm {
-      queries = tape.linear(tape.rmsNorm(queries, norm, epsilon: ModelConfiguration.Latent.normEpsilon), latent.query)[0]
+      queries = latent.query(tape.rmsNorm(queries, norm, epsilon: ModelConfiguration.Latent.normEpsilon), tape)[0]
     }
     tape.rotate(
       queries, headStride: shape.plainDimension + shape.rotaryDimension, offset: shape.plainDimension,
@@ -129,7 +134,7 @@ final class TrainableLayer {
       down[1], headStride: rank + shape.rotaryDimension, offset: rank, dimension: shape.rotaryDimension, angles: pass.angles,
       interleaved: interleaved)
     let normed = tape.rmsNorm(down[1], latent.keyValueNorm, epsilon: ModelConfiguration.Latent.normEpsilon)
-    let up = tape.linear(normed, latent.keyValueUp)[0], headStride = shape.plainDimension + shape.valueDimension
+    let up = latent.keyValueUp(normed, tape)[0], headStride = shape.plainDimension + shape.valueDimension
     return tape.attention(
       queries, keys: HeadPart(up, headStride: headStride, dimension: shape.plainDimension),
       sharedKey: HeadPart(down[1], offset: rank, headStride: 0, dimension: shape.rotaryDimension),
@@ -145,7 +150,7 @@ final class TrainableLayer {
     if !tape.isRecomputing { pass.onRouting(index, routing) }
     let routed = tape.feedForward(x, mixture.experts, routing, weights: weights)
     guard let shared = mixture.shared else { return routed }
-    return tape.add(tape.feedForward(x, shared), consuming: routed, releasesFirst: true)
+    return tape.add(shared(x, tape), consuming: routed, releasesFirst: true)
   }
 }
 
@@ -154,8 +159,12 @@ struct LayerParameters {
   let parameters: ParameterSet
   let prefix: String
 
-  init(_ parameters: ParameterSet, layer: Int) {
+  /// Of adapters.
+  private let scale: Float
+
+  init(_ parameters: ParameterSet, layer: Int, adapterScale: Float) {
     self.parameters = parameters
+    scale = adapterScale
     prefix = "model.layers.\(layer)."
   }
 
@@ -166,12 +175,17 @@ struct LayerParameters {
     return parameter
   }
 
-  func linear(_ names: String...) -> LinearWeights {
-    LinearWeights(names.map { self[$0 + ".weight"] }, biases: names.map { optional($0 + ".bias") })
+  func linear(_ names: String...) -> AdaptedWeights {
+    AdaptedWeights(
+      LinearWeights(names.map { self[$0 + ".weight"] }, biases: names.map { optional($0 + ".bias") }),
+      adapters: names.map { name in
+        guard let down = optional(name + AdapterNames.down), let up = optional(name + AdapterNames.up) else { return nil }
+        return (down, up)
+      }, scale: scale)
   }
 
-  func feedForward(_ name: String) -> FeedForwardWeights {
-    FeedForwardWeights(gateUp: linear(name + ".gate_proj", name + ".up_proj"), down: linear(name + ".down_proj"))
+  func feedForward(_ name: String) -> AdaptedFeedForward {
+    AdaptedFeedForward(gateUp: linear(name + ".gate_proj", name + ".up_proj"), down: linear(name + ".down_proj"))
   }
 }
 

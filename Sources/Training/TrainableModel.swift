@@ -1,4 +1,5 @@
 public import SwiftletCheckpoints
+public import SwiftletConversion
 public import SwiftletModels
 public import SwiftletTensors
 
@@ -132,39 +133,71 @@ public final class TrainableModel {
 
   /// The weights of a checkpoint, copied as F32.
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
-  public convenience init(_ configuration: ModelConfiguration, checkpoint: SafetensorsFolder) throws(CheckpointError) {
-    let source = WeightSource.safetensors(checkpoint)
-    let projection = "model.layers.\(configuration.layerCount).eh_proj.weight"
-    let predictionLayers = checkpoint.tensor(named: projection) == nil ? 0 : min(1, configuration.predictionLayerCount)
+  public convenience init(_ configuration: ModelConfiguration, checkpoint: SafetensorsFolder) throws {
+    let (weights, predictionLayers) = try configuration.weights(
+      path: checkpoint.path, shape: { checkpoint.tensor(named: $0)?.shape },
+      floats: { checkpoint.tensor(named: $0)?.floatArray() })
     var parameters = ParameterSet()
-    var weights = configuration.trainedWeights(predictionLayers: predictionLayers) { checkpoint.tensor(named: $0) != nil }
-    if predictionLayers > 0 {
-      // The published files repeat the embedding and the head, which the report shares.
-      let shared = ["embed_tokens.weight": "model.embed_tokens.weight", "shared_head.head.weight": "lm_head.weight"]
-      for (part, original) in shared.sorted(by: { $0.key < $1.key }) {
-        let name = "model.layers.\(configuration.layerCount).\(part)"
-        guard let copy = checkpoint.tensor(named: name) else { continue }
-        if copy.floatArray() != checkpoint.tensor(named: original)?.floatArray() {
-          weights.append((name, [configuration.vocabularySize, configuration.hiddenSize]))
-        }
-      }
-    }
-    for (name, shape) in weights {
-      guard let tensor = checkpoint.tensor(named: name) else {
-        throw CheckpointError(
-          file: source.path, field: name, reason: "the tensor is missing, expected one of shape \(Shape(shape))")
-      }
-      guard tensor.shape == Shape(shape) else {
-        throw CheckpointError(
-          file: source.path, field: name, reason: "found shape \(tensor.shape), expected \(Shape(shape))")
-      }
+    for name in weights {
+      guard let tensor = checkpoint.tensor(named: name) else { continue }
       parameters.add(Parameter(name: name, value: Tensor(tensor.floatArray(), shape: tensor.shape)))
     }
-    try source.check()
+    try checkpoint.check()
     self.init(configuration, parameters, predictionLayers: predictionLayers)
   }
 
-  private init(_ configuration: ModelConfiguration, _ parameters: ParameterSet, predictionLayers: Int) {
+  /// The weights of a model of either kind of file, expanded to F32.
+  /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
+  public convenience init(_ base: HubModel) throws {
+    let (weights, predictionLayers) = try base.configuration.weights(
+      path: base.path, shape: { base.shape(of: $0) }, floats: { try base.floats($0)?.floatArray() })
+    var parameters = ParameterSet()
+    for name in weights {
+      if let tensor = try base.floats(name) { parameters.add(Parameter(name: name, value: tensor)) }
+    }
+    try base.check()
+    self.init(base.configuration, parameters, predictionLayers: predictionLayers)
+  }
+
+  /// A model whose weights stay as they are stored, with adapters that are trained. The layer that predicts further tokens is left out.
+  /// - Parameters:
+  ///   - seed: of new adapters.
+  ///   - saved: adapters of a checkpoint; nil for new ones.
+  /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
+  public convenience init(
+    _ base: HubModel, adapters options: LowRankOptions, seed: UInt64, saved: SafetensorsFolder? = nil
+  ) throws {
+    var configuration = base.configuration
+    configuration.predictionLayerCount = 0
+    let weights = try configuration.weights(
+      path: base.path, shape: { base.shape(of: $0) }, floats: { _ in nil }
+    ).names
+    var parameters = ParameterSet()
+    for name in weights {
+      guard let tensor = try base.stored(name) else { continue }
+      let isVector = tensor.shape.rank < 2
+      parameters.add(Parameter(name: name, frozen: isVector ? Tensor(tensor.floatArray(), shape: tensor.shape) : tensor))
+    }
+    try base.check()
+    for parameter in options.parameters(for: parameters.parameters, seed: seed) { parameters.add(parameter) }
+    if let saved {
+      for parameter in parameters.parameters where !parameter.isFrozen {
+        guard let tensor = saved.tensor(named: parameter.name), tensor.shape == parameter.shape else {
+          throw CheckpointError(
+            file: saved.path, field: parameter.name,
+            reason: "found \(saved.tensor(named: parameter.name).map { "shape \($0.shape)" } ?? "no such tensor"), expected "
+              + "shape \(parameter.shape)")
+        }
+        parameter.value.floats.update(from: tensor.floatArray(), count: tensor.shape.count)
+      }
+      try saved.check()
+    }
+    self.init(configuration, parameters, predictionLayers: 0, adapterScale: options.scale)
+  }
+
+  private init(
+    _ configuration: ModelConfiguration, _ parameters: ParameterSet, predictionLayers: Int, adapterScale: Float = 1
+  ) {
     func find(_ name: String) -> Parameter {
       guard let parameter = parameters[name] else { preconditionFailure("no parameter \(name)") }
       return parameter
@@ -175,12 +208,14 @@ public final class TrainableModel {
     self.embedding = embedding
     finalNorm = find("model.norm.weight")
     head = LinearWeights(configuration.tiesEmbeddings ? embedding : find("lm_head.weight"))
-    layers = (0..<count).map { TrainableLayer(configuration, index: $0, LayerParameters(parameters, layer: $0)) }
+    layers = (0..<count).map {
+      TrainableLayer(configuration, index: $0, LayerParameters(parameters, layer: $0, adapterScale: adapterScale))
+    }
     frequencies = RotaryFrequencies(configuration.rotary)
     if predictionLayers > 0 {
-      let names = LayerParameters(parameters, layer: count)
+      let names = LayerParameters(parameters, layer: count, adapterScale: adapterScale)
       prediction = Prediction(
-        embeddingNorm: names["enorm.weight"], hiddenNorm: names["hnorm.weight"], projection: names.linear("eh_proj"),
+        embeddingNorm: names["enorm.weight"], hiddenNorm: names["hnorm.weight"], projection: names.linear("eh_proj").weights,
         layer: TrainableLayer(configuration, index: count, names), outputNorm: names["shared_head.norm.weight"],
         embedding: names.optional("embed_tokens.weight"),
         head: names.optional("shared_head.head.weight").map { LinearWeights($0) })

@@ -3,6 +3,7 @@ import Testing
 @Suite struct HelpTests {
   static let commands = [
     "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "tokenizer", "data", "convert",
+    "merge",
     "logits", "perplexity", "bench", "plan", "train",
   ]
 

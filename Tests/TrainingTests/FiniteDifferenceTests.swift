@@ -192,6 +192,21 @@ import Testing
     }
   }
 
+  @Test func swiglu() {
+    let trial = Trial(), gate = trial.parameter([50, 13]), up = trial.parameter([50, 13])
+    trial.check { (trial.tape.swiglu(trial.value(gate), trial.value(up)), 0) }
+  }
+
+  /// An adapter beside a product.
+  @Test func scaledSums() {
+    let trial = Trial(), x = trial.parameter([40, 12]), weight = LinearWeights(trial.parameter([9, 12]))
+    let down = LinearWeights(trial.parameter([3, 12])), up = LinearWeights(trial.parameter([9, 3]))
+    trial.check {
+      let tape = trial.tape, x = trial.value(x), inner = tape.linear(x, down)[0]
+      return (tape.add(consuming: tape.linear(x, weight)[0], tape.linear(inner, up)[0], scaledBy: -1.7), 0)
+    }
+  }
+
   @Test func crossEntropy() {
     let trial = Trial(), x = trial.parameter([40, 12]), head = LinearWeights(trial.parameter([77, 12]))
     let targets = (0..<40).map { $0 % 7 == 3 ? -1 : $0 * 5 % 77 }

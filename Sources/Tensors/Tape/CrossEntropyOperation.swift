@@ -33,12 +33,14 @@ extension Tape {
       let gradient = recordsGradients ? pool.take(hidden.shape.count) : nil
       if let gradient, rows.count < targets.count { zero(gradient.floats, count: hidden.shape.count) }
       var loss = 0.0
+      let isEmpty = rows.isEmpty, forward = isEmpty ? nil : head.forwardStrips(products, self)[0]
+      let backward = isEmpty || gradient == nil ? nil : head.backwardStrips(products, self)
       rows.withUnsafeBufferPointer { rows in
         for first in stride(from: 0, to: rows.count, by: chunkRows) {
           let count = min(chunkRows, rows.count - first)
-          guard let indices = rows.baseAddress.map({ $0 + first }) else { continue }
+          guard let forward, let indices = rows.baseAddress.map({ $0 + first }) else { continue }
           let input = RowSource(floats(hidden), stride: size, length: size, indices: indices)
-          multiplyColumns(input, rows: count, head.forwardStrips(products, compute.pool)[0], output: logits.floats)
+          multiplyColumns(input, rows: count, forward, output: logits.floats)
           compute.forRows(count, costPerRow: vocabulary * 4) { range in
             for row in range {
               kernels.table.pointee.cross_entropy(
@@ -49,10 +51,10 @@ extension Tape {
           for row in 0..<count {
             loss += Double(facts.floats[2 * row]) + naturalLogarithm(Double(facts.floats[2 * row + 1]))
           }
-          guard let gradient else { continue }
+          guard let gradient, let backward else { continue }
           let outputs = RowSource(logits.floats, stride: vocabulary, length: vocabulary)
           multiplyRows(
-            [outputs], rows: count, [head.backwardStrips(products, compute.pool)], products: products, outputs: [part.floats])
+            [outputs], rows: count, [backward], products: products, outputs: [part.floats])
           for row in 0..<count {
             (gradient.floats + Int(indices[row]) * size).update(from: part.floats + row * size, count: size)
           }

@@ -27,11 +27,11 @@ extension Tape {
   public func embedding(_ matrix: Parameter, _ indices: [Int]) -> Value {
     let size = matrix.shape.columns
     return measured("embedding") {
-      let output = makeValue(Shape(indices.count, size)), target = floats(output), source = matrix.value.floats
+      let output = makeValue(Shape(indices.count, size)), target = floats(output), table = matrix.value
       compute.forRows(indices.count, costPerRow: size) { rows in
         for row in rows {
           precondition(indices[row] >= 0 && indices[row] < matrix.shape.rows, "embedding: index \(indices[row])")
-          (target + row * size).update(from: source + indices[row] * size, count: size)
+          kernels.expand(row: indices[row], of: table, into: target + row * size)
         }
       }
       record(.embedding(EmbeddingOperation(indices: indices, matrix: matrix, output: output)))

@@ -16,7 +16,8 @@ public struct FeedForwardWeights {
   }
 
   var size: Int { gateUp.weights[0].shape.rows }
-  var isTrainable: Bool { gateUp.weights[0].isTrainable || gateUp.weights[1].isTrainable || down.weights[0].isTrainable }
+  /// Whether any of its parts is; gradients of the others are not gathered.
+  var isTrainable: Bool { (gateUp.weights + down.weights).contains(where: \.isTrainable) }
 }
 
 /// One feed-forward layer for all rows, or several experts with the rows that chose them. A piece of rows goes through all three products
@@ -98,8 +99,9 @@ struct FeedForwardOperation {
     let height = pieces.map(\.rows.count).max() ?? 0
     let inputBytes = products.rowBytes(hidden), activationBytes = products.rowBytes(size)
     tape.compute.reserveScratch(height * (inputBytes + activationBytes + size * 4) + 256)
-    let gateUp = experts.map { $0.gateUp.forwardStrips(products, tape.compute.pool) }
-    let down = experts.map { $0.down.forwardStrips(products, tape.compute.pool)[0] }
+    let used = Set(pieces.map(\.expert))
+    let gateUp = experts.indices.map { used.contains($0) ? experts[$0].gateUp.forwardStrips(products, tape) : [] }
+    let down = experts.indices.map { used.contains($0) ? experts[$0].down.forwardStrips(products, tape) : [] }
     let outputs = routing == nil ? nil : tape.pool.take(placeCount * hidden)
     let target = outputs?.floats ?? tape.floats(output), source = tape.floats(input)
     withRows { indices in
@@ -121,9 +123,8 @@ struct FeedForwardOperation {
           RowSource(activations, stride: size, length: size), rows: 0..<rows.count, into: preparedActivations,
           rowBytes: activationBytes)
         products.multiply(
-          preparedActivations, rowBytes: activationBytes, rowCount: rows.count, down[piece.expert],
-          output: target + first * hidden,
-          stride: hidden)
+          preparedActivations, rowBytes: activationBytes, rowCount: rows.count, down[piece.expert][0],
+          output: target + first * hidden, stride: hidden)
         add(experts[piece.expert].down.biases[0], to: target + first * hidden, rows: rows.count, table)
       }
     }
@@ -203,14 +204,16 @@ struct FeedForwardOperation {
     let expert = experts[segment.expert], first = segment.rows.lowerBound, count = segment.rows.count
     return [
       GradientProduct(
-        parts: zip([gate, up], expert.gateUp.weights).map { values, weight in
-          .init(
+        parts: zip([gate, up], expert.gateUp.weights).compactMap { values, weight -> GradientProduct.Part? in
+          guard weight.isTrainable else { return nil }
+          return GradientProduct.Part(
             outputs: RowSource(UnsafePointer(values.floats) + first * size, stride: size, length: size),
             target: weight.gradient.floats)
         }, inputs: inputRows.from(first), count: count),
       GradientProduct(
-        parts: [.init(outputs: outputRows.from(first), target: expert.down.weights[0].gradient.floats)],
-        inputs: RowSource(activations + first * size, stride: size, length: size), count: count),
+        parts: expert.down.weights.filter(\.isTrainable).map {
+          GradientProduct.Part(outputs: outputRows.from(first), target: $0.gradient.floats)
+        }, inputs: RowSource(activations + first * size, stride: size, length: size), count: count),
     ]
   }
 
@@ -236,8 +239,8 @@ struct FeedForwardOperation {
     let outputBytes = products.rowBytes(hidden), innerBytes = products.rowBytes(2 * Products.padded(size))
     tape.compute.reserveScratch(height * (outputBytes + innerBytes + (size + (adds ? hidden : 0)) * 4) + 320)
     let used = Set(pieces.map(\.expert))
-    let down = experts.indices.map { used.contains($0) ? experts[$0].down.backwardStrips(products, tape.compute.pool) : nil }
-    let gateUp = experts.indices.map { used.contains($0) ? experts[$0].gateUp.backwardStrips(products, tape.compute.pool) : nil }
+    let down = experts.indices.map { used.contains($0) ? experts[$0].down.backwardStrips(products, tape) : nil }
+    let gateUp = experts.indices.map { used.contains($0) ? experts[$0].gateUp.backwardStrips(products, tape) : nil }
     let factors = weights.map { tape.floats($0) }
     tape.compute.pool.run(pieces.count) { index, thread in
       let piece = pieces[index], rows = piece.rows, first = rows.lowerBound
@@ -259,6 +262,7 @@ struct FeedForwardOperation {
         inner, rowBytes: innerBytes, rowCount: rows.count, gateUp, target: inputGradients + first * hidden, stride: hidden,
         sums: adds ? sums : nil)
     }
+    tape.releaseExpandedStrips()
   }
 }
 

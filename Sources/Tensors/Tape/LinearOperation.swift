@@ -24,7 +24,7 @@ struct LinearOperation {
     for (index, bias) in weights.biases.enumerated() {
       if let bias, bias.isTrainable { tape.addColumnSums(parts[index], rows: rows, to: bias.gradient.floats) }
     }
-    let strips = weights.backwardStrips(products, tape.compute.pool)
+    let strips = weights.backwardStrips(products, tape)
     // The input may be the leading part of wider rows.
     let (target, isNew) =
       input.shape.columns == weights.inputs ? tape.gradientTarget(input) : (tape.gradientToAdd(input), false)
@@ -47,7 +47,7 @@ extension Tape {
       let outputs = weights.weights.map { makeValue(Shape(rows, $0.shape.rows)) }
       multiplyRows(
         [RowSource(floats(x), stride: x.shape.columns, length: weights.inputs)], rows: rows,
-        weights.forwardStrips(products, compute.pool), products: products, outputs: outputs.map { floats($0) })
+        weights.forwardStrips(products, self), products: products, outputs: outputs.map { floats($0) })
       for (bias, output) in zip(weights.biases, outputs) {
         guard let bias else { continue }
         let size = output.shape.columns, target = floats(output)

@@ -10,6 +10,20 @@ struct NormOperation {
     guard let gradient = tape.gradient(output) else { return output.index }
     let size = weight.shape.count, stride = input.shape.columns, rows = input.shape.rows, table = tape.kernels.table
     let x = tape.floats(input), target = tape.gradientToAdd(input)
+    guard weight.isTrainable else {
+      // The kernel gives both gradients; that of the weight goes nowhere.
+      let rowsOfPiece = 32
+      tape.compute.reserveScratch(size * 4)
+      tape.compute.pool.run((rows + rowsOfPiece - 1) / rowsOfPiece) { piece, thread in
+        let unused = tape.compute.scratchFloats(thread)
+        unused.update(repeating: 0, count: size)
+        for row in piece * rowsOfPiece..<min(rows, (piece + 1) * rowsOfPiece) {
+          table.pointee.rms_norm_gradient(
+            x + row * stride, weight.value.floats, epsilon, gradient + row * size, size, target + row * stride, unused)
+        }
+      }
+      return output.index
+    }
     tape.addBlockSums(rows: rows, size: size, to: weight.gradient.floats) { row, sums in
       table.pointee.rms_norm_gradient(
         x + row * stride, weight.value.floats, epsilon, gradient + row * size, size, target + row * stride, sums)

@@ -12,12 +12,17 @@ struct StripMatrix {
   let stripBytes: Int
 
   init(type: Int32, columns: Int, length: Int) {
+    let bytes = Self.stripCount(columns) * swiftlet_strip_bytes(type, length)
+    self.init(type: type, columns: columns, length: length, storage: Storage.pages(byteCount: bytes) ?? Storage(byteCount: bytes))
+  }
+
+  /// In memory that somebody else looks after.
+  init(type: Int32, columns: Int, length: Int, storage: Storage) {
     self.type = type
     self.columns = columns
     self.length = length
+    self.storage = storage
     stripBytes = swiftlet_strip_bytes(type, length)
-    let bytes = Self.stripCount(columns) * stripBytes
-    storage = Storage.pages(byteCount: bytes) ?? Storage(byteCount: bytes)
   }
 
   static func stripCount(_ columns: Int) -> Int { (columns + Strips.rows - 1) / Strips.rows }
@@ -54,8 +59,13 @@ public final class LinearWeights {
     weights.reduce(into: [0]) { $0.append($0[$0.count - 1] + Products.padded($1.shape.rows)) }
   }
 
-  /// For `x · weightᵀ`: of every weight its rows.
-  func forwardStrips(_ products: Products, _ pool: WorkerPool) -> [StripMatrix] {
+  /// Whether there are weights of which no forms are kept.
+  var isFrozen: Bool { weights.contains(where: \.isFrozen) }
+
+  /// For `x · weightᵀ`: of every weight its rows. Those of frozen weights hold until the tape's operation ends.
+  func forwardStrips(_ products: Products, _ tape: Tape) -> [StripMatrix] {
+    if isFrozen { return weights.map { tape.expandedStrips($0, products) } }
+    let pool = tape.compute.pool
     let versions = weights.map(\.version)
     if forwardVersions == versions, forward.first?.type == products.type { return forward }
     if forward.first?.type != products.type {
@@ -74,7 +84,9 @@ public final class LinearWeights {
   }
 
   /// For `gradient · weight`: the columns of all weights, which sum over their outputs one weight after the other.
-  func backwardStrips(_ products: Products, _ pool: WorkerPool) -> StripMatrix {
+  func backwardStrips(_ products: Products, _ tape: Tape) -> StripMatrix {
+    if isFrozen { return tape.expandedColumnStrips(self, products) }
+    let pool = tape.compute.pool
     let versions = weights.map(\.version), offsets = partOffsets
     if backwardVersions == versions, let backward, backward.type == products.type { return backward }
     let strips =

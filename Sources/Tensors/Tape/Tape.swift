@@ -32,6 +32,8 @@ public final class Tape {
   /// Whether a forward pass runs once more, for its gradients.
   public private(set) var isRecomputing = false
   private var slots: [Slot] = []
+  /// Of frozen weights, for the operation that runs.
+  var expandedBuffers: [Buffer] = []
   private var operations: [Operation] = []
 
   private struct Slot {
@@ -47,6 +49,8 @@ public final class Tape {
     case rmsNorm(NormOperation)
     case rotary(RotaryOperation)
     case add(AddOperation)
+    case scaledAdd(ScaledAddOperation)
+    case swiglu(GatingOperation)
     case join(JoinOperation)
     case attention(AttentionOperation)
     case router(RouterOperation)
@@ -216,13 +220,18 @@ public final class Tape {
   /// - Returns: the first slot that only this operation and later ones use.
   @discardableResult private func run(_ operation: Operation) -> Int {
     let start = profile?.start()
-    defer { if let start { profile?.stop(start, Self.name(operation), isForward: false) } }
+    defer {
+      releaseExpandedStrips()
+      if let start { profile?.stop(start, Self.name(operation), isForward: false) }
+    }
     switch operation {
     case .embedding(let operation): return operation.backward(self)
     case .linear(let operation): return operation.backward(self)
     case .rmsNorm(let operation): return operation.backward(self)
     case .rotary(let operation): return operation.backward(self)
     case .add(let operation): return operation.backward(self)
+    case .scaledAdd(let operation): return operation.backward(self)
+    case .swiglu(let operation): return operation.backward(self)
     case .join(let operation): return operation.backward(self)
     case .attention(let operation): return operation.backward(self)
     case .router(let operation): return operation.backward(self)
@@ -239,6 +248,8 @@ public final class Tape {
     case .rmsNorm: "rmsNorm"
     case .rotary: "rotary"
     case .add: "add"
+    case .scaledAdd: "scaledAdd"
+    case .swiglu: "swiglu"
     case .join: "join"
     case .attention: "attention"
     case .router: "router"
@@ -250,8 +261,11 @@ public final class Tape {
 
   /// Measures a forward operation when there is a profile.
   func measured<Result>(_ name: String, _ body: () -> Result) -> Result {
-    guard let start = profile?.start() else { return body() }
-    defer { profile?.stop(start, name, isForward: true) }
+    let start = profile?.start()
+    defer {
+      releaseExpandedStrips()
+      if let start { profile?.stop(start, name, isForward: true) }
+    }
     return body()
   }
 
@@ -308,7 +322,7 @@ public final class Tape {
     case .attention(let operation): operation.release(self)
     case .feedForward(let operation): operation.release(self)
     case .crossEntropy(let operation): operation.release(self)
-    case .embedding, .linear, .rmsNorm, .rotary, .add, .join, .router, .recompute: break
+    case .embedding, .linear, .rmsNorm, .rotary, .add, .scaledAdd, .swiglu, .join, .router, .recompute: break
     }
   }
 }

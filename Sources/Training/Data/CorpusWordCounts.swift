@@ -23,6 +23,9 @@ extension WordCounts {
         return try stream.next { document, raw, thread throws(DataError) in
           switch document {
           case .text(let text): counters[thread].add(text, byLine: byLine && !raw.isJSON)
+          case .completion(let prompt, let completion):
+            counters[thread].add(prompt)
+            counters[thread].add(completion)
           case .chat(let messages, _):
             for message in messages.elements ?? [] {
               if let content = message["content"]?.string { counters[thread].add(content) }

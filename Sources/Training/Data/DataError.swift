@@ -16,6 +16,8 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
     case field
     /// A conversation that the chat template refuses.
     case conversation
+    /// More tokens than a sequence has.
+    case longDocument
     /// Made with another vocabulary, or a token that the vocabulary does not have.
     case vocabulary
     /// A token file or its folder is damaged, incomplete, or of another version.
@@ -52,7 +54,7 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Whether one document is to blame, which may be left out, and not the files or the settings.
   var concernsOneDocument: Bool {
     switch kind {
-    case .binary, .notUTF8, .longLine, .json, .field, .conversation: true
+    case .binary, .notUTF8, .longLine, .json, .field, .conversation, .longDocument: true
     case .empty, .vocabulary, .damaged, .setting, .file: false
     }
   }

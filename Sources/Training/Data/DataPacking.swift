@@ -31,6 +31,8 @@ public struct DataPacking: Sendable {
   public var fillInMiddle: FillInMiddleTransform?
   /// nil refuses conversations.
   public var conversations: ConversationFormat?
+  /// Documents of more tokens are broken; nil for no limit.
+  public var maximumTokens: Int?
   /// A file is ended when it has as many tokens. They are in memory until then.
   public var shardTokens: Int
   public var threadCount: Int
@@ -40,7 +42,8 @@ public struct DataPacking: Sendable {
   public init(
     files: [String], documents: DocumentOptions = DocumentOptions(), tokenizer: Tokenizer, endOfSequence: Int32? = nil,
     heldOutFraction: Double = 0.01,
-    fillInMiddle: FillInMiddleTransform? = nil, conversations: ConversationFormat? = nil, shardTokens: Int = 1 << 24,
+    fillInMiddle: FillInMiddleTransform? = nil, conversations: ConversationFormat? = nil, maximumTokens: Int? = nil,
+    shardTokens: Int = 1 << 24,
     threadCount: Int
   ) {
     self.files = files
@@ -50,6 +53,7 @@ public struct DataPacking: Sendable {
     self.heldOutFraction = heldOutFraction
     self.fillInMiddle = fillInMiddle
     self.conversations = conversations
+    self.maximumTokens = maximumTokens
     self.shardTokens = shardTokens
     self.threadCount = threadCount
   }
@@ -69,7 +73,7 @@ public struct DataPacking: Sendable {
     try documents.check()
     let encoder = try DocumentEncoder(
       tokenizer, endOfSequence: endOfSequence, fillInMiddle: fillInMiddle, conversations: conversations,
-      heldOutFraction: heldOutFraction)
+      heldOutFraction: heldOutFraction, maximumTokens: maximumTokens)
     let vocabulary = VocabularyIdentity(tokenizer)
     let (settings, sizes) = try self.settings(vocabulary)
     var manifest = DatasetManifest(vocabulary: vocabulary, settings: settings)
@@ -134,6 +138,7 @@ public struct DataPacking: Sendable {
       "held out \(heldOutFraction)", "fill in middle \(fillInMiddle?.identity ?? "none")",
       "conversations \(conversations?.name ?? "none")", "tokens a file \(shardTokens)",
     ]
+    if let maximumTokens { parts.append("tokens a document \(maximumTokens)") }
     var sizes: [Int] = []
     for path in files {
       let file = try asDataError { () throws(CheckpointError) in try MappedFile(path: path) }

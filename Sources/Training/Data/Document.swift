@@ -14,6 +14,8 @@ enum Document: Sendable {
   case text(String)
   /// A conversation: the messages, and the tools that they may call.
   case chat(messages: JSONValue, tools: JSONValue?)
+  /// A text to read, and the one to write behind it.
+  case completion(prompt: String, completion: String)
 
   /// - Throws: `DataError` with file and line when the bytes are no text, or no JSON object with a text or a conversation.
   init(_ raw: RawDocument, _ options: DocumentOptions) throws(DataError) {
@@ -53,13 +55,22 @@ enum Document: Sendable {
       let kind: DataError.Kind = find(0, in: bytes) != nil ? .binary : isText ? .json : .notUTF8
       throw failure(kind, "byte \(error.offset) of the line: \(error.reason)", 0)
     }
-    let expected = "an object with \"\(options.textKey)\" or \"messages\""
+    let expected = "an object with \"\(options.textKey)\", \"messages\", or \"prompt\" and \"completion\""
     guard value.members != nil else { throw failure(.field, "found a \(value.typeName), expected \(expected)", 0) }
     if let messages = value["messages"], !messages.isNull {
       guard messages.elements?.isEmpty == false else {
         throw failure(.field, "\"messages\" is a \(messages.typeName) without elements or none, expected an array of messages", 0)
       }
       return .chat(messages: messages, tools: value["tools"])
+    }
+    if value[options.textKey] == nil, let prompt = value["prompt"], let completion = value["completion"] {
+      guard let prompt = prompt.string, let completion = completion.string else {
+        throw failure(
+          .field,
+          "\"prompt\" is a \(prompt.typeName), \"completion\" a \(completion.typeName), expected strings; conversations "
+            + "are \"messages\"", 0)
+      }
+      return .completion(prompt: prompt, completion: completion)
     }
     guard let text = value[options.textKey] else {
       let keys = (value.members ?? []).prefix(8).map { "\"\($0.key)\"" }.joined(separator: ", ")

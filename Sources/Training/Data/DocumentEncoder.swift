@@ -32,11 +32,13 @@ struct DocumentEncoder: Sendable {
   let conversations: ConversationFormat?
   /// The share of documents that are set aside.
   let heldOutFraction: Double
+  /// Documents of more tokens are errors; nil for no limit.
+  let maximumTokens: Int?
   private let end: Int32
 
   init(
     _ tokenizer: Tokenizer, endOfSequence: Int32? = nil, fillInMiddle: FillInMiddleTransform?, conversations: ConversationFormat?,
-    heldOutFraction: Double
+    heldOutFraction: Double, maximumTokens: Int? = nil
   ) throws(DataError) {
     guard let end = endOfSequence ?? tokenizer.endOfSequence, (0..<tokenizer.vocabularySize).contains(Int(end)) else {
       throw DataError(
@@ -62,6 +64,7 @@ struct DocumentEncoder: Sendable {
     self.fillInMiddle = fillInMiddle
     self.conversations = conversations
     self.heldOutFraction = heldOutFraction
+    self.maximumTokens = maximumTokens
   }
 
   func encode(_ document: Document, _ raw: RawDocument) throws(DataError) -> EncodedDocument {
@@ -74,6 +77,14 @@ struct DocumentEncoder: Sendable {
     case .chat(let messages, let tools):
       hash = Checksum64.of(Array(messages.serialized().utf8))
       encoded = try encode(messages, tools, raw)
+    case .completion(let prompt, let completion):
+      hash = Checksum64.of(Array((prompt + "\0" + completion).utf8))
+      encoded = encode(prompt: prompt, completion: completion)
+    }
+    if let maximumTokens, encoded.tokens.count > maximumTokens {
+      throw DataError(
+        .longDocument, file: raw.file.path, line: raw.line,
+        reason: "becomes \(encoded.tokens.count) tokens, expected at most \(maximumTokens), the tokens of a sequence")
     }
     // Other bits of the hash than those that choose documents for filling in the middle.
     encoded.isHeldOut = Double(SeededGenerator.mix(hash) >> 11) * 0x1p-53 < heldOutFraction
@@ -96,6 +107,17 @@ struct DocumentEncoder: Sendable {
     }
     tokens.append(end)
     return EncodedDocument(tokens: tokens)
+  }
+
+  /// Only the completion and the end of the sequence are targets. Both parts are tokenised apart, as when a model is asked.
+  private func encode(prompt: String, completion: String) -> EncodedDocument {
+    var read: [Int32] = []
+    if tokenizer.addsBeginningOfSequence, let beginning = tokenizer.beginningOfSequence { read.append(beginning) }
+    read += tokenizer.encode(prompt, addedTokens: .text)
+    let written = tokenizer.encode(completion, addedTokens: .text) + [end]
+    return EncodedDocument(
+      tokens: read + written,
+      isTarget: Array(repeating: false, count: read.count) + Array(repeating: true, count: written.count))
   }
 
   /// Only what the assistant says is a target. An answer is what the template puts between the prompt for it and the rest of the whole

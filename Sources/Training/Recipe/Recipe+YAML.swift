@@ -20,7 +20,8 @@ extension Recipe {
   public init(yaml text: String, file: String) throws(RecipeError) {
     let root = try RecipeValue.parse(text, file: file)
     let fields = try root.fields(
-      "data", "tokenizer", "model", "optimizer", "balance", "prediction", "sequence_length", "batch", "micro_batch", "batch_ramp",
+      "data", "tokenizer", "model", "lora", "optimizer", "balance", "prediction", "sequence_length", "batch", "micro_batch",
+      "batch_ramp",
       "steps", "precision", "recompute", "seed", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder")
     self.file = file
     self.text = text
@@ -29,6 +30,10 @@ extension Recipe {
     data = try Self.data(fields.required("data"))
     tokenizer = try fields["tokenizer"].map { value throws(RecipeError) in try Self.tokenizer(value) }
     model = try Self.model(fields.required("model"))
+    lora = try fields["lora"].map { value throws(RecipeError) in try Self.lora(value) }
+    if case .configuration = model, let value = fields["lora"] {
+      throw value.error("needs model.from: adapters are trained beside weights")
+    }
     optimizer = try Self.optimizer(fields.required("optimizer"), steps: steps)
     balance = Balance(gamma: 0.001, alpha: 0.0001)
     if let group = try fields["balance"]?.fields("gamma", "alpha") {
@@ -75,7 +80,10 @@ extension Recipe {
   }
 
   private static func data(_ value: RecipeValue) throws(RecipeError) -> Data {
-    let fields = try value.fields("text", "datasets", "held_out", "separator", "passage", "packing", "document_mask")
+    let fields = try value.fields(
+      "text", "chats", "datasets", "held_out", "separator", "passage", "template", "skip_broken", "packing", "document_mask")
+    if let chats = fields["chats"], fields["text"] == nil, fields["datasets"] == nil { return try Self.chats(chats, fields) }
+    for name in ["template", "skip_broken"] { if let value = fields[name] { throw value.error("is for chats alone") } }
     let source: Data.Source
     switch (fields["text"], fields["datasets"]) {
     case (let text?, nil):
@@ -97,7 +105,7 @@ extension Recipe {
       }
       if datasets.isEmpty { throw list.wrong("at least one folder") }
       source = .datasets(datasets)
-    default: throw value.error("expected either text (files) or datasets (folders of 'swiftlet data pack')")
+    default: throw value.error("expected one of text (files), chats (files) and datasets (folders of 'swiftlet data pack')")
     }
     return Data(
       source: source, packing: try fields.choice("packing", default: .stream),
@@ -125,7 +133,8 @@ extension Recipe {
       guard config.node.mapping != nil else { throw config.wrong("the keys of a config.json, such as model_type") }
       return .configuration(try config.asJSON())
     case (nil, let folder?): return .checkpoint(try folder.string())
-    default: throw value.error("expected either config (the keys of a config.json) or from (a checkpoint's folder)")
+    default:
+      throw value.error("expected either config (the keys of a config.json) or from (a checkpoint's folder or a GGUF file)")
     }
   }
 

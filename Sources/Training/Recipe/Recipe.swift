@@ -9,6 +9,8 @@ public struct Recipe: Sendable {
   public var data: Data
   public var tokenizer: Tokenizer?
   public var model: Model
+  /// Trains adapters beside the model's weights, which stay as they are; nil trains the weights.
+  public var lora: LowRankOptions?
   public var optimizer: Optimizer
   public var balance: Balance
   /// What the loss of the prediction layer is multiplied with (lambda; DeepSeek-V3 report, section 4.2: 0.3, later 0.1).
@@ -43,6 +45,8 @@ public struct Recipe: Sendable {
     public enum Source: Sendable, Equatable {
       /// Texts that are packed when the run begins.
       case text(Text)
+      /// Conversations, or prompts with completions, of which only the answers are learned.
+      case chats(Chats)
       /// Folders of `swiftlet data pack`.
       case datasets([Dataset])
     }
@@ -65,6 +69,18 @@ public struct Recipe: Sendable {
     var documents: DocumentOptions { DocumentOptions(separator: separator, passageBytes: passageBytes) }
   }
 
+  public struct Chats: Sendable, Equatable {
+    /// Paths and patterns of JSON Lines.
+    public var files: [String]
+    public var heldOut: Double
+    /// A built-in chat template or a Jinja file; nil for the model's own.
+    public var template: String?
+    /// Whether broken conversations, and those longer than a sequence, are left out; else the first one is an error.
+    public var skipsBroken: Bool
+
+    var documents: DocumentOptions { DocumentOptions(format: .jsonLines, skipsBroken: skipsBroken) }
+  }
+
   public struct Dataset: Sendable, Equatable {
     public var folder: String
     public var weight: Double
@@ -81,7 +97,7 @@ public struct Recipe: Sendable {
   public enum Model: Sendable {
     /// The members of a config.json.
     case configuration(JSONValue)
-    /// A folder with config.json and safetensors.
+    /// A folder with config.json and safetensors, or a GGUF file.
     case checkpoint(String)
   }
 
@@ -169,7 +185,7 @@ public struct Recipe: Sendable {
   }
 
   /// A path of the recipe, from the recipe's folder.
-  func resolved(_ path: String) -> String {
+  public func resolved(_ path: String) -> String {
     guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
     return file[...slash] + path
   }

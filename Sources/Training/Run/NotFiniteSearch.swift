@@ -10,12 +10,13 @@ struct NotFiniteSearch {
   /// which is that of the last parameter.
   func firstPlace(_ passes: [TrainingBatch], _ options: LossOptions) -> (name: String, isWeight: Bool) {
     for parameter in model.parameters.parameters
-    where !UnsafeBufferPointer(start: parameter.value.floats, count: parameter.shape.count).allSatisfy(\.isFinite) {
+    where !parameter.value.floatArray().allSatisfy(\.isFinite) {
       return ("the weight \(parameter.name)", true)
     }
     if let layer = firstLayer(passes, options) { return ("the output of \(layer)", false) }
     let parameter = model.parameters.parameters.last { parameter in
-      !UnsafeBufferPointer(start: parameter.gradient.floats, count: parameter.shape.count).allSatisfy(\.isFinite)
+      parameter.isTrainable
+        && !UnsafeBufferPointer(start: parameter.gradient.floats, count: parameter.shape.count).allSatisfy(\.isFinite)
     }
     return (parameter.map { "the gradient of \($0.name)" } ?? "the loss", false)
   }

@@ -1,5 +1,6 @@
 internal import Foundation
 public import SwiftletCheckpoints
+internal import SwiftletConversion
 public import SwiftletJSON
 public import SwiftletModels
 internal import SwiftletTokenization
@@ -21,8 +22,10 @@ public struct PreparedRun {
   let batches: BatchIterator
   /// The held-out sequences, in passes.
   let evaluation: [TrainingBatch]
-  /// Of the checkpoint that training begins with; nil for random weights.
-  let weights: SafetensorsFolder?
+  /// What `model.from` names; nil for random weights.
+  let base: HubModel?
+  /// The checkpoint that the run goes on from.
+  let saved: SafetensorsFolder?
   let checkpoints: RunCheckpoints
   /// Keeps other runs out of the folder.
   private let lock: FolderLock
@@ -32,7 +35,8 @@ public struct PreparedRun {
   public init(_ recipe: Recipe, threadCount: Int, note: (String) -> Void = { _ in }) throws {
     self.recipe = recipe
     // What needs no data comes first.
-    let draft = try Self.model(recipe, vocabularySize: nil)
+    base = try Self.base(recipe)
+    let draft = try Self.model(recipe, base, vocabularySize: nil)
     try Self.check(recipe, draft.configuration)
     if case .configuration(let members) = recipe.model, let range = members["initializer_range"] {
       guard let value = range.double, value > 0, value <= 1 else {
@@ -49,10 +53,10 @@ public struct PreparedRun {
     checkpoints = RunCheckpoints(runFolder: folder)
     checkpoints.removeUnfinished()
     (state, damagedCheckpoints) = try checkpoints.newest()
-    if let state { try Self.checkSettings(recipe, state) }
+    if let state { try Self.checkSettings(recipe, Self.settings(recipe, base), state) }
 
-    data = try RunData(recipe, goesOn: state != nil, threadCount: threadCount, note: note)
-    (modelJSON, configuration) = try Self.model(recipe, vocabularySize: data.vocabularySize)
+    data = try RunData(recipe, base: base, goesOn: state != nil, threadCount: threadCount, note: note)
+    (modelJSON, configuration) = try Self.model(recipe, base, vocabularySize: data.vocabularySize)
     guard data.vocabularySize <= configuration.vocabularySize else {
       let isConfiguration = if case .configuration = recipe.model { true } else { false }
       throw recipe.error(
@@ -82,16 +86,9 @@ public struct PreparedRun {
       }
     }
     evaluation = measured
-    if let state {
-      weights = try SafetensorsFolder(path: checkpoints.path(step: state.step))
-    } else if case .checkpoint(let folder) = recipe.model {
-      weights = try SafetensorsFolder(path: recipe.resolved(folder))
-    } else {
-      weights = nil
-    }
+    if let state { saved = try SafetensorsFolder(path: checkpoints.path(step: state.step)) } else { saved = nil }
     // Weights and two moments, and room for the next checkpoint before the oldest goes.
-    let trained = configuration.trainedWeights(predictionLayers: configuration.predictionLayerCount) { _ in false }
-    let values = trained.reduce(0) { $0 + $1.shape.reduce(1) { $0 * Double($1) } }
+    let values = Self.trainedCount(recipe, configuration)
     let bytes = 12 * values * Double(RunCheckpoints.kept + 1 - min(RunCheckpoints.kept, checkpoints.steps.count))
     try DiskSpace.require(Int(min(bytes, 1e18)), for: folder + "/checkpoints")
     if let json = data.tokenizerJSON, state == nil {
@@ -104,36 +101,51 @@ public struct PreparedRun {
     try writer.commit()
   }
 
+  private static func base(_ recipe: Recipe) throws(RecipeError) -> HubModel? {
+    guard case .checkpoint(let path) = recipe.model else { return nil }
+    do {
+      return try HubModel(path: recipe.resolved(path))
+    } catch {
+      throw recipe.error("model.from", "\(error)")
+    }
+  }
+
+  /// Values that are trained, with those of routers' biases.
+  static func trainedCount(_ recipe: Recipe, _ configuration: ModelConfiguration) -> Double {
+    let predictionLayers = recipe.lora == nil ? configuration.predictionLayerCount : 0
+    let weights = configuration.trainedWeights(predictionLayers: predictionLayers) { _ in false }
+    return weights.reduce(0) { sum, weight in
+      guard let lora = recipe.lora else { return sum + weight.shape.reduce(1) { $0 * Double($1) } }
+      return sum + (lora.adapts(weight.name) ? Double(lora.rank) * Double(weight.shape.reduce(0, +)) : 0)
+    }
+  }
+
+  /// What a run must be the same in to go on: the recipe's keys, and for adapters the weights they are trained beside.
+  static func settings(_ recipe: Recipe, _ base: HubModel?) -> [String: String] {
+    guard recipe.lora != nil, let base else { return recipe.settings }
+    return recipe.settings.merging(["model.from (its weights)": base.fingerprint]) { $1 }
+  }
+
   /// config.json, and what it says.
   /// - Parameter vocabularySize: stands where the recipe gives none; nil while it is not known.
   private static func model(
-    _ recipe: Recipe, vocabularySize: Int?
+    _ recipe: Recipe, _ base: HubModel?, vocabularySize: Int?
   ) throws(RecipeError) -> (json: JSONValue, configuration: ModelConfiguration) {
-    let json: JSONValue, key: String
+    if let base { return (base.config, base.configuration) }
+    let json: JSONValue, key = "model.config"
     switch recipe.model {
     case .configuration(let members):
-      key = "model.config"
       var all = members.members ?? []
       if members["vocab_size"] == nil {
         all.append(JSONMember(key: "vocab_size", value: .integer(vocabularySize ?? 1024)))
       }
       json = .object(all)
-    case .checkpoint(let folder):
-      key = "model.from"
-      let path = recipe.resolved(folder) + "/config.json"
-      guard let bytes = FileManager.default.contents(atPath: path) else {
-        throw recipe.error(key, "\(path) cannot be read, expected a folder with config.json and safetensors")
-      }
-      do {
-        json = try JSONValue(parsing: Array(bytes))
-      } catch {
-        throw recipe.error(key, "\(path) is no JSON: \(error)")
-      }
+    case .checkpoint: preconditionFailure("has a base")
     }
     do throws(CheckpointError) {
       return (json, try ModelConfiguration(json: json, source: recipe.file))
     } catch {
-      throw recipe.error(key == "model.config" ? "\(key).\(error.field)" : "\(key) (\(error.field))", error.reason)
+      throw recipe.error("\(key).\(error.field)", error.reason)
     }
   }
 
@@ -143,6 +155,14 @@ public struct PreparedRun {
       throw recipe.error(
         "sequence_length",
         "found \(recipe.sequenceLength), expected at most the model's max_position_embeddings, \(configuration.contextLength)")
+    }
+    if let lora = recipe.lora {
+      let names = configuration.requiredWeights().map(\.name), all = LowRankOptions.allowedTargets
+      let known = all.filter { target in names.contains { LowRankOptions.isTarget(target, of: $0) } }
+      if lora.targets != all, let missing = lora.targets.first(where: { !known.contains($0) }) {
+        throw recipe.error(
+          "lora.targets", "found \(missing), which this model does not have, expected some of \(known.joined(separator: ", "))")
+      }
     }
     guard configuration.predictionLayerCount <= 1 else {
       throw recipe.error(
@@ -158,12 +178,12 @@ public struct PreparedRun {
     "steps", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder", "recompute",
   ]
 
-  private static func checkSettings(_ recipe: Recipe, _ state: RunState) throws(RecipeError) {
+  private static func checkSettings(_ recipe: Recipe, _ settings: [String: String], _ state: RunState) throws(RecipeError) {
     guard state.step <= recipe.steps else {
       throw recipe.error("steps", "found \(recipe.steps), but the run in \(recipe.folder) has done \(state.step) already")
     }
-    for key in Set(recipe.settings.keys).union(state.settings.keys).sorted() {
-      let (now, begun) = (recipe.settings[key], state.settings[key])
+    for key in Set(settings.keys).union(state.settings.keys).sorted() {
+      let (now, begun) = (settings[key], state.settings[key])
       guard now != begun, !changeable.contains(where: { key == $0 || key.hasPrefix($0 + ".") }) else { continue }
       throw recipe.error(
         key,

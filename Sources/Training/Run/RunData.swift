@@ -1,5 +1,7 @@
 internal import Foundation
 internal import SwiftletCheckpoints
+internal import SwiftletConversion
+internal import SwiftletGeneration
 internal import SwiftletJSON
 internal import SwiftletModels
 internal import SwiftletTokenization
@@ -18,10 +20,11 @@ struct RunData {
 
   /// Opens datasets, or trains a tokenizer and packs texts first.
   /// - Parameters:
+  ///   - base: the model that training begins with, for its tokenizer and chat template.
   ///   - goesOn: whether the run has a checkpoint; then its tokenizer and data must be as they were.
   ///   - note: told what takes a while.
-  init(_ recipe: Recipe, goesOn: Bool, threadCount: Int, note: (String) -> Void) throws {
-    let tokenizer = try Self.tokenizer(recipe, goesOn: goesOn, threadCount: threadCount, note: note)
+  init(_ recipe: Recipe, base: HubModel?, goesOn: Bool, threadCount: Int, note: (String) -> Void) throws {
+    let tokenizer = try Self.tokenizer(recipe, base: base, goesOn: goesOn, threadCount: threadCount, note: note)
     (self.tokenizer, tokenizerJSON) = (tokenizer?.0, tokenizer?.1)
     let folders: [(key: String, folder: String, weight: Double)]
     switch recipe.data.source {
@@ -30,14 +33,21 @@ struct RunData {
       guard let tokenizer = tokenizer?.0 else {
         throw recipe.error("tokenizer", "is missing, expected file (a tokenizer.json) or size (of one to train on the texts)")
       }
-      let files = try Self.files(recipe, text.files)
+      let files = try Self.files(recipe, text.files, key: "data.text")
       let packing = DataPacking(
         files: files, documents: text.documents, tokenizer: tokenizer, heldOutFraction: text.heldOut,
         threadCount: threadCount)
-      let folder = recipe.folder + "/data"
-      note("packing \(files.count) \(files.count == 1 ? "file" : "files")")
-      _ = try packing.run(to: folder, isReplacing: !goesOn) { _ in try Task.checkCancellation() }
-      folders = [("data.text", folder, 1)]
+      folders = [("data.text", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
+    case .chats(let chats):
+      guard let tokenizer = tokenizer?.0 else {
+        throw recipe.error(
+          "tokenizer", "is missing: neither the recipe nor the model of model.from has one, expected file (a tokenizer.json)")
+      }
+      let packing = DataPacking(
+        files: try Self.files(recipe, chats.files, key: "data.chats"), documents: chats.documents, tokenizer: tokenizer,
+        heldOutFraction: chats.heldOut, conversations: try Self.conversations(recipe, chats, base, tokenizer),
+        maximumTokens: recipe.data.packing == .documents ? recipe.sequenceLength : nil, threadCount: threadCount)
+      folders = [("data.chats", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
     }
     let identity = tokenizer.map { VocabularyIdentity($0.0) }
     func open(_ split: DataSplit) throws -> [DataSource] {
@@ -56,8 +66,36 @@ struct RunData {
     vocabularySize = sources.first?.dataset.vocabulary.size ?? 0
   }
 
+  /// - Returns: the folder.
+  private static func pack(_ packing: DataPacking, _ recipe: Recipe, goesOn: Bool, _ note: (String) -> Void) throws -> String {
+    let folder = recipe.folder + "/data", count = packing.files.count
+    note("packing \(count) \(count == 1 ? "file" : "files")")
+    let summary = try packing.run(to: folder, isReplacing: !goesOn) { _ in try Task.checkCancellation() }
+    for (kind, count) in summary.skipped.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      note("left out \(count) broken \(count == 1 ? "document" : "documents") (\(kind.rawValue))")
+    }
+    return folder
+  }
+
+  /// The chat template that the recipe names, else the model's own; nil where there is neither.
+  private static func conversations(
+    _ recipe: Recipe, _ chats: Recipe.Chats, _ base: HubModel?, _ tokenizer: Tokenizer
+  ) throws -> ConversationFormat? {
+    do {
+      if let name = chats.template {
+        let file = recipe.resolved(name)
+        let source = try TemplateSource(named: FileManager.default.fileExists(atPath: file) ? file : name)
+        return try ConversationFormat(source, tokenizer: tokenizer)
+      }
+      guard let base, let source = try LoadedModel.template(path: base.path) else { return nil }
+      return try ConversationFormat(source, tokenizer: tokenizer)
+    } catch {
+      throw recipe.error(chats.template == nil ? "model.from" : "data.template", "\(error)")
+    }
+  }
+
   private static func tokenizer(
-    _ recipe: Recipe, goesOn: Bool, threadCount: Int, note: (String) -> Void
+    _ recipe: Recipe, base: HubModel?, goesOn: Bool, threadCount: Int, note: (String) -> Void
   ) throws -> (Tokenizer, [UInt8])? {
     func read(_ path: String, key: String) throws -> (Tokenizer, [UInt8]) {
       guard let bytes = FileManager.default.contents(atPath: path) else {
@@ -79,7 +117,7 @@ struct RunData {
       if goesOn { return try read(recipe.folder + "/tokenizer.json", key: "tokenizer") }
       note("training a tokenizer of \(size) tokens")
       let words = try WordCounts.counting(
-        files: files(recipe, text.files), options: text.documents, preTokenizer: preTokenizer, byLine: false,
+        files: files(recipe, text.files, key: "data.text"), options: text.documents, preTokenizer: preTokenizer, byLine: false,
         threadCount: threadCount
       ) { _ in try Task.checkCancellation() }.words
       let json = try BytePairTraining(vocabularySize: size).vocabulary(of: words) { _ in try Task.checkCancellation() }
@@ -87,27 +125,30 @@ struct RunData {
       let bytes = Array((json + "\n").utf8)
       return (try Tokenizer(tokenizerJSON: bytes, source: "tokenizer"), bytes)
     case nil:
-      guard case .checkpoint(let folder) = recipe.model else { return nil }
-      let path = recipe.resolved(folder) + "/tokenizer.json"
-      return FileManager.default.fileExists(atPath: path) ? try read(path, key: "model.from") : nil
+      do {
+        guard let base, let json = try base.tokenizerJSON() else { return nil }
+        return (try LoadedModel.tokenizer(path: base.path), json)
+      } catch {
+        throw recipe.error("model.from", "\(error)")
+      }
     }
   }
 
   /// The files that patterns name, each once, in the patterns' order and then by name.
-  static func files(_ recipe: Recipe, _ patterns: [String]) throws(RecipeError) -> [String] {
+  static func files(_ recipe: Recipe, _ patterns: [String], key: String) throws(RecipeError) -> [String] {
     var result: [String] = [], seen: Set<String> = []
     for pattern in patterns {
       var found = glob_t()
       defer { globfree(&found) }
       let path = recipe.resolved(pattern)
       guard glob(path, 0, nil, &found) == 0 else {
-        throw recipe.error("data.text", "found no file \(path)")
+        throw recipe.error(key, "found no file \(path)")
       }
       for index in 0..<Int(found.gl_pathc) {
         guard let name = found.gl_pathv[index].map({ String(cString: $0) }), seen.insert(name).inserted else { continue }
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: name, isDirectory: &isFolder), !isFolder.boolValue else {
-          throw recipe.error("data.text", "\(name) is a folder, expected files, such as \(name)/*.txt")
+          throw recipe.error(key, "\(name) is a folder, expected files, such as \(name)/*.txt")
         }
         result.append(name)
       }

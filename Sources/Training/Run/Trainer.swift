@@ -39,15 +39,13 @@ public final class Trainer {
     self.run = run
     self.compute = compute
     let recipe = run.recipe, configuration = run.configuration
-    model =
-      try run.weights.map { try TrainableModel(configuration, checkpoint: $0) }
-      ?? TrainableModel(configuration, deviation: run.deviation, seed: recipe.seed)
+    model = try TrainableModel(run)
     optimizer = RunOptimizer(recipe.optimizer, model.parameters.parameters, precision: recipe.precision, compute: compute)
     tape = Tape(compute: compute, precision: recipe.precision)
     tape.recomputesActivations = recipe.recomputesActivations
     batches = run.batches
-    state = run.state ?? RunState(position: run.batches.position, settings: recipe.settings)
-    state.settings = recipe.settings
+    state = run.state ?? RunState(position: run.batches.position, settings: [:])
+    state.settings = PreparedRun.settings(recipe, run.base)
     if run.state != nil {
       let path = run.checkpoints.path(step: state.step) + "/" + RunCheckpoints.momentsName
       try optimizer.load(try SafetensorsFile(path: path))
@@ -140,7 +138,7 @@ public final class Trainer {
     if skipped == nil {
       let scale = recipe.optimizer.clip.map { GradientNorm.scale(norm: norm, limit: $0) } ?? 1
       optimizer.step(rate: rate, gradientScale: scale, compute: compute)
-      if recipe.balance.gamma > 0 { RouterBiasRule(speed: recipe.balance.gamma).apply(to: model) }
+      if recipe.balance.gamma > 0, recipe.lora == nil { RouterBiasRule(speed: recipe.balance.gamma).apply(to: model) }
       state.recentLosses = Array((state.recentLosses + [losses.crossEntropy]).suffix(Self.spikeWindow))
       state.skippedInARow = 0
     } else {
@@ -184,7 +182,10 @@ public final class Trainer {
     }
     let prediction =
       predicts && model.hasPrediction ? operations.prediction * tokens + operations.predictionPerPosition * pairs : 0
-    return 3 * (operations.products * tokens + operations.attentionPerPosition * pairs + prediction)
+    // The head sees rows with targets alone; frozen weights have no gradient.
+    let targets = Double(passes.reduce(0) { $0 + $1.targetCount })
+    let products = (operations.products - operations.head) * tokens + operations.head * targets
+    return (recipe.lora == nil ? 3 : 2) * products + 3 * (operations.attentionPerPosition * pairs + prediction)
   }
 
   // MARK: - What goes wrong
