@@ -9,6 +9,8 @@ public struct Recipe: Sendable {
   public var data: Data
   public var tokenizer: Tokenizer?
   public var model: Model
+  /// Of a model that was trained already: how its context is made longer.
+  public var contextExtension: ContextExtension?
   public var optimizer: Optimizer
   public var balance: Balance
   /// What the loss of the prediction layer is multiplied with (lambda; DeepSeek-V3 report, section 4.2: 0.3, later 0.1).
@@ -61,8 +63,18 @@ public struct Recipe: Sendable {
     /// `DocumentOptions.separator` and `passageBytes`.
     public var separator: String?
     public var passageBytes: Int
+    /// nil leaves all documents as they are.
+    public var fillInMiddle: FillInMiddle?
 
     var documents: DocumentOptions { DocumentOptions(separator: separator, passageBytes: passageBytes) }
+  }
+
+  /// Documents that become exercises in filling in the middle.
+  public struct FillInMiddle: Sendable, Equatable {
+    /// Their share, 0 to 1.
+    public var rate: Double
+    /// The tokens before prefix, suffix and middle, by name; nil for those that the tokenizer is known to have for it.
+    public var tokens: [String]?
   }
 
   public struct Dataset: Sendable, Equatable {

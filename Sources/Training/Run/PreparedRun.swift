@@ -125,7 +125,8 @@ public struct PreparedRun {
         throw recipe.error(key, "\(path) cannot be read, expected a folder with config.json and safetensors")
       }
       do {
-        json = try JSONValue(parsing: Array(bytes))
+        let found = try JSONValue(parsing: Array(bytes))
+        json = recipe.contextExtension?.applied(to: found) ?? found
       } catch {
         throw recipe.error(key, "\(path) is no JSON: \(error)")
       }
@@ -133,6 +134,7 @@ public struct PreparedRun {
     do throws(CheckpointError) {
       return (json, try ModelConfiguration(json: json, source: recipe.file))
     } catch {
+      if recipe.contextExtension?.sets(error.field) ?? false { throw recipe.error("model.\(error.field)", error.reason) }
       throw recipe.error(key == "model.config" ? "\(key).\(error.field)" : "\(key) (\(error.field))", error.reason)
     }
   }
