@@ -43,8 +43,8 @@ def without_scaling(text):
 
 
 def short(text):
-    return (without_scaling(text).replace("sequence_length: 512", "sequence_length: 128").replace("\nbatch: 8", "\nbatch: 32")
-            .replace("micro_batch: 4", "micro_batch: 16"))
+    return (without_scaling(text).replace("sequence_length: 512", "sequence_length: 128").replace("\nbatch: 4", "\nbatch: 16")
+            .replace("micro_batch: 4", "micro_batch: 8"))
 
 
 def main():
