@@ -108,7 +108,7 @@ let package = Package(
       name: "SwiftletCommand",
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletServer", "SwiftletTensors", "SwiftletModels",
-        "SwiftletCheckpoints",
+        "SwiftletCheckpoints", "SwiftletChatTemplates",
         "SwiftletConversion", "SwiftletTokenization", "SwiftletTraining", "SwiftletConstraints", "SwiftletJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

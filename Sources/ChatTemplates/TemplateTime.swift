@@ -34,6 +34,21 @@ public struct TemplateTime: Sendable, Equatable {
     year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
   }
 
+  /// Midnight of a day.
+  /// - Parameter date: as `2026-11-29`, of the years 1 to 9999; nil for what is no day.
+  public init?(date: String) {
+    let parts = date.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+    guard parts.map(\.count) == [4, 2, 2], date.utf8.allSatisfy({ "0123456789-".utf8.contains($0) }),
+      let year = Int(date.prefix(4)), let month = Int(date.dropFirst(5).prefix(2)), let day = Int(date.suffix(2)), year > 0
+    else { return nil }
+    // Howard Hinnant's days_from_civil.
+    let shifted = month > 2 ? year : year - 1, era = shifted / 400, yearOfEra = shifted - era * 400
+    let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+    let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    self.init(secondsSince1970: days * 86_400)
+    guard (self.year, self.month, self.day) == (year, month, day) else { return nil }
+  }
+
   private static func floor(_ value: Int, _ divisor: Int) -> Int {
     value >= 0 ? value / divisor : (value + 1) / divisor - 1
   }

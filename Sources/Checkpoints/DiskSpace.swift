@@ -27,7 +27,7 @@ public struct DiskSpace: Sendable {
       throw CheckpointError(
         file: path, field: "disk",
         reason:
-          "it takes \(byteCount) bytes, but \(folder) has \(space.free) free; make room or choose another place with --output")
+          "it takes \(byteCount) bytes, but \(folder) has \(space.free) free; make room or choose another place")
     }
   }
 }

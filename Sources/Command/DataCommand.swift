@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SwiftletChatTemplates
 import SwiftletCheckpoints
 import SwiftletGeneration
 import SwiftletJSON
@@ -60,6 +61,9 @@ struct DataPackCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Tokens a file, which are in memory until it is written.", valueName: "n"))
   var shardTokens = 1 << 24
   @OptionGroup var template: TemplateArguments
+  @Option(
+    help: ArgumentHelp("What chat templates tell that print the date, so that every day packs alike.", valueName: "yyyy-mm-dd"))
+  var date = ConversationFormat.defaultDate
   @Flag(help: "Replaces a dataset of other files or settings.")
   var force = false
   @Flag(help: "Prints one JSON object.")
@@ -70,6 +74,7 @@ struct DataPackCommand: AsyncParsableCommand {
     for (name, share) in [("--held-out", heldOut), ("--fill-in-middle", fillInMiddle)] where !(0...1).contains(share) {
       throw ValidationError("\(name): found \(share), expected 0 to 1.")
     }
+    if TemplateTime(date: date) == nil { throw ValidationError("--date: found '\(date)', expected a day such as 2024-07-26.") }
     if shardTokens < 1 { throw ValidationError("--shard-tokens: found \(shardTokens), expected at least 1.") }
   }
 
@@ -89,7 +94,7 @@ struct DataPackCommand: AsyncParsableCommand {
     }
     let packing = DataPacking(
       files: documents.files, documents: documents.options, tokenizer: tokenizer, endOfSequence: end, heldOutFraction: heldOut,
-      fillInMiddle: transform, conversations: try source.map { try ConversationFormat($0, tokenizer: tokenizer) },
+      fillInMiddle: transform, conversations: try source.map { try ConversationFormat($0, tokenizer: tokenizer, date: date) },
       shardTokens: shardTokens,
       threadCount: threadCount)
     let printer = ProgressPrinter(), (out, force) = (out, force)

@@ -2,11 +2,14 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Ctrl-C that ends one piece of work instead of the process.
+/// Ctrl-C, and where it is asked for SIGTERM, that ends one piece of work instead of the process.
 enum Interrupt {
   private struct State {
     var cancel: (@Sendable () -> Void)?
+    /// Whether SIGTERM ends the work too.
+    var takesTermination = false
     var endsIdleProcess = true
+    var lastSignal = SIGINT
   }
   private static let state = Mutex(State())
 
@@ -21,6 +24,20 @@ enum Interrupt {
       if endsIdleProcess { exit(130) }
     }
   }()
+
+  /// The same for SIGTERM, from the first work that takes it.
+  private nonisolated(unsafe) static let terminationSource: any DispatchSourceSignal = {
+    watch(SIGTERM) {
+      let cancel = state.withLock { state in
+        state.lastSignal = SIGTERM
+        return state.takesTermination ? state.cancel : nil
+      }
+      if let cancel { cancel() } else { exit(128 + SIGTERM) }
+    }
+  }()
+
+  /// What a shell reports of a command that the last signal ended.
+  static var status: Int32 { 128 + state.withLock(\.lastSignal) }
 
   /// Calls `handler` for a signal instead of what the system does, for as long as the source lives.
   static func watch(_ number: Int32, _ handler: @escaping @Sendable () -> Void) -> any DispatchSourceSignal {
@@ -39,11 +56,15 @@ enum Interrupt {
   }
 
   /// Runs `body` in a task that Ctrl-C cancels. Between two such pieces of work Ctrl-C ends the process, as ever.
-  static func cancelling<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+  /// - Parameter onTermination: whether SIGTERM cancels it too, which systemd, docker and job queues send some time before they kill.
+  static func cancelling<Result: Sendable>(
+    onTermination: Bool = false, _ body: @escaping @Sendable () async throws -> Result
+  ) async throws -> Result {
     _ = source
+    if onTermination { _ = terminationSource }
     let task = Task { try await body() }
-    state.withLock { $0.cancel = { task.cancel() } }
-    defer { state.withLock { $0.cancel = nil } }
+    state.withLock { ($0.cancel, $0.takesTermination) = ({ task.cancel() }, onTermination) }
+    defer { state.withLock { ($0.cancel, $0.takesTermination) = (nil, false) } }
     return try await task.value
   }
 

@@ -187,10 +187,11 @@ enum ModelFinder {
     // What the environment asks for is known to be right before anything is fetched.
     let threadCount = try engine.checkedThreadCount(), contextLength = try context.contextLength
     let source = try template.source, experts = try engine.experts(), fastPrompts = try engine.hasFastPrompts()
-    _ = try engine.packing.weightCache()
+    let packsIntoFile = try engine.packing.weightCache().limit != 0
     var paths: [String] = []
     for name in names { paths.append(try await path(name)) }
-    let shares = try MemoryLimits.current.shares(of: paths, experts: experts, contextLength: contextLength)
+    let shares = try MemoryLimits.current.shares(
+      of: paths, experts: experts, contextLength: contextLength, packsIntoFile: packsIntoFile)
     return try zip(paths, shares).map { path, memory in
       try engine.packing.loading(path, isVerbose: isVerbose) { cache in
         try LanguageModel(

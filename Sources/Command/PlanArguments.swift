@@ -143,11 +143,13 @@ struct TrainingArguments: ParsableArguments {
     if let utilization { first.pace = .utilization(Sourced(utilization.value, .given("--utilization"))) }
     if let hoursPerTrillion {
       if utilization != nil { throw CommandError("--hours-per-trillion does not go with --utilization.") }
-      guard hoursPerTrillion.value > 0 else {
-        throw CommandError("--hours-per-trillion: found \(hoursPerTrillion.value), expected a number above 0.")
+      let range = 1e-9...1e12, hours = hoursPerTrillion.value * portion.tokens.value / 1e12
+      guard range.contains(hoursPerTrillion.value), hours <= range.upperBound || !(portion.tokens.value <= 1e18) else {
+        throw CommandError(
+          "--hours-per-trillion: found \(hoursPerTrillion.value), expected a number from 1e-9 to 1e12, and at most 1e12 hours in all."
+        )
       }
-      first.pace = .deviceHours(
-        Sourced(hoursPerTrillion.value * portion.tokens.value / 1e12, .given("--hours-per-trillion")), bf16FLOPsPerSecond: peak)
+      first.pace = .deviceHours(Sourced(hours, .given("--hours-per-trillion")), bf16FLOPsPerSecond: peak)
     }
     run.stages[0] = first
     return run

@@ -38,8 +38,7 @@ struct SwiftletCommand: AsyncParsableCommand {
         try command.run()
       }
     } catch is CancellationError {
-      // As a shell reports a command that Ctrl-C ended.
-      exit(withError: ExitCode(130))
+      exit(withError: ExitCode(Interrupt.status))
     } catch let error as GenerationError {
       exit(withError: error.asTyped)
     } catch {

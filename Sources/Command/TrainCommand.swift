@@ -11,8 +11,8 @@ struct TrainCommand: AsyncParsableCommand {
     abstract: "Trains a model as a recipe says.",
     discussion: """
       The recipe's folder gets the log, checkpoints, a report with plots, and the
-      trained model, which every other command loads. Ctrl-C writes a checkpoint and
-      leaves; the same command goes on from the last checkpoint, with the same bits as
+      trained model, which every other command loads. Ctrl-C or SIGTERM writes a
+      checkpoint and leaves; the same command goes on from the last checkpoint, with the same bits as
       if it had never stopped. docs/training.md lists a recipe's keys.
 
       EXAMPLES
@@ -41,7 +41,7 @@ struct TrainCommand: AsyncParsableCommand {
     if let out { recipe.folder = out }
     try await resolveModel(&recipe)
     let (given, check, json) = (recipe, check, json)
-    let outcome = try await Interrupt.cancelling { () -> Trainer.Outcome? in
+    let outcome = try await Interrupt.cancelling(onTermination: true) { () -> Trainer.Outcome? in
       let run = try PreparedRun(given, threadCount: threadCount) { Output.note($0) }
       for error in run.damagedCheckpoints { Output.note("passed over: \(error)") }
       Output.note(Self.summary(run))
@@ -65,7 +65,7 @@ struct TrainCommand: AsyncParsableCommand {
     }
     if outcome == .interrupted {
       Output.note("Stopped with a checkpoint; the same command goes on from it.")
-      throw ExitCode(130)
+      throw ExitCode(Interrupt.status)
     }
   }
 

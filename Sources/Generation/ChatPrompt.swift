@@ -35,15 +35,17 @@ public struct ChatPrompt: Sendable {
   ///   - messages: an array of objects with `role` and `content`.
   ///   - tools: an array of function schemas.
   ///   - extra: what else the template reads, such as `enable_thinking`.
+  ///   - time: what templates tell that print the date; nil for now.
   public func render(
-    _ messages: JSONValue, tools: JSONValue? = nil, addGenerationPrompt: Bool = true, extra: [JSONMember] = []
+    _ messages: JSONValue, tools: JSONValue? = nil, addGenerationPrompt: Bool = true, extra: [JSONMember] = [],
+    time: TemplateTime? = nil
   ) throws(TemplateError) -> String {
     // As transformers chooses, which takes an empty array for tools too.
     let hasTools = tools.map { !$0.isNull } ?? false
     return try (hasTools ? toolTemplate ?? template : template).render(
       messages: messages, tools: tools, addGenerationPrompt: addGenerationPrompt, variables: variables + extra,
-      time: TemplateTime(secondsSince1970: Int(Date.now.timeIntervalSince1970), secondsFromGMT: TimeZone.current.secondsFromGMT())
-    )
+      time: time
+        ?? TemplateTime(secondsSince1970: Int(Date.now.timeIntervalSince1970), secondsFromGMT: TimeZone.current.secondsFromGMT()))
   }
 }
 

@@ -8,10 +8,11 @@ extension MemoryLimits {
   /// - Parameters:
   ///   - paths: GGUF files or folders, of one process all that it loads.
   ///   - experts: as they will be loaded, and so is `contextLength`.
+  ///   - packsIntoFile: whether packed weights lie in a mapped file; else they are memory of the process's own.
   /// - Returns: the limits for each model. Where they do not fit together, the model is refused with these, and the numbers are told.
   /// - Throws: what `LoadedModel` throws for files that cannot be read.
   public func shares(
-    of paths: [String], experts: ExpertPlacement = .memory, contextLength: Int? = nil
+    of paths: [String], experts: ExpertPlacement = .memory, contextLength: Int? = nil, packsIntoFile: Bool = true
   ) throws -> [MemoryLimits] {
     if paths.count < 2 { return paths.map { _ in self } }
     let unlimited = MemoryLimits(resident: Limit(bytes: .max, source: "nothing"))
@@ -19,7 +20,7 @@ extension MemoryLimits {
       let (configuration, weights) = try LoadedModel.headers(path: path)
       return try MemoryPlan(
         MemoryNeeds(configuration, weights: weights), path: path, experts: experts, contextLength: contextLength,
-        modelContextLength: configuration.contextLength, limits: unlimited, packsIntoFile: true, addressesInUse: 0)
+        modelContextLength: configuration.contextLength, limits: unlimited, packsIntoFile: packsIntoFile, addressesInUse: 0)
     }
     return plans.indices.map { index in
       var limits = self

@@ -1,5 +1,5 @@
 /// The tokens of a model that was trained to fill in what stands between two texts. All known ones are given the prefix, then the
-/// suffix, and write the middle ("PSM", DeepSeek-V3 report, section 2.2).
+/// suffix, and write the middle ("PSM", DeepSeek-V3 report, section 4.1).
 public struct FillInMiddleTokens: Sendable, Equatable {
   /// Stands before the prefix.
   public var prefix: Int32

@@ -90,4 +90,19 @@ struct RenderingTests {
     #expect(try text(.max).hasSuffix(":59") || text(.max).isEmpty == false)
     #expect(try text(.min, .min).isEmpty == false)
   }
+
+  @Test func daysAreRead() throws {
+    for (date, seconds) in [
+      ("1970-01-01", 0), ("2000-02-29", 951_782_400), ("2000-03-01", 951_868_800), ("2100-03-01", 4_107_542_400),
+      ("1969-12-31", -86_400), ("2024-07-26", 1_721_952_000), ("2026-01-31", 1_769_817_600),
+    ] {
+      #expect(TemplateTime(date: date) == TemplateTime(secondsSince1970: seconds), "\(date)")
+    }
+    for date in [
+      "", "2026", "2026-02-29", "2026-13-01", "2026-00-10", "2026-04-31", "0000-01-01", "26-01-01", "2026-1-1", "２０２６-01-01",
+      "2026-01-01 ",
+    ] {
+      #expect(TemplateTime(date: date) == nil, "\(date)")
+    }
+  }
 }

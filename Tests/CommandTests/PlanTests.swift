@@ -50,6 +50,10 @@ import Testing
     (["--watts", "nan"], "--watts: found nan"), (["--utilization", "1.5"], "--utilization: found 1.5"),
     (["--hardware", "abacus"], "--hardware: found 'abacus'"), (["--serve", "--count", "1"], "--count: found 1"),
     (["--serve", "--hit-share", "2"], "--hit-share: found 2"), (["--plot", "/no/such/folder/x.svg"], "--plot: "),
+    (["--hours-per-trillion", "1e20"], "--hours-per-trillion: found 1e+20"),
+    (["--hours-per-trillion", "1e12"], "--hours-per-trillion: found 1000000000000.0"),
+    (["--hours-per-trillion", "nan"], "--hours-per-trillion: found nan"),
+    (["--hours-per-trillion=5", "--tokens=-1"], "--tokens: found -1"),
   ])
   func wrongNumbersAreNamed(arguments: [String], error: String) async throws {
     let result = try await runner.run(["plan", "deepseek-v3"] + arguments)

@@ -56,19 +56,53 @@ import Testing
     #expect(try runner.data("killed/model/model.safetensors") == runner.data("whole/model/model.safetensors"))
   }
 
-  @Test func interruptWritesACheckpoint() async throws {
+  /// Ctrl-C, and what systemd, docker and job queues send.
+  @Test(arguments: [SIGINT, SIGTERM]) func signalsWriteACheckpoint(_ number: Int32) async throws {
     let recipe = try smallRecipe(), log = runner.folder + "/run/log.jsonl"
     let result = try await runner.run(["train", recipe, "--out", "run"]) { process in
       while process.isRunning, (try? Data(contentsOf: URL(fileURLWithPath: log)))?.isEmpty ?? true {
         try await Task.sleep(for: .milliseconds(20))
       }
-      process.interrupt()
+      kill(process.processIdentifier, number)
     }
-    #expect(result.status == 130, "\(result.errors)")
+    #expect(result.status == 128 + number, "\(result.errors)")
     #expect(result.errors.contains("Stopped with a checkpoint"))
     let names = try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/run/checkpoints")
     #expect(names.contains { $0.hasPrefix("step-") })
     #expect(try await runner.succeed("train", recipe, "--out", "run").errors.contains("going on after step"))
+  }
+
+  /// A file that cannot grow, while a checkpoint is written: half of it is there by then.
+  @Test func checkpointsThatCannotBeWrittenLeaveTheOnesBefore() async throws {
+    // A cosine would end at the last step of either.
+    let text = try String(contentsOfFile: smallRecipe(), encoding: .utf8)
+      .replacing("schedule: cosine", with: "schedule: constant").replacing("  final_learning_rate: 3e-4\n", with: "")
+    let recipe = try runner.file("whole.yaml", text)
+    _ = try await runner.succeed("train", recipe, "--out", "whole")
+    _ = try await runner.succeed(
+      "train", runner.file("part.yaml", text.replacing("steps: 30", with: "steps: 12")), "--out", "run")
+    // The moments are twice as large as the weights; files may be as large as something between.
+    let weights = try runner.data("run/checkpoints/step-00000012/model.safetensors").count
+    let limited = Process()
+    limited.executableURL = URL(fileURLWithPath: "/bin/sh")
+    // In blocks of 512 bytes or of 1 KiB, as the shell has it; the signal is ignored, so that writing fails as on a full disk.
+    limited.arguments = [
+      "-c", #"trap '' XFSZ; ulimit -f "$1" && shift && exec "$@""#, "sh", String(weights * 3 / 2 / 512),
+      try BuiltCommand.path(), "train", recipe, "--out", "run",
+    ]
+    limited.currentDirectoryURL = URL(fileURLWithPath: runner.folder)
+    let errors = Pipe()
+    limited.standardError = errors
+    limited.standardOutput = FileHandle.nullDevice
+    try limited.run()
+    let told = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    limited.waitUntilExit()
+    #expect(limited.terminationReason == .exit && limited.terminationStatus == 1, "\(told)")
+    #expect(told.contains("checkpoint cannot be written") && told.contains("the last checkpoint is that of step 12"), "\(told)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/run/checkpoints").sorted()
+    #expect(names == ["step-00000011", "step-00000012"])
+    #expect(try await runner.succeed("train", recipe, "--out", "run").errors.contains("going on after step 12"))
+    #expect(try runner.data("run/model/model.safetensors") == runner.data("whole/model/model.safetensors"))
   }
 
   @Test func wrongRecipesAreRefused() async throws {

@@ -31,6 +31,37 @@ import Testing
     #expect(try await runner.run(pack + ["--fill-in-middle", "0.5", "--force"]).status == 0)
   }
 
+  /// Templates that print the date pack alike on every day.
+  @Test func datesAreFixed() async throws {
+    let runner = try CommandRunner()
+    try write("a.txt", Self.text, runner)
+    try write(
+      "chats.jsonl", #"{"messages":[{"role":"user","content":"the"},{"role":"assistant","content":"sea"}]}"# + "\n", runner)
+    try write(
+      "t.jinja",
+      "{{ strftime_now('%d %b %Y') }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+        + "{% if add_generation_prompt %}<assistant>{% endif %}", runner)
+    _ = try await runner.succeed("tokenizer", "train", "a.txt", "--size", "270", "--out", "tokenizer.json")
+    func packed(_ out: String, _ date: String...) async throws -> Data {
+      let pack = ["data", "pack", "chats.jsonl", "--tokenizer", "tokenizer.json", "--template", "t.jinja", "--held-out", "0"]
+      let result = try await runner.run(pack + ["--out", out] + date)
+      #expect(result.status == 0, "\(result.errors)")
+      return try runner.data(out + "/training-000000.tokens")
+    }
+    let usual = try await packed("a")
+    #expect(try await packed("b", "--date", "2024-07-26") == usual)
+    #expect(try await packed("c", "--date", "2025-07-26") != usual)
+    let other = try await runner.run([
+      "data", "pack", "chats.jsonl", "--tokenizer", "tokenizer.json", "--template", "t.jinja", "--held-out", "0", "--out", "a",
+      "--date", "2025-07-26",
+    ])
+    #expect(other.status == 1 && other.errors.contains("other files or settings"))
+    let wrong = try await runner.run([
+      "data", "pack", "a.txt", "--tokenizer", "tokenizer.json", "--out", "d", "--date", "2025-02-29",
+    ])
+    #expect(wrong.status != 0 && wrong.errors.contains("--date: found '2025-02-29'"))
+  }
+
   @Test func errorsAreNamed() async throws {
     let runner = try CommandRunner()
     try write("a.txt", Self.text, runner)

@@ -118,6 +118,13 @@ import Testing
     let misfit = try Self.misfit { _ = try LoadedModel(path: paths[0], limits: tight[0]) }
     #expect(misfit.needed == needed[0] && misfit.source == "what other models leave of the test")
     #expect(try Self.limits(1).shares(of: paths).map(\.resident.bytes) == [0, 0])
+    // Packed weights that are not kept in a file are memory of the process's own.
+    let data = try paths.map { path in
+      try Self.misfit { _ = try LoadedModel(path: path, limits: Self.limits(1 << 40, data: 1 << 20)) }.needed
+    }
+    let unkept = try Self.limits(1 << 40, data: data.reduce(0, +)).shares(of: paths, packsIntoFile: false)
+    #expect(unkept.map { $0.data?.bytes } == data)
+    for (path, limits) in zip(paths, unkept) { _ = try LoadedModel(path: path, limits: limits) }
     // The same for memory of the process's own. Experts on disk take what is theirs only.
     for experts in [ExpertPlacement.memory, .disk(residentBytes: nil)] {
       let own = try Self.limits(1 << 40, data: 1 << 31).shares(of: paths, experts: experts)

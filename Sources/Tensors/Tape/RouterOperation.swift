@@ -46,8 +46,6 @@ public struct BalanceLoss: Sendable {
 
 /// Which expert every row goes to, and in which order experts have their rows.
 public final class Routing {
-  /// Choices of experts: by row, in ascending order of experts.
-  public fileprivate(set) var loads: [Int]
   /// Where each expert's rows begin among all rows sorted by expert; one more than experts.
   fileprivate(set) var offsets: [Int]
   /// For each row and choice its place among the sorted.
@@ -65,7 +63,6 @@ public final class Routing {
   fileprivate init(rows count: Int, rule: RoutingRule) {
     rowCount = count
     let choiceCount = count * rule.expertsPerToken
-    loads = [Int](repeating: 0, count: rule.expertCount)
     offsets = [Int](repeating: 0, count: rule.expertCount + 1)
     places = [UInt32](repeating: 0, count: choiceCount)
     rows = places
@@ -75,7 +72,7 @@ public final class Routing {
 
   /// How often rows in these ranges chose each expert.
   public func loads(of ranges: [Range<Int>]) -> [Int] {
-    var result = [Int](repeating: 0, count: loads.count)
+    var result = [Int](repeating: 0, count: offsets.count - 1)
     let perToken = experts.count / max(1, rowCount)
     for range in ranges {
       for choice in experts[range.lowerBound * perToken..<range.upperBound * perToken] { result[Int(choice)] += 1 }
@@ -85,8 +82,8 @@ public final class Routing {
 
   /// Groups the choices by expert.
   fileprivate func sort(perToken: Int) {
-    for expert in experts { loads[Int(expert)] += 1 }
-    for expert in loads.indices { offsets[expert + 1] = offsets[expert] + loads[expert] }
+    for expert in experts { offsets[Int(expert) + 1] += 1 }
+    for expert in offsets.indices.dropFirst() { offsets[expert] += offsets[expert - 1] }
     var next = offsets
     for (choice, expert) in experts.enumerated() {
       let place = next[Int(expert)]

@@ -87,7 +87,7 @@ extension PublishedFigure {
           "arXiv 2505.09343, table 4, causal"),
       ]
     case ("deepseek-r1", 3):
-      let source = "DeepSeek-R1, supplement: costs"
+      let source = "DeepSeek-R1 paper, appendix B.4.4, table 7"
       return [
         hours("R1-Zero", 101e3, 0, source), hours("data for fine-tuning", 5e3, 1, source), hours("R1", 41e3, 2, source),
         total(147e3, source), dollars(294e3, source),

@@ -33,17 +33,17 @@ public struct TrainingRun: Sendable {
     case "deepseek-r1":
       TrainingRun(
         stages: [
-          hoursOnly("R1-Zero", 101e3, "DeepSeek-R1, supplement: costs"),
-          hoursOnly("data for fine-tuning", 5e3, "DeepSeek-R1, supplement: costs"),
-          hoursOnly("R1", 41e3, "DeepSeek-R1, supplement: costs"),
+          hoursOnly("R1-Zero", 101e3, "DeepSeek-R1 paper, appendix B.4.4, table 7"),
+          hoursOnly("data for fine-tuning", 5e3, "DeepSeek-R1 paper, appendix B.4.4, table 7"),
+          hoursOnly("R1", 41e3, "DeepSeek-R1 paper, appendix B.4.4, table 7"),
         ],
-        hardware: .h800, deviceCount: Sourced(512, .published("DeepSeek-R1, supplement: 64 x 8 devices")),
+        hardware: .h800, deviceCount: Sourced(512, .published("DeepSeek-R1 paper, appendix B.4.4: 64 x 8 devices")),
         sequencesPerDevice: oneEach)
     case "deepseek-v2":
       TrainingRun(
         stages: [
           TrainingStage(
-            name: "pretraining", portions: [portion(8.1e12, 4096, "DeepSeek-V2 report, section 3.1")],
+            name: "pretraining", portions: [portion(8.1e12, 4096, "DeepSeek-V2 report, sections 3.1.1 and 3.1.2")],
             deviceHours: Sourced(
               172.8e3 * 8.1, .published("DeepSeek-V2 report, section 3.2.3: 172.8K hours for a trillion tokens")),
             of: configuration, on: .h800)
@@ -53,10 +53,10 @@ public struct TrainingRun: Sendable {
       TrainingRun(
         stages: [
           TrainingStage(
-            name: "training", portions: [portion(15.6e12, 8192, "Llama 3 report, section 3.4")],
+            name: "training", portions: [portion(15.6e12, 8192, "Llama 3 report, sections 1 and 3.4.1")],
             deviceHours: Sourced(30.84e6, .published("Llama 3.1 model card")), of: configuration, on: .h100)
         ],
-        hardware: .h100, deviceCount: Sourced(16384, .published("Llama 3 report, section 3.3")),
+        hardware: .h100, deviceCount: Sourced(16384, .published("Llama 3 report, table 4")),
         sequencesPerDevice: Sourced(1.0 / 8, .published("Llama 3 report, table 4: tensors over eight devices")))
     default: nil
     }

@@ -29,7 +29,7 @@ extension Recipe {
     steps = try fields.required("steps").integer(1...1 << 40)
     data = try Self.data(fields.required("data"))
     tokenizer = try fields["tokenizer"].map { value throws(RecipeError) in try Self.tokenizer(value) }
-    model = try Self.model(fields.required("model"))
+    (model, contextExtension) = try Self.model(fields.required("model"))
     lora = try fields["lora"].map { value throws(RecipeError) in try Self.lora(value) }
     if case .configuration = model, let value = fields["lora"] {
       throw value.error("needs model.from: adapters are trained beside weights")
@@ -81,7 +81,7 @@ extension Recipe {
 
   private static func data(_ value: RecipeValue) throws(RecipeError) -> Data {
     let fields = try value.fields(
-      "text", "chats", "datasets", "held_out", "separator", "passage", "template", "skip_broken", "packing", "document_mask")
+      "text", "chats", "datasets", "held_out", "separator", "passage", "fill_in_middle", "template", "skip_broken", "packing", "document_mask")
     if let chats = fields["chats"], fields["text"] == nil, fields["datasets"] == nil { return try Self.chats(chats, fields) }
     for name in ["template", "skip_broken"] { if let value = fields[name] { throw value.error("is for chats alone") } }
     let source: Data.Source
@@ -91,9 +91,10 @@ extension Recipe {
         Text(
           files: try text.strings(), heldOut: try fields.number("held_out", 0...0.9, default: 0.01),
           separator: try fields["separator"]?.string(),
-          passageBytes: try fields.integer("passage", 64...1 << 30, default: DocumentOptions().passageBytes)))
+          passageBytes: try fields.integer("passage", 64...1 << 30, default: DocumentOptions().passageBytes),
+          fillInMiddle: try fields["fill_in_middle"].flatMap { value throws(RecipeError) in try fillInMiddle(value) }))
     case (nil, let list?):
-      for name in ["held_out", "separator", "passage"] {
+      for name in ["held_out", "separator", "passage", "fill_in_middle"] {
         if let value = fields[name] { throw value.error("is for text alone; 'swiftlet data pack' decided it for datasets") }
       }
       let datasets = try list.elements().map { element throws(RecipeError) -> Dataset in
@@ -112,6 +113,19 @@ extension Recipe {
       masksDocuments: try fields.bool("document_mask", default: false))
   }
 
+  private static func fillInMiddle(_ value: RecipeValue) throws(RecipeError) -> FillInMiddle? {
+    if value.node.scalar != nil {
+      let rate = try value.number(0...1)
+      return rate > 0 ? FillInMiddle(rate: rate) : nil
+    }
+    let fields = try value.fields("rate", "tokens"), rate = try fields.required("rate").number(0...1)
+    let tokens = try fields["tokens"]?.strings()
+    if let value = fields["tokens"], let tokens, tokens.count != 3 || Set(tokens).count != 3 {
+      throw value.wrong("three different tokens: before prefix, suffix and middle")
+    }
+    return rate > 0 ? FillInMiddle(rate: rate, tokens: tokens) : nil
+  }
+
   private static func tokenizer(_ value: RecipeValue) throws(RecipeError) -> Tokenizer {
     let fields = try value.fields("file", "size", "pre_tokenizer")
     switch (fields["file"], fields["size"]) {
@@ -126,13 +140,16 @@ extension Recipe {
     }
   }
 
-  private static func model(_ value: RecipeValue) throws(RecipeError) -> Model {
-    let fields = try value.fields("config", "from")
+  private static func model(_ value: RecipeValue) throws(RecipeError) -> (Model, ContextExtension?) {
+    let fields = try value.fields("config", "from", "rope_scaling", "max_position_embeddings")
     switch (fields["config"], fields["from"]) {
     case (let config?, nil):
       guard config.node.mapping != nil else { throw config.wrong("the keys of a config.json, such as model_type") }
-      return .configuration(try config.asJSON())
-    case (nil, let folder?): return .checkpoint(try folder.string())
+      for name in ["rope_scaling", "max_position_embeddings"] {
+        if let value = fields[name] { throw value.error("changes a model that is trained already (from); put it under config") }
+      }
+      return (.configuration(try config.asJSON()), nil)
+    case (nil, let folder?): return (.checkpoint(try folder.string()), try ContextExtension(fields))
     default:
       throw value.error("expected either config (the keys of a config.json) or from (a checkpoint's folder or a GGUF file)")
     }

@@ -11,6 +11,8 @@ public struct Recipe: Sendable {
   public var model: Model
   /// Trains adapters beside the model's weights, which stay as they are; nil trains the weights.
   public var lora: LowRankOptions?
+  /// Of a model that was trained already: how its context is made longer.
+  public var contextExtension: ContextExtension?
   public var optimizer: Optimizer
   public var balance: Balance
   /// What the loss of the prediction layer is multiplied with (lambda; DeepSeek-V3 report, section 4.2: 0.3, later 0.1).
@@ -65,6 +67,8 @@ public struct Recipe: Sendable {
     /// `DocumentOptions.separator` and `passageBytes`.
     public var separator: String?
     public var passageBytes: Int
+    /// nil leaves all documents as they are.
+    public var fillInMiddle: FillInMiddle?
 
     var documents: DocumentOptions { DocumentOptions(separator: separator, passageBytes: passageBytes) }
   }
@@ -79,6 +83,14 @@ public struct Recipe: Sendable {
     public var skipsBroken: Bool
 
     var documents: DocumentOptions { DocumentOptions(format: .jsonLines, skipsBroken: skipsBroken) }
+  }
+
+  /// Documents that become exercises in filling in the middle.
+  public struct FillInMiddle: Sendable, Equatable {
+    /// Their share, 0 to 1.
+    public var rate: Double
+    /// The tokens before prefix, suffix and middle, by name; nil for those that the tokenizer is known to have for it.
+    public var tokens: [String]?
   }
 
   public struct Dataset: Sendable, Equatable {

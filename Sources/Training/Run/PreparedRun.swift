@@ -131,7 +131,15 @@ public struct PreparedRun {
   private static func model(
     _ recipe: Recipe, _ base: HubModel?, vocabularySize: Int?
   ) throws(RecipeError) -> (json: JSONValue, configuration: ModelConfiguration) {
-    if let base { return (base.config, base.configuration) }
+    if let base {
+      guard let change = recipe.contextExtension else { return (base.config, base.configuration) }
+      let json = change.applied(to: base.config)
+      do throws(CheckpointError) {
+        return (json, try ModelConfiguration(json: json, source: recipe.file))
+      } catch {
+        throw recipe.error(change.sets(error.field) ? "model.\(error.field)" : "model.from (\(error.field))", error.reason)
+      }
+    }
     let json: JSONValue, key = "model.config"
     switch recipe.model {
     case .configuration(let members):

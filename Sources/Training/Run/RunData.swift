@@ -36,6 +36,7 @@ struct RunData {
       let files = try Self.files(recipe, text.files, key: "data.text")
       let packing = DataPacking(
         files: files, documents: text.documents, tokenizer: tokenizer, heldOutFraction: text.heldOut,
+        fillInMiddle: try text.fillInMiddle.map { value throws(RecipeError) in try Self.transform(value, recipe, tokenizer) },
         threadCount: threadCount)
       folders = [("data.text", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
     case .chats(let chats):
@@ -92,6 +93,25 @@ struct RunData {
     } catch {
       throw recipe.error(chats.template == nil ? "model.from" : "data.template", "\(error)")
     }
+  }
+
+  private static func transform(
+    _ fillInMiddle: Recipe.FillInMiddle, _ recipe: Recipe, _ tokenizer: Tokenizer
+  ) throws(RecipeError) -> FillInMiddleTransform {
+    var tokens = tokenizer.fillInMiddle
+    if let names = fillInMiddle.tokens {
+      let key = "data.fill_in_middle.tokens"
+      let ids = try names.map { name throws(RecipeError) in
+        guard let id = tokenizer.id(of: name) else { throw recipe.error(key, "'\(name)' is no token of the tokenizer") }
+        return id
+      }
+      tokens = FillInMiddleTokens(prefix: ids[0], suffix: ids[1], middle: ids[2])
+    }
+    guard let tokens else {
+      throw recipe.error(
+        "data.fill_in_middle", "the tokenizer has no tokens that are known to be for it; name them: tokens, a list of three")
+    }
+    return FillInMiddleTransform(tokens: tokens, rate: fillInMiddle.rate, seed: recipe.seed)
   }
 
   private static func tokenizer(

@@ -64,7 +64,7 @@ public final class Trainer {
   ///   - isCancelled: asked between passes. When it says so, the run stops with a checkpoint of the last whole step.
   ///   - onStep: told of every step.
   /// - Throws: `TrainingError` for numbers that are not finite and for spikes, if the recipe says so, and when the disk is full: the
-  ///   last checkpoint is whole. `CheckpointError` when the log cannot be written.
+  ///   last checkpoint is whole.
   public func train(
     until lastStep: Int? = nil, isCancelled: () -> Bool = { false }, onStep: (StepRecord) -> Void = { _ in }
   ) throws -> Outcome {
@@ -82,7 +82,11 @@ public final class Trainer {
       (record.elapsedSeconds, record.processorSeconds) = clock.lap()
       record.memoryBytes = RunClock.peakMemory
       // Before the checkpoint: going on removes lines that are too many, but cannot make those that are missing.
-      try log.append(record)
+      do throws(CheckpointError) {
+        try log.append(record)
+      } catch {
+        throw TrainingError(step: state.step, reason: "\(error); \(lastCheckpoint)")
+      }
       onStep(record)
       if state.step % recipe.checkpointInterval == 0 || state.step == end { try save() }
     }
