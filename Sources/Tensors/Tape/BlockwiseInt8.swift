@@ -1,0 +1,59 @@
+/// Values as codes of eight bits, in blocks that share a scale, their largest magnitude. Codes stand for numbers from 0, or -1, to 1 that
+/// are close together near 0: a sign, an exponent of ten in unary, and what bits are left for the fraction ("dynamic tree").
+/// Source: Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization"; blocks and codes are those of bitsandbytes' optimizers.
+struct BlockwiseInt8 {
+  static let blockLength = 256
+  static let signed = BlockwiseInt8(isSigned: true)
+  static let unsigned = BlockwiseInt8(isSigned: false)
+
+  /// What the 256 codes stand for, ascending.
+  let values: [Float]
+  private let zero: UInt8
+
+  private init(isSigned: Bool) {
+    var values: [Float] = [0, 1]
+    for exponent in 0...6 {
+      let count = 1 << (isSigned ? exponent : exponent + 1), scale = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1][exponent]
+      for index in 0..<count {
+        // The middle of one of `count` equal parts of 0.1...1.
+        let value = Float(scale * (0.1 + 0.9 * (Double(index) + 0.5) / Double(count)))
+        values.append(value)
+        if isSigned { values.append(-value) }
+      }
+    }
+    self.values = values.sorted()
+    zero = UInt8(self.values.firstIndex(of: 0) ?? 0)
+  }
+
+  /// Encodes a block of at most 256 values: each becomes the nearest code, the lower one of two as near.
+  /// - Returns: the scale.
+  func encode(_ source: UnsafePointer<Float>, count: Int, to codes: UnsafeMutablePointer<UInt8>) -> Float {
+    var scale: Float = 0
+    for index in 0..<count { scale = max(scale, abs(source[index])) }
+    guard scale > 0 else {
+      codes.update(repeating: zero, count: count)
+      return 0
+    }
+    values.withUnsafeBufferPointer { values in
+      guard let table = values.baseAddress else { return }
+      for index in 0..<count {
+        let value = source[index] / scale
+        // The last code that is not above the value.
+        var code = 0, step = 128
+        while step > 0 {
+          code &+= table[code &+ step] <= value ? step : 0
+          step >>= 1
+        }
+        if code < 255, table[code &+ 1] - value < value - table[code] { code &+= 1 }
+        codes[index] = UInt8(truncatingIfNeeded: code)
+      }
+    }
+    return scale
+  }
+
+  func decode(_ codes: UnsafePointer<UInt8>, count: Int, scale: Float, to target: UnsafeMutablePointer<Float>) {
+    values.withUnsafeBufferPointer { values in
+      for index in 0..<count { target[index] = values[Int(codes[index])] * scale }
+    }
+  }
+}
