@@ -106,8 +106,11 @@ struct PrecisionFixture {
     var compared = 0
     for (name, tensor) in fixture.tensors where name.hasPrefix("model.model.") {
       let expected = tensor.floatArray(), found = try #require(model.parameters[String(name.dropFirst(6))]).gradient.floatArray()
-      let size = expected.reduce(0) { $0 + $1 * $1 }, difference = zip(found, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-      #expect(difference.squareRoot() <= 0.01 * size.squareRoot(), "\(name) differs by \(difference.squareRoot()) of \(size.squareRoot())")
+      let size = expected.reduce(0) { $0 + $1 * $1 },
+        difference = zip(found, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      #expect(
+        difference.squareRoot() <= 0.01 * size.squareRoot(),
+        "\(name) differs by \(difference.squareRoot()) of \(size.squareRoot())")
       compared += 1
     }
     #expect(compared > 10)

@@ -65,7 +65,9 @@ import Testing
     for start in stride(from: 0, to: 5000, by: MomentTensor.chunk) {
       let range = start..<min(5000, start + MomentTensor.chunk)
       source.withUnsafeBufferPointer { if let base = $0.baseAddress { moment.store(base + start, range, kernels: kernels) } }
-      found.withUnsafeMutableBufferPointer { if let base = $0.baseAddress { moment.load(range, into: base + start, kernels: kernels) } }
+      found.withUnsafeMutableBufferPointer {
+        if let base = $0.baseAddress { moment.load(range, into: base + start, kernels: kernels) }
+      }
     }
     let bound: Float = [.float32: 0, .bfloat16: 0x1p-8, .int8: 0.1][format] ?? 0
     for (value, other) in zip(source, found) { #expect(abs(value - other) <= bound * abs(value) + (format == .int8 ? 1e-5 : 0)) }

@@ -86,7 +86,8 @@ public struct MomentTensor: Sendable {
   /// - Parameter range: begins at a multiple of `chunk`, and ends at one or at the end of all.
   public func store(_ source: UnsafePointer<Float>, _ range: Range<Int>, kernels: Kernels) {
     switch format {
-    case .float32: values.address.assumingMemoryBound(to: Float.self).advanced(by: range.lowerBound).update(from: source, count: range.count)
+    case .float32:
+      values.address.assumingMemoryBound(to: Float.self).advanced(by: range.lowerBound).update(from: source, count: range.count)
     case .bfloat16:
       kernels.table.pointee.store_bf16(
         source, range.count, values.address.assumingMemoryBound(to: UInt16.self) + range.lowerBound)

@@ -53,7 +53,8 @@ public final class AdamW {
   }
 
   private func update(
-    _ parameter: Parameter, _ mean: MomentTensor, _ square: MomentTensor, _ range: Range<Int>, _ step: AdamWStep, _ kernels: Kernels
+    _ parameter: Parameter, _ mean: MomentTensor, _ square: MomentTensor, _ range: Range<Int>, _ step: AdamWStep,
+    _ kernels: Kernels
   ) {
     let values = parameter.value.floats, gradients = parameter.gradient.floats
     if let means = mean.floats, let squares = square.floats {

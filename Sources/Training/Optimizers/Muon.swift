@@ -26,7 +26,8 @@ public final class Muon {
   ///   - state: how the momentum is kept.
   ///   - precision: of the iteration's products.
   public init(
-    _ parameters: [Parameter], options: Options = Options(), state: MomentFormat = .float32, precision: ProductPrecision = .float32,
+    _ parameters: [Parameter], options: Options = Options(), state: MomentFormat = .float32,
+    precision: ProductPrecision = .float32,
     compute: Compute
   ) {
     self.parameters = parameters.filter(\.isTrainable)

@@ -24,7 +24,10 @@ public struct RunReport: Sendable {
       ),
       ("steps", "\(done) of \(recipe.steps)" + (done < recipe.steps ? ": the run was stopped and can go on" : "")),
       ("sequences", "\(recipe.batch) a step, \(recipe.microBatch) at a time, of \(recipe.sequenceLength) tokens"),
-      ("optimizer", "\(recipe.optimizer.name.rawValue), products in \(recipe.precision.rawValue), state in \(recipe.optimizer.state.rawValue)"),
+      (
+        "optimizer",
+        "\(recipe.optimizer.name.rawValue), products in \(recipe.precision.rawValue), state in \(recipe.optimizer.state.rawValue)"
+      ),
       (
         "training data",
         "\(PlanText.count(Double(run.tokenCount))) tokens, gone through "
@@ -75,7 +78,8 @@ public struct RunReport: Sendable {
         (
           "utilization",
           "\(PlanText.percent(cost.utilization)) of \(PlanText.prefixed(trainer.peak.value))FLOP/s"
-            + (recipe.precision == .bfloat16 ? "" : " (the peak is of BF16 products; this run's are \(recipe.precision.rawValue))")
+            + (recipe.precision == .bfloat16
+              ? "" : " (the peak is of BF16 products; this run's are \(recipe.precision.rawValue))")
         ),
         ("most memory", PlanText.bytes(Double(trainer.records.map(\.memoryBytes).max() ?? 0))),
         (
