@@ -6,7 +6,7 @@ import Testing
 /// Optimizer state in fewer bits against make_precision_fixtures.py.
 @Suite struct MomentTests {
   @Test(arguments: [true, false]) func codesEqualTorch(isSigned: Bool) throws {
-    let fixture = try PrecisionFixture(), name = isSigned ? "signed" : "unsigned"
+    let fixture = try PrecisionFixture("moments"), name = isSigned ? "signed" : "unsigned"
     let table: BlockwiseInt8 = isSigned ? .signed : .unsigned
     #expect(try table.values == fixture.values("table.\(name)"))
     let values = PrecisionFixture.made(5000, 4).map { isSigned ? $0 : abs($0) }
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test(arguments: [MomentFormat.bfloat16, .int8]) func stepsEqualTorch(_ format: MomentFormat) throws {
-    let fixture = try PrecisionFixture(), shape: Shape = [70, 60], compute = Compute(threadCount: 2)
+    let fixture = try PrecisionFixture("moments"), shape: Shape = [70, 60], compute = Compute(threadCount: 2)
     func parameter() -> Parameter {
       Parameter(name: "model.layers.0.mlp.up_proj.weight", value: Tensor(PrecisionFixture.made(shape.count, 5), shape: shape))
     }

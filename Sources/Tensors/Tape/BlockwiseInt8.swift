@@ -12,11 +12,14 @@ struct BlockwiseInt8 {
 
   private init(isSigned: Bool) {
     var values: [Float] = [0, 1]
-    for exponent in 0...6 {
-      let count = 1 << (isSigned ? exponent : exponent + 1), scale = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1][exponent]
-      for index in 0..<count {
-        // The middle of one of `count` equal parts of 0.1...1.
-        let value = Float(scale * (0.1 + 0.9 * (Double(index) + 0.5) / Double(count)))
+    for (exponent, scale) in [Float(1e-6), 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1].enumerated() {
+      // The middles of `count` equal parts of 0.1...1, rounded as torch rounds them.
+      let count = 1 << (isSigned ? exponent : exponent + 1), step = (1 - Float(0.1)) / Float(count)
+      let boundaries = (0...count).map {
+        $0 < (count + 1) / 2 ? Float(0.1).addingProduct(step, Float($0)) : Float(1).addingProduct(-step, Float(count - $0))
+      }
+      for (low, high) in zip(boundaries, boundaries.dropFirst()) {
+        let value = scale * ((low + high) / 2)
         values.append(value)
         if isSigned { values.append(-value) }
       }
