@@ -1,3 +1,5 @@
+internal import SwiftletTensors
+
 extension Recipe {
   private enum ScheduleName: String, CaseIterable {
     case constant
