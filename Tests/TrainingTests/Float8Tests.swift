@@ -61,7 +61,7 @@ struct PrecisionFixture {
       #expect(found == Array(expected[(row * Self.inputs)..<(row + 1) * Self.inputs]), "row \(row) with \(variant)")
     }
     let operand = products.operand(weight(), WorkerPool(threadCount: 2))
-    #expect(try operand.floatArray() == fixture.rounded("block", rowsOfScale: 128))
+    #expect(operand.floatArray() == (try fixture.rounded("block", rowsOfScale: 128)))
   }
 
   /// Within the roundings of a sum of F32, which are far below what E4M3 changes.
@@ -123,6 +123,6 @@ struct PrecisionFixture {
     x[3] = broken
     let output = tape.array(tape.linear(tape.constant(x, shape: [2, Self.inputs]), LinearWeights(weight()))[0])
     #expect(output[..<Self.outputs].allSatisfy { !$0.isFinite })
-    #expect(output[Self.outputs...].allSatisfy(\.isFinite))
+    #expect(output[Self.outputs...].allSatisfy { $0.isFinite })
   }
 }

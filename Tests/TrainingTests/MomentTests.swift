@@ -8,7 +8,7 @@ import Testing
   @Test(arguments: [true, false]) func codesEqualTorch(isSigned: Bool) throws {
     let fixture = try PrecisionFixture("moments"), name = isSigned ? "signed" : "unsigned"
     let table: BlockwiseInt8 = isSigned ? .signed : .unsigned
-    #expect(try table.values == fixture.values("table.\(name)"))
+    #expect(table.values == (try fixture.values("table.\(name)")))
     let values = PrecisionFixture.made(5000, 4).map { isSigned ? $0 : abs($0) }
     let expected = try #require(try fixture.file.integers(named: "codes.\(name)"))
     let scales = try fixture.values("codes.\(name).scales")
