@@ -88,7 +88,8 @@ struct PrecisionFixture {
   }
 
   /// A DeepSeek-V3 in small: all but attention and the head, which are F32 there, in FP8. Values at the border between two E4M3 may fall
-  /// to either side.
+  /// to either side, and more behind them: torch's gradients with sums in float32 differ by 2 % from those with sums in double, and by
+  /// 15 to 80 % from those without FP8.
   @Test func modelEqualsTorch() throws {
     let fixture = try PrecisionFixture("float8-model"), shape = try Fixture("deepseek-v3-plain")
     let facts = try JSONValue(
@@ -103,13 +104,14 @@ struct PrecisionFixture {
     let loss = model.loss(batch, tape: tape).crossEntropy
     let expected = try #require(facts["float8"]?.double), exact = try #require(facts["float32"]?.double)
     #expect(abs(loss - expected) < 0.05 * abs(exact - expected), "the loss is \(loss), expected \(expected), in F32 \(exact)")
+    let bound = try 3 * Float(#require(facts["largest difference"]?.double))
     var compared = 0
     for (name, tensor) in fixture.tensors where name.hasPrefix("model.model.") {
       let expected = tensor.floatArray(), found = try #require(model.parameters[String(name.dropFirst(6))]).gradient.floatArray()
       let size = expected.reduce(0) { $0 + $1 * $1 },
         difference = zip(found, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
       #expect(
-        difference.squareRoot() <= 0.01 * size.squareRoot(),
+        difference.squareRoot() <= bound * size.squareRoot(),
         "\(name) differs by \(difference.squareRoot()) of \(size.squareRoot())")
       compared += 1
     }

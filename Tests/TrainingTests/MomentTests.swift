@@ -26,8 +26,7 @@ import Testing
       }
     }
     #expect(found == expected)
-    // Codes are at most a fifth apart, but near the smallest.
-    for (value, number) in zip(values, decoded) { #expect(abs(value - number) <= 0.1 * abs(value) + 1e-5) }
+    for (index, number) in decoded.enumerated() { #expect(number == table.values[expected[index]] * scales[index / 256]) }
   }
 
   @Test(arguments: [MomentFormat.bfloat16, .int8]) func stepsEqualTorch(_ format: MomentFormat) throws {
@@ -46,8 +45,10 @@ import Testing
     }
     for (parameter, name) in [(first, "adamw"), (second, "muon")] {
       let expected = try fixture.values("\(name).\(format.rawValue)")
-      let difference = zip(parameter.value.floatArray(), expected).map { abs($0 - $1) }.max() ?? .infinity
-      #expect(difference < 2e-5, "\(name) with \(format) differs by \(difference)")
+      let differences = zip(parameter.value.floatArray(), expected).map { abs($0 - $1) }
+      // A moment at the border between two numbers may be rounded to either side.
+      #expect(differences.max() ?? .infinity < 1e-3, "\(name) with \(format)")
+      #expect(differences.count { $0 > 2e-5 } <= 5, "\(name) with \(format)")
     }
   }
 
@@ -69,7 +70,14 @@ import Testing
         if let base = $0.baseAddress { moment.load(range, into: base + start, kernels: kernels) }
       }
     }
-    let bound: Float = [.float32: 0, .bfloat16: 0x1p-8, .int8: 0.1][format] ?? 0
-    for (value, other) in zip(source, found) { #expect(abs(value - other) <= bound * abs(value) + (format == .int8 ? 1e-5 : 0)) }
+    // Half the distance of the largest codes, or of BF16.
+    let largest = source.map(abs).max() ?? 0
+    for (value, other) in zip(source, found) {
+      switch format {
+      case .float32: #expect(value == other)
+      case .bfloat16: #expect(abs(value - other) <= 0x1p-8 * abs(value))
+      case .int8: #expect(abs(value - other) <= 0.0071 * largest)
+      }
+    }
   }
 }

@@ -70,11 +70,14 @@ def blocks(w):
     return (w / scales).to(torch.float8_e4m3fn).float() * scales
 
 
+SUM_TYPE = torch.float64
+
+
 def product(a, b):
     """a · bᵀ of E4M3 values with their scales: sums of 128 products each, promoted one after the other; in double."""
     total = 0
     for k in range(0, a.shape[1], 128):
-        total = total + a[:, k : k + 128].double() @ b[:, k : k + 128].double().T
+        total = total + a[:, k : k + 128].to(SUM_TYPE) @ b[:, k : k + 128].to(SUM_TYPE).T
     return total.float()
 
 
@@ -145,17 +148,23 @@ def small_model():
     name, kept = "deepseek-v3-plain", (".layers.1.", "norm.weight")
     training.ROWS[:] = [150]
     facts, gradients = {}, {}
-    for precision in ["float32", "float8"]:
+    global SUM_TYPE
+    for precision in ["float32", "float8", "float8, sums in float32"]:
+        SUM_TYPE = torch.float32 if precision.endswith("float32") else torch.float64
         model, tensors = training.load(name, 0)
-        if precision == "float8":
+        if precision != "float32":
             model_in_float8(model)
         tokens, targets = training.batch(model.config.vocab_size)
         parts, _ = training.losses(model, tokens, targets)
         parts["cross_entropy"].backward()
         facts[precision] = parts["cross_entropy"].item()
         gradients[precision] = training.by_name(model, lambda p: p.grad)
-    changes = [((gradients["float8"][k] - g).norm() / g.norm()).item() for k, g in gradients["float32"].items() if g.norm() > 0]
-    print(name, facts, "gradients differ from those of F32 by", min(changes), "to", max(changes), flush=True)
+    SUM_TYPE = torch.float64
+    for other in ["float32", "float8, sums in float32"]:
+        changes = [((gradients[other][k] - g).norm() / g.norm()).item() for k, g in gradients["float8"].items() if g.norm() > 0]
+        print(name, facts, "gradients differ from those of", other, "by", min(changes), "to", max(changes), flush=True)
+    # What roundings of F32 alone bring about: values at the border between two E4M3 fall to the other side, and so on from layer to layer.
+    facts["largest difference"] = max(changes)
     result = {f"model.{k}": g for k, g in gradients["float8"].items() if any(part in k for part in kept)}
     facts["rows"] = training.ROWS[0]
     return result, facts
@@ -200,8 +209,8 @@ def optimizer_steps(form):
     other, momentum = value.clone(), torch.zeros_like(value)
     for step in range(STEPS):
         g = made(count, 20 + step).reshape(STATE_SHAPE)
-        mean = 0.9 * mean + 0.1 * g
-        square = 0.95 * square + 0.05 * g * g
+        mean = 0.9 * mean + (1 - torch.tensor(0.9)) * g
+        square = 0.95 * square + (1 - torch.tensor(0.95)) * g * g
         change = (mean / (1 - 0.9 ** (step + 1))) / ((square / (1 - 0.95 ** (step + 1))).sqrt() + 1e-8)
         value = value * (1 - RATE * 0.1) - RATE * change
         mean, square = stored(mean, form, True), stored(square, form, False)

@@ -9,6 +9,9 @@ struct BlockwiseInt8 {
   /// What the 256 codes stand for, ascending.
   let values: [Float]
   private let zero: UInt8
+  /// By the upper half of a float's bits the last code that is not above any number with them, for numbers from -1 to 1: few codes are
+  /// left to look at.
+  private let starts: [UInt8]
 
   private init(isSigned: Bool) {
     var values: [Float] = [0, 1]
@@ -24,8 +27,19 @@ struct BlockwiseInt8 {
         if isSigned { values.append(-value) }
       }
     }
-    self.values = values.sorted()
-    zero = UInt8(self.values.firstIndex(of: 0) ?? 0)
+    let sorted = values.sorted()
+    self.values = sorted
+    zero = UInt8(sorted.firstIndex(of: 0) ?? 0)
+    starts = (0..<1 << 16).map { upper in
+      let lowest = Float(bitPattern: UInt32(upper) << 16 | (upper < 1 << 15 ? 0 : 0xFFFF))
+      // The first code above it, by halves.
+      var above = 0, end = sorted.count
+      while above < end {
+        let middle = (above + end) / 2
+        if sorted[middle] <= lowest { above = middle + 1 } else { end = middle }
+      }
+      return UInt8(max(0, above - 1))
+    }
   }
 
   /// Encodes a block of at most 256 values: each becomes the nearest code, the lower one of two as near.
@@ -42,11 +56,8 @@ struct BlockwiseInt8 {
       for index in 0..<count {
         let value = source[index] / scale
         // The last code that is not above the value.
-        var code = 0, step = 128
-        while step > 0 {
-          code &+= table[code &+ step] <= value ? step : 0
-          step >>= 1
-        }
+        var code = Int(starts[Int(value.bitPattern >> 16)])
+        while code < 255, table[code &+ 1] <= value { code &+= 1 }
         if code < 255, table[code &+ 1] - value < value - table[code] { code &+= 1 }
         codes[index] = UInt8(truncatingIfNeeded: code)
       }
