@@ -171,6 +171,45 @@ public struct SafetensorsFile: Sendable {
     }
   }
 
+  /// Memory that a tensor's bytes are copied to.
+  public struct Destination {
+    public var name: String
+    public var shape: [Int]
+    /// F32, F16 or BF16; nil for bytes, U8.
+    public var type: ElementType?
+    public var memory: UnsafeMutableRawBufferPointer
+
+    public init(name: String, shape: [Int], type: ElementType?, memory: UnsafeMutableRawBufferPointer) {
+      self.name = name
+      self.shape = shape
+      self.type = type
+      self.memory = memory
+    }
+  }
+
+  /// Copies tensors as they are stored.
+  /// - Throws: `CheckpointError` naming the first that is missing, or of another shape or type.
+  public func copy(to destinations: [Destination]) throws(CheckpointError) {
+    var found: [String: (shape: [Int], type: ElementType?, start: Int)] = [:]
+    for (name, tensor) in tensors { found[name] = (tensor.shape.array, tensor.type, tensor.byteOffset) }
+    for (tensor, place) in zip(unreadTensors, unreadPlaces) where tensor.type == "U8" {
+      found[tensor.name] = (tensor.shape, nil, place.lowerBound)
+    }
+    for destination in destinations {
+      func text(_ shape: [Int], _ type: ElementType?) -> String { "\(Shape(shape)) of \(type?.name ?? "U8")" }
+      let tensor = found[destination.name]
+      guard let tensor, tensor.shape == destination.shape, tensor.type == destination.type else {
+        throw CheckpointError(
+          file: path, field: destination.name,
+          reason: "found \(tensor.map { text($0.shape, $0.type) } ?? "no such tensor"), "
+            + "expected \(text(destination.shape, destination.type))")
+      }
+      guard let target = destination.memory.baseAddress else { continue }
+      target.copyMemory(from: file.storage.address + tensor.start, byteCount: destination.memory.count)
+    }
+    try file.check()
+  }
+
   /// The values of the unread tensor at `index` when they are powers of two, `F8_E8M0`, in which scales may be stored.
   /// Source: OCP Microscaling Formats (MX) 1.0, section 5.4.1.
   func powersOfTwo(unreadTensorAt index: Int) throws(CheckpointError) -> [Float]? {

@@ -8,19 +8,22 @@ public final class SafetensorsWriter {
   public struct Tensor: Sendable, Equatable {
     public let name: String
     public let shape: [Int]
-    /// F32, F16 or BF16.
-    public let type: ElementType
+    /// F32, F16 or BF16; nil for bytes, U8.
+    public let type: ElementType?
 
-    public init(name: String, shape: [Int], type: ElementType) {
+    public init(name: String, shape: [Int], type: ElementType?) {
       self.name = name
       self.shape = shape
       self.type = type
     }
 
-    public var byteCount: Int { type.byteCount(of: shape.reduce(1, *)) ?? 0 }
+    public var byteCount: Int {
+      let count = shape.reduce(1, *)
+      return type.map { $0.byteCount(of: count) ?? 0 } ?? count
+    }
   }
 
-  private static let typeNames: [ElementType: String] = [.float32: "F32", .float16: "F16", .bfloat16: "BF16"]
+  private static let typeNames: [ElementType?: String] = [.float32: "F32", .float16: "F16", .bfloat16: "BF16", nil: "U8"]
   private let file: FileWriter
   private let byteCount: Int
 
@@ -51,7 +54,7 @@ public final class SafetensorsWriter {
     var offset = 0
     for tensor in tensors {
       guard let type = typeNames[tensor.type] else {
-        throw CheckpointError(file: path, field: tensor.name, reason: "safetensors has no type \(tensor.type.name)")
+        throw CheckpointError(file: path, field: tensor.name, reason: "safetensors has no type \(tensor.type?.name ?? "U8")")
       }
       let end = offset + tensor.byteCount
       members.append(

@@ -308,6 +308,77 @@ static struct work work_transposed(const struct trial *t) {
   return (struct work){0, (double)(t->size.columns * t->size.length) * 6};
 }
 
+// Rounding to E4M3: values [length] of a row, of a strip [length, 16], or of a block [rows, length]. All is exact but a block's scale.
+
+static double e4m3(double value, double scale) {
+  double rounded = round_to(value / scale, 3, -6);
+  return (rounded > 448 ? 448 : rounded < -448 ? -448 : rounded) * scale;
+}
+// What value i of `count` values `stride` apart becomes that share a power of two.
+static void round_tile_in_double(const float *values, size_t count, size_t stride, double *expected) {
+  double largest = 0;
+  int is_finite = 1, exponent;
+  for (size_t i = 0; i < count; i++) {
+    double size = fabs((double)values[i * stride]);
+    is_finite &= isfinite(size) != 0;
+    largest = size > largest ? size : largest;
+  }
+  // largest = fraction * 2^exponent, and 448 = 0.875 * 2^9.
+  double fraction = frexp(largest, &exponent);
+  exponent += fraction > 0.875 ? -8 : -9;
+  double scale = ldexp(1, largest == 0 || exponent < -126 ? -126 : exponent);
+  for (size_t i = 0; i < count; i++) expected[i * stride] = is_finite ? e4m3(values[i * stride], scale) : NAN;
+}
+static void prepare_tiles(struct trial *t) { add_update(t, "values", t->size.length * (t->type ? SWIFTLET_STRIP_ROWS : 1)); }
+static void run_tiles(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
+  (void)p;
+  if (t->type) k->round_strip_to_e4m3(t->operands[0].data, t->size.length);
+  else k->round_tiles_to_e4m3(t->operands[0].data, t->size.length);
+}
+static void reference_tiles(const struct trial *t, double *expected, double *bound) {
+  size_t lanes = t->type ? SWIFTLET_STRIP_ROWS : 1;
+  for (size_t start = 0; start < t->size.length; start += 128)
+    for (size_t lane = 0; lane < lanes; lane++) {
+      size_t count = t->size.length - start < 128 ? t->size.length - start : 128, at = start * lanes + lane;
+      round_tile_in_double(floats(t, 0) + at, count, lanes, expected + at);
+    }
+  for (size_t i = 0; i < t->size.length * lanes; i++) bound[i] = 0;
+}
+static struct work work_tiles(const struct trial *t) { return work_of(t, 4.0 * (t->type ? 16 : 1), 8.0 * (t->type ? 16 : 1)); }
+
+static const struct size block_sizes[] = {{1, 1, 1, 0},   {2, 1, 3, 1},   {7, 1, 31, 5},
+                                          {16, 1, 32, 0}, {5, 1, 128, 2}, {128, 1, 128, 0}, {0, 0, 0, 0}};
+static size_t block_count(const struct trial *t) { return (t->size.rows - 1) * (t->size.length + t->size.gap) + t->size.length; }
+static void prepare_block(struct trial *t) {
+  add_input(t, "source", block_count(t));
+  add_operand(t, "result", FLOATS, WRITE, block_count(t), 4);
+}
+static void run_block(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
+  (void)p;
+  k->round_block_to_e4m3(input(t, 0), t->size.length + t->size.gap, t->size.rows, t->size.length, t->operands[1].data);
+}
+static void reference_block(const struct trial *t, double *expected, double *bound) {
+  const float *source = floats(t, 0);
+  float largest = 0;
+  int is_finite = 1;
+  size_t stride = t->size.length + t->size.gap;
+  for (size_t i = 0; i < block_count(t); i++) {
+    if (i % stride >= t->size.length) continue;
+    is_finite &= isfinite(source[i]) != 0;
+    largest = fabsf(source[i]) > largest ? fabsf(source[i]) : largest;
+  }
+  float scale = largest / 448;
+  if (scale == 0) scale = 1;
+  for (size_t i = 0; i < block_count(t); i++) {
+    bound[i] = i % stride < t->size.length ? 0 : -1;
+    // The quotient is rounded to F32 first, the product last.
+    expected[i] = is_finite ? (double)(float)(round_to((double)(source[i] / scale), 3, -6) * scale) : NAN;
+  }
+}
+static struct work work_block(const struct trial *t) {
+  return (struct work){4.0 * (double)(t->size.rows * t->size.length), 8.0 * (double)(t->size.rows * t->size.length)};
+}
+
 #define SPEED {1, 1, 4096, 0}
 #define FINITE (NORMAL | ZEROS | DENORMAL)
 
@@ -324,6 +395,9 @@ const struct operation training_operations[] = {
     {"attention_gradient, weights", 0, row_sizes, {SPEED}, FINITE, 0, 0, 0, prepare_attention, run_attention, reference_attention, NULL, work_attention, NULL},
     {"attention_gradient, scores", 1, row_sizes, {{0}}, FINITE, 0, 0, 0, prepare_attention, run_attention, reference_attention, NULL, work_attention, NULL},
     {"adamw", 0, row_sizes, {SPEED}, NORMAL | ZEROS, 0, 1, 0, prepare_adamw, run_adamw, reference_adamw, NULL, work_adamw, NULL},
+    {"round_tiles_to_e4m3", 0, row_sizes, {SPEED}, ALL, 0, 0, 1, prepare_tiles, run_tiles, reference_tiles, NULL, work_tiles, NULL},
+    {"round_strip_to_e4m3", 1, row_sizes, {{1, 1, 512, 0}}, ALL, 0, 0, 1, prepare_tiles, run_tiles, reference_tiles, NULL, work_tiles, NULL},
+    {"round_block_to_e4m3", 0, block_sizes, {{128, 1, 128, 0}}, ALL, 0, 0, 1, prepare_block, run_block, reference_block, NULL, work_block, NULL},
     {"make_strip_transposed", 0, transposed_sizes, {{1, 16, 512, 0}}, ALL & ~DENORMAL, 0, 0, 1, prepare_transposed_strip, run_transposed_strip, NULL, verify_transposed_strip, work_transposed, float_types},
     {"prepare_transposed", 0, wide_sizes, {{1, 192, 512, 0}}, ALL & ~DENORMAL, 0, 0, 0, prepare_transposed_rows, run_transposed_rows, NULL, verify_transposed_rows, work_transposed, float_types},
     {0},

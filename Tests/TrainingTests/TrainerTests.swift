@@ -30,8 +30,16 @@ import Testing
     return result
   }
 
-  @Test(arguments: ["adamw", "muon"]) func runsGoOnWithTheSameBits(optimizer: String) throws {
-    let folder = try DataFolder(), changes = ["name": "  name: \(optimizer)", "precision": "precision: bfloat16"]
+  @Test(arguments: [
+    ("adamw", "bfloat16", "float32"), ("muon", "bfloat16", "bfloat16"), ("muon", "fp8", "int8"), ("adamw", "fp8", "int8"),
+    ("adamw", "fp8", "bfloat16"),
+  ]) func runsGoOnWithTheSameBits(optimizer: String, precision: String, state: String) throws {
+    // Wide enough for int8.
+    let folder = try DataFolder(),
+      changes = [
+        "name": "  name: \(optimizer)\n  state: \(state)", "precision": "precision: \(precision)",
+        "intermediate_size": "    intermediate_size: 160",
+      ]
     let expected = try unbroken(folder, changes)
     // Not where a checkpoint is due.
     #expect(try trainer(folder, changes, threads: 1).train(until: 7) == .interrupted)

@@ -39,6 +39,9 @@ enum {
 #define SWIFTLET_STRIP_ROWS 16
 #define SWIFTLET_STRIP_PADDING 32
 
+// Values that share a scale in FP8 training: of a row, or of each row and column of a block of weights.
+#define SWIFTLET_FLOAT8_TILE 128
+
 // Activation rows quantised to int8 in blocks of 32. Row r starts at values + r * stride, scales + r * (length / 32), and so on.
 struct swiftlet_int8_rows {
   const int8_t *values;       // [rows, stride], each in -127...127, the first `length` of a row being used
@@ -204,6 +207,15 @@ struct swiftlet_kernels {
 
   // One step of AdamW (Loshchilov & Hutter 2019): value = value * (1 - rate * decay) - rate * mean' / (sqrt(square') + epsilon).
   void (*adamw)(float *values, const float *gradients, float *means, float *squares, size_t count, const struct swiftlet_adamw *step);
+
+  // FP8 emulated: values become the nearest E4M3 (ties to even) times a scale, as F32. A tile or block with a value that is not finite
+  // becomes NaN. All variants give the same bits.
+  // In place: each tile of a row has the smallest power of two that takes its largest magnitude to at most 448. The last may be shorter.
+  void (*round_tiles_to_e4m3)(float *values, size_t count);
+  // The same for the sixteen rows of a strip of F32.
+  void (*round_strip_to_e4m3)(float *strip, size_t length);
+  // One block of at most SWIFTLET_FLOAT8_TILE rows and columns: its scale is its largest magnitude / 448. May be in place.
+  void (*round_block_to_e4m3)(const float *source, size_t row_stride, size_t row_count, size_t column_count, float *destination);
 };
 
 // Bytes of one block and values in it; 0 for a type that is not known.

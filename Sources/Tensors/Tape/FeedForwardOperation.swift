@@ -95,7 +95,7 @@ struct FeedForwardOperation {
   }
 
   func forward(_ tape: Tape) {
-    let products = tape.products, table = products.table, hidden = hidden, size = size, pieces = makePieces(tape, segments)
+    let products = tape.linearProducts, table = products.table, hidden = hidden, size = size, pieces = makePieces(tape, segments)
     let height = pieces.map(\.rows.count).max() ?? 0
     let inputBytes = products.rowBytes(hidden), activationBytes = products.rowBytes(size)
     tape.compute.reserveScratch(height * (inputBytes + activationBytes + size * 4) + 256)
@@ -175,7 +175,7 @@ struct FeedForwardOperation {
         tape.addGradients(
           bunch.filter { experts[$0.expert].isTrainable }.flatMap {
             gradientProducts($0, outputRows, inputRows, activations: activations.floats - shift * size)
-          }, products: tape.products)
+          }, products: tape.linearProducts)
       }
     }
     tape.pool.release(activations)
@@ -234,7 +234,7 @@ struct FeedForwardOperation {
     _ tape: Tape, _ pieces: [Piece], _ outputRows: RowSource, activations: UnsafeMutablePointer<Float>,
     inputGradients: UnsafeMutablePointer<Float>, adds: Bool, weightGradients: UnsafeMutablePointer<Float>?
   ) {
-    let products = tape.products, table = products.table, hidden = hidden, size = size
+    let products = tape.linearProducts, table = products.table, hidden = hidden, size = size
     let height = pieces.map(\.rows.count).max() ?? 0, partBytes = products.inputBytes(size)
     let outputBytes = products.rowBytes(hidden), innerBytes = products.rowBytes(2 * Products.padded(size))
     tape.compute.reserveScratch(height * (outputBytes + innerBytes + (size + (adds ? hidden : 0)) * 4) + 320)
@@ -255,8 +255,8 @@ struct FeedForwardOperation {
         let product = table.pointee.swiglu_gradient(
           gate, up, gradients + index * size, factors?[choice] ?? 1, size, gate, up, activations + row * size)
         if let weightGradients { weightGradients[choice] = product }
-        table.pointee.prepare_input(products.type, gate, size, inner + index * innerBytes)
-        table.pointee.prepare_input(products.type, up, size, inner + index * innerBytes + partBytes)
+        products.prepareRow(gate, size, into: inner + index * innerBytes)
+        products.prepareRow(up, size, into: inner + index * innerBytes + partBytes)
       }
       products.multiply(
         inner, rowBytes: innerBytes, rowCount: rows.count, gateUp, target: inputGradients + first * hidden, stride: hidden,

@@ -41,7 +41,7 @@ extension Tape {
   ///   - precision: of these products; the tape's unless told otherwise.
   /// - Returns: for each weight `[rows, out]`
   public func linear(_ x: Value, _ weights: LinearWeights, precision: ProductPrecision? = nil) -> [Value] {
-    let products = Products(table: kernels.table, type: (precision ?? self.precision).type), rows = x.shape.rows
+    let products = Products(table: kernels.table, precision: precision ?? self.precision), rows = x.shape.rows
     precondition(x.shape.columns >= weights.inputs, "linear: \(x.shape) times \(weights.weights[0].shape)")
     return measured("linear") {
       let outputs = weights.weights.map { makeValue(Shape(rows, $0.shape.rows)) }

@@ -47,7 +47,7 @@ public struct NewtonSchulz {
 
   /// - Parameter largest: the shapes of all matrices that will come.
   public init(compute: Compute, precision: ProductPrecision, largest shapes: [Shape]) {
-    let products = Products(table: compute.kernels.table, type: precision.type)
+    let products = Products(table: compute.kernels.table, precision: precision.original)
     let count = shapes.map(\.count).max() ?? 0, short = shapes.map { min($0.rows, $0.columns) }.max() ?? 0
     let long = shapes.map { max($0.rows, $0.columns) }.max() ?? 0
     let stripBytes = max(

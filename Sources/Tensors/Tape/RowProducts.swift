@@ -30,6 +30,14 @@ struct RowSource {
 struct Products {
   let table: UnsafePointer<swiftlet_kernels>
   let type: Int32
+  /// Whether operands are rounded to E4M3.
+  let isFloat8: Bool
+
+  init(table: UnsafePointer<swiftlet_kernels>, precision: ProductPrecision) {
+    self.table = table
+    type = precision.type
+    isFloat8 = precision == .float8
+  }
 
   /// Bytes of strips that stay in the second-level cache while all rows of a piece are multiplied with them.
   private static let panelBytes = 320 << 10
@@ -51,12 +59,17 @@ struct Products {
 
   func stripBytes(_ length: Int) -> Int { swiftlet_strip_bytes(type, length) }
 
+  func prepareRow(_ source: UnsafePointer<Float>, _ length: Int, into target: UnsafeMutableRawPointer) {
+    table.pointee.prepare_input(type, source, length, target)
+    roundRow(target, length)
+  }
+
   /// Prepares rows `rows` of the parts, which stand one behind the other in a prepared row, each padded.
   func prepare(_ parts: [RowSource], rows: Range<Int>, into target: UnsafeMutableRawPointer, rowBytes: Int) {
     for (index, row) in rows.enumerated() {
       var place = target + index * rowBytes
       for part in parts {
-        table.pointee.prepare_input(type, part.row(row), part.length, place)
+        prepareRow(part.row(row), part.length, into: place)
         place += inputBytes(part.length)
       }
     }
@@ -64,7 +77,7 @@ struct Products {
 
   func prepare(_ source: RowSource, rows: Range<Int>, into target: UnsafeMutableRawPointer, rowBytes: Int) {
     for (index, row) in rows.enumerated() {
-      table.pointee.prepare_input(type, source.row(row), source.length, target + index * rowBytes)
+      prepareRow(source.row(row), source.length, into: target + index * rowBytes)
     }
   }
 
@@ -117,7 +130,10 @@ struct ScratchCursor {
 }
 
 extension Tape {
-  var products: Products { Products(table: kernels.table, type: precision.type) }
+  /// Of attention and the head.
+  var products: Products { Products(table: kernels.table, precision: attentionPrecision) }
+  /// Of linear layers and experts.
+  var linearProducts: Products { Products(table: kernels.table, precision: precision) }
 
   /// Rows of a piece of a product with weights: enough to use what was read of them, few enough to stay in the cache.
   static let rowsOfPiece = 192

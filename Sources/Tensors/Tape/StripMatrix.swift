@@ -59,6 +59,9 @@ public final class LinearWeights {
     weights.reduce(into: [0]) { $0.append($0[$0.count - 1] + Products.padded($1.shape.rows)) }
   }
 
+  /// What strips were made of: FP8 has other values than F32, in strips of the same type.
+  private func versions(_ products: Products) -> [Int] { weights.map(\.version) + [products.isFloat8 ? 1 : 0] }
+
   /// Whether there are weights of which no forms are kept.
   var isFrozen: Bool { weights.contains(where: \.isFrozen) }
 
@@ -66,16 +69,17 @@ public final class LinearWeights {
   func forwardStrips(_ products: Products, _ tape: Tape) -> [StripMatrix] {
     if isFrozen { return weights.map { tape.expandedStrips($0, products) } }
     let pool = tape.compute.pool
-    let versions = weights.map(\.version)
+    let versions = self.versions(products)
     if forwardVersions == versions, forward.first?.type == products.type { return forward }
     if forward.first?.type != products.type {
       forward = weights.map { StripMatrix(type: products.type, columns: $0.shape.rows, length: inputs) }
     }
     for (weight, strips) in zip(weights, forward) {
+      let values = products.operand(weight, pool)
       pool.run(strips.stripCount) { strip, _ in
         let row = strip * Strips.rows
         products.table.pointee.make_strip(
-          products.type, weight.value.floats + row * inputs, inputs, min(Strips.rows, weight.shape.rows - row), inputs,
+          products.type, values.floats + row * inputs, inputs, min(Strips.rows, weight.shape.rows - row), inputs,
           strips.address(column: row))
       }
     }
@@ -87,16 +91,17 @@ public final class LinearWeights {
   func backwardStrips(_ products: Products, _ tape: Tape) -> StripMatrix {
     if isFrozen { return tape.expandedColumnStrips(self, products) }
     let pool = tape.compute.pool
-    let versions = weights.map(\.version), offsets = partOffsets
+    let versions = self.versions(products), offsets = partOffsets
     if backwardVersions == versions, let backward, backward.type == products.type { return backward }
     let strips =
       backward.flatMap { $0.type == products.type ? $0 : nil }
       ?? StripMatrix(type: products.type, columns: inputs, length: offsets[weights.count])
+    let operands = weights.map { products.operand($0, pool) }
     pool.run(strips.stripCount) { strip, _ in
       let column = strip * Strips.rows
-      for (weight, offset) in zip(weights, offsets) {
+      for (values, offset) in zip(operands, offsets) {
         products.table.pointee.make_strip_transposed(
-          products.type, weight.value.floats + column, inputs, nil, min(Strips.rows, inputs - column), weight.shape.rows,
+          products.type, values.floats + column, inputs, nil, min(Strips.rows, inputs - column), values.shape.rows,
           strips.address(column: column) + offset * products.stripValueBytes)
       }
     }

@@ -1,10 +1,15 @@
 /// In which form matrix products take their operands. Sums are F32 in any case.
-public enum ProductPrecision: Sendable, CaseIterable {
+public enum ProductPrecision: String, Sendable, CaseIterable {
   case float32
   case bfloat16
+  /// E4M3 with scales, for linear layers; see `Float8.swift`.
+  case float8 = "fp8"
 
-  /// The type of the kernels' strips.
-  var type: Int32 { (self == .float32 ? ElementType.float32 : .bfloat16).rawValue }
+  /// The type of the kernels' strips. FP8 values are multiplied as F32, which holds them with their scales.
+  var type: Int32 { (self == .bfloat16 ? ElementType.bfloat16 : .float32).rawValue }
+
+  /// Of products that FP8 leaves alone (DeepSeek-V3 report, section 3.3.1).
+  public var original: ProductPrecision { self == .float8 ? .bfloat16 : self }
 }
 
 /// A tensor that was computed on a tape.
@@ -21,7 +26,10 @@ public struct Value: Sendable {
 /// A tape is used by one thread at a time, as `Compute` is. Its memory is used again from step to step.
 public final class Tape {
   public let compute: Compute
+  /// Of linear layers and experts.
   public let precision: ProductPrecision
+  /// Of attention and the head.
+  let attentionPrecision: ProductPrecision
   /// Whether layers given to `recomputing` keep nothing but their input.
   public var recomputesActivations = false
   /// Whether operations are recorded; without, losses are computed alone.
@@ -59,9 +67,11 @@ public final class Tape {
     case recompute(RecomputeOperation)
   }
 
-  public init(compute: Compute, precision: ProductPrecision) {
+  /// - Parameter attentionPrecision: of attention and the head, which FP8 leaves alone; as `precision` unless told otherwise.
+  public init(compute: Compute, precision: ProductPrecision, attentionPrecision: ProductPrecision? = nil) {
     self.compute = compute
     self.precision = precision
+    self.attentionPrecision = (attentionPrecision ?? precision).original
   }
 
   var kernels: Kernels { compute.kernels }

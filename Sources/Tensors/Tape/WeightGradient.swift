@@ -93,6 +93,7 @@ extension Tape {
       products.table.pointee.make_strip_transposed(
         products.type, inputs.base + start, inputs.stride, inputs.indices, min(Strips.rows, columns.upperBound - start), count,
         strips + strip * bytes)
+      products.roundStrip(strips + strip * bytes, count)
     }
   }
 
@@ -104,6 +105,7 @@ extension Tape {
     table.pointee.prepare_transposed(
       products.type, source.base + outputs.lowerBound, source.stride, source.indices, outputs.count, rows.count, prepared,
       rowBytes)
+    for index in 0..<outputs.count { products.roundRow(prepared + index * rowBytes, rows.count) }
     table.pointee.strips_product(products.type, strips, width, prepared, rowBytes, outputs.count, rows.count, sums, width)
     for (index, row) in outputs.enumerated() {
       table.pointee.add_scaled(sums + index * width, 1, width, part.target + row * inputs + columns.lowerBound)

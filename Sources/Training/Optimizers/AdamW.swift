@@ -20,18 +20,19 @@ public final class AdamW {
 
   public var options: Options
   public let parameters: [Parameter]
-  /// Running means of gradients and of their squares, in the parameters' order; F32.
-  public let means: [Tensor]
-  public let squares: [Tensor]
+  /// Running means of gradients and of their squares, in the parameters' order.
+  public let means: [MomentTensor]
+  public let squares: [MomentTensor]
   /// Steps taken; to be set when a run goes on.
   public var stepCount = 0
   private let pieces: ParameterPieces
 
-  public init(_ parameters: [Parameter], options: Options = Options()) {
+  /// - Parameter state: how the means are kept.
+  public init(_ parameters: [Parameter], options: Options = Options(), state: MomentFormat = .float32) {
     self.parameters = parameters.filter(\.isTrainable)
     self.options = options
-    means = self.parameters.map { Tensor(zeros: $0.shape) }
-    squares = self.parameters.map { Tensor(zeros: $0.shape) }
+    means = self.parameters.map { MomentTensor($0.shape, format: state, isSigned: true) }
+    squares = self.parameters.map { MomentTensor($0.shape, format: state, isSigned: false) }
     pieces = ParameterPieces(self.parameters)
   }
 
@@ -42,14 +43,37 @@ public final class AdamW {
     stepCount += 1
     let count = stepCount
     compute.pool.run(pieces.pieces.count) { index, _ in
-      let piece = pieces.pieces[index], parameter = parameters[piece.parameter], start = piece.range.lowerBound
+      let piece = pieces.pieces[index], parameter = parameters[piece.parameter]
       let step = AdamWStep(
         gradientScale: gradientScale, rate: rate, beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon,
         decay: parameter.decays ? options.weightDecay : 0, step: count)
-      compute.kernels.adamW(
-        parameter.value.floats + start, parameter.gradient.floats + start, means[piece.parameter].floats + start,
-        squares[piece.parameter].floats + start, count: piece.range.count, step)
+      update(parameter, means[piece.parameter], squares[piece.parameter], piece.range, step, compute.kernels)
     }
     for parameter in parameters { parameter.valueChanged() }
+  }
+
+  private func update(
+    _ parameter: Parameter, _ mean: MomentTensor, _ square: MomentTensor, _ range: Range<Int>, _ step: AdamWStep,
+    _ kernels: Kernels
+  ) {
+    let values = parameter.value.floats, gradients = parameter.gradient.floats
+    if let means = mean.floats, let squares = square.floats {
+      let start = range.lowerBound
+      kernels.adamW(values + start, gradients + start, means + start, squares + start, count: range.count, step)
+      return
+    }
+    let size = MomentTensor.chunk
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * size) { memory in
+      guard let means = memory.baseAddress else { return }
+      let squares = means + size
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: size) {
+        let part = start..<min(range.upperBound, start + size)
+        mean.load(part, into: means, kernels: kernels)
+        square.load(part, into: squares, kernels: kernels)
+        kernels.adamW(values + start, gradients + start, means, squares, count: part.count, step)
+        mean.store(means, part, kernels: kernels)
+        square.store(squares, part, kernels: kernels)
+      }
+    }
   }
 }

@@ -18,18 +18,22 @@ public final class Muon {
   public var options: Options
   /// Matrices.
   public let parameters: [Parameter]
-  /// Of the parameters' shapes, F32.
-  public let momenta: [Tensor]
+  /// In the parameters' order.
+  public let momenta: [MomentTensor]
   private let iteration: NewtonSchulz
 
-  /// - Parameter precision: of the iteration's products.
+  /// - Parameters:
+  ///   - state: how the momentum is kept.
+  ///   - precision: of the iteration's products.
   public init(
-    _ parameters: [Parameter], options: Options = Options(), precision: ProductPrecision = .float32, compute: Compute
+    _ parameters: [Parameter], options: Options = Options(), state: MomentFormat = .float32,
+    precision: ProductPrecision = .float32,
+    compute: Compute
   ) {
     self.parameters = parameters.filter(\.isTrainable)
     precondition(self.parameters.allSatisfy { $0.shape.rank == 2 }, "Muon is for matrices")
     self.options = options
-    momenta = self.parameters.map { Tensor(zeros: $0.shape) }
+    momenta = self.parameters.map { MomentTensor($0.shape, format: state, isSigned: true) }
     iteration = NewtonSchulz(
       compute: compute, precision: precision, largest: self.parameters.map(\.shape))
   }
@@ -39,18 +43,33 @@ public final class Muon {
     let order = parameters.indices.sorted { parameters[$0].shape.count > parameters[$1].shape.count }
     compute.pool.run(order.count) { index, thread in
       let parameter = parameters[order[index]], count = parameter.shape.count, rows = parameter.shape.rows
-      let momentum = momenta[order[index]].floats, gradient = parameter.gradient.floats
       let update = iteration.matrix(thread)
-      for i in 0..<count {
-        let scaled = gradient[i] * gradientScale, next = options.momentum * momentum[i] + scaled
-        momentum[i] = next
-        update[i] = scaled + options.momentum * next
-      }
+      gather(parameter.gradient.floats, gradientScale, momenta[order[index]], count: count, to: update, compute.kernels)
       iteration.orthogonalize(rows: rows, columns: parameter.shape.columns, thread: thread)
       let decay = parameter.decays ? options.weightDecay : 0, value = parameter.value.floats
       let scale = rate * Self.stepSize * Float(max(rows, parameter.shape.columns)).squareRoot(), kept = 1 - rate * decay
       for i in 0..<count { value[i] = kept * value[i] - scale * update[i] }
     }
     for parameter in parameters { parameter.valueChanged() }
+  }
+  /// Brings the momentum up to date, and puts what is to be made orthogonal (Nesterov's) into `update`.
+  private func gather(
+    _ gradient: UnsafePointer<Float>, _ scale: Float, _ moment: MomentTensor, count: Int, to update: UnsafeMutablePointer<Float>,
+    _ kernels: Kernels
+  ) {
+    let size = MomentTensor.chunk
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: size) { memory in
+      guard let momentum = memory.baseAddress else { return }
+      for start in stride(from: 0, to: count, by: size) {
+        let range = start..<min(count, start + size)
+        moment.load(range, into: momentum, kernels: kernels)
+        for i in 0..<range.count {
+          let scaled = gradient[start + i] * scale
+          momentum[i] = options.momentum * momentum[i] + scaled
+          update[start + i] = scaled + options.momentum * momentum[i]
+        }
+        moment.store(momentum, range, kernels: kernels)
+      }
+    }
   }
 }

@@ -1,3 +1,5 @@
+internal import SwiftletTensors
+
 extension Recipe {
   private enum ScheduleName: String, CaseIterable {
     case constant
@@ -9,7 +11,7 @@ extension Recipe {
   static func optimizer(_ value: RecipeValue, steps: Int) throws(RecipeError) -> Optimizer {
     let fields = try value.fields(
       "name", "learning_rate", "schedule", "warm_up", "final_learning_rate", "drops", "weight_decay", "betas", "epsilon",
-      "momentum", "clip")
+      "momentum", "state", "clip")
     let name = try fields.choice("name", default: Optimizer.Name.adamw)
     let peak = try fields.required("learning_rate").number(1e-12...10)
     let warmUp = try fields.integer("warm_up", 0...1 << 40, default: 0)
@@ -38,7 +40,8 @@ extension Recipe {
     if name != .muon, let value = fields["momentum"] { throw value.error("is for the optimizer muon alone") }
     let muon = Muon.Options(momentum: Float(try fields.number("momentum", 0...0.99999, default: 0.95)), weightDecay: decay)
     let clip = try fields.number("clip", 0...1e9, default: 1)
-    return Optimizer(name: name, schedule: schedule, adamW: adamW, muon: muon, clip: clip > 0 ? clip : nil)
+    let state = try fields.choice("state", default: MomentFormat.float32)
+    return Optimizer(name: name, schedule: schedule, adamW: adamW, muon: muon, state: state, clip: clip > 0 ? clip : nil)
   }
 
   private static func drops(_ value: RecipeValue?, steps: Int) throws(RecipeError) -> [LearningRateSchedule.Drop] {

@@ -52,8 +52,7 @@ extension Recipe {
       batchRamp = BatchRamp(
         from: try group.required("from").integer(1...batch), steps: try group.required("steps").integer(1...1 << 40))
     }
-    precision =
-      try fields.choice("precision", default: PrecisionName.bfloat16) == .bfloat16 ? .bfloat16 : .float32
+    precision = try fields.choice("precision", default: .bfloat16)
     recomputesActivations = try fields.bool("recompute", default: false)
     seed = UInt64(try fields.integer("seed", 0...Int.max, default: 0))
     checkpointInterval = try fields.integer("checkpoint_interval", 1...1 << 40, default: 1000)
@@ -69,12 +68,12 @@ extension Recipe {
       cost.watts = try group["watts"]?.number(0...1e6)
       cost.dollarsPerHour = try group["dollars_per_hour"]?.number(0...1e6)
     }
-    exportType = try fields.choice("export", default: PrecisionName.float32) == .bfloat16 ? .bfloat16 : .float32
+    exportType = try fields.choice("export", default: ExportName.float32) == .bfloat16 ? .bfloat16 : .float32
     folder = try fields.required("folder").string()
     folder = resolved(folder)
   }
 
-  private enum PrecisionName: String, CaseIterable {
+  private enum ExportName: String, CaseIterable {
     case float32
     case bfloat16
   }

@@ -124,6 +124,8 @@ public struct Recipe: Sendable {
     public var schedule: LearningRateSchedule
     public var adamW: AdamW.Options
     public var muon: Muon.Options
+    /// How moments are kept.
+    public var state: MomentFormat
     /// The largest norm of all gradients together; nil does not clip.
     public var clip: Double?
   }

@@ -51,13 +51,12 @@ struct RunCheckpoints {
   func write(_ state: RunState, parameters: ParameterSet, optimizer: RunOptimizer) throws(CheckpointError) {
     let path = path(step: state.step)
     try makeFolder()
-    let moments = optimizer.state
-    let bytes = 4 * (parameters.count + moments.reduce(0) { $0 + $1.tensor.shape.count })
+    let bytes = 4 * parameters.count + optimizer.stateByteCount
     try DiskSpace.require(bytes + 1 << 16, for: path)
     let writer = try FolderWriter(path: path)
     let aside = writer.temporaryPath
     try parameters.save(to: aside + "/" + Self.weightsName)
-    try SafetensorsWriter.write(moments, to: aside + "/" + Self.momentsName)
+    try optimizer.save(to: aside + "/" + Self.momentsName)
     var state = state
     for name in [Self.weightsName, Self.momentsName] { state.files[name] = try Self.checksum(aside + "/" + name) }
     try Self.write(state, to: aside + "/" + Self.stateName)

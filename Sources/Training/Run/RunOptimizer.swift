@@ -12,8 +12,11 @@ final class RunOptimizer {
     parameters = all.filter(\.isTrainable)
     let matrices = settings.name == .muon ? parameters.filter(\.isHiddenMatrix) : []
     let names = Set(matrices.map(\.name))
-    muon = matrices.isEmpty ? nil : Muon(matrices, options: settings.muon, precision: precision, compute: compute)
-    adamW = AdamW(parameters.filter { !names.contains($0.name) }, options: settings.adamW)
+    muon =
+      matrices.isEmpty
+      ? nil
+      : Muon(matrices, options: settings.muon, state: settings.state, precision: precision.original, compute: compute)
+    adamW = AdamW(parameters.filter { !names.contains($0.name) }, options: settings.adamW, state: settings.state)
     norm = GradientNorm(parameters)
   }
 
@@ -30,9 +33,9 @@ final class RunOptimizer {
     muon?.step(rate: rate, gradientScale: gradientScale, compute: compute)
   }
 
-  /// The moments by name, in a fixed order; they are memory of the optimizer, which may be written to.
-  var state: [(name: String, tensor: Tensor)] {
-    var result: [(name: String, tensor: Tensor)] = []
+  /// The moments by name, in a fixed order.
+  private var moments: [(name: String, moment: MomentTensor)] {
+    var result: [(name: String, moment: MomentTensor)] = []
     for (index, parameter) in adamW.parameters.enumerated() {
       result.append(("mean." + parameter.name, adamW.means[index]))
       result.append(("square." + parameter.name, adamW.squares[index]))
@@ -44,18 +47,27 @@ final class RunOptimizer {
     return result
   }
 
+  /// What the moments are stored as, by name; memory of the optimizer.
+  private var parts: [(name: String, part: MomentTensor.Part)] {
+    moments.flatMap { name, moment in moment.parts.map { (name + $0.suffix, $0) } }
+  }
+
+  /// Bytes of the moments.
+  var stateByteCount: Int { moments.reduce(0) { $0 + $1.moment.byteCount } }
+
+  /// Writes the moments as safetensors.
+  /// - Throws: `CheckpointError` when the file cannot be written.
+  func save(to path: String) throws(CheckpointError) {
+    let parts = parts
+    let writer = try SafetensorsWriter(
+      path: path, tensors: parts.map { .init(name: $0.name, shape: $0.part.shape, type: $0.part.type) })
+    for (_, part) in parts { try writer.append(UnsafeRawBufferPointer(part.bytes)) }
+    try writer.finish()
+  }
+
   /// Takes the moments of a file.
-  /// - Throws: `CheckpointError` naming a tensor that is missing or of another shape.
+  /// - Throws: `CheckpointError` naming a tensor that is missing, or of another shape or type.
   func load(_ file: SafetensorsFile) throws(CheckpointError) {
-    let found = Dictionary(file.tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
-    for (name, tensor) in state {
-      guard let source = found[name], source.shape == tensor.shape, source.type == .float32 else {
-        throw CheckpointError(
-          file: file.path, field: name,
-          reason: "found \(found[name].map { "shape \($0.shape)" } ?? "no such tensor"), expected shape \(tensor.shape) in F32")
-      }
-      tensor.floats.update(from: source.floats, count: tensor.shape.count)
-    }
-    try file.check()
+    try file.copy(to: parts.map { .init(name: $0.name, shape: $0.part.shape, type: $0.part.type, memory: $0.part.bytes) })
   }
 }

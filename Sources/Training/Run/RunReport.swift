@@ -24,7 +24,10 @@ public struct RunReport: Sendable {
       ),
       ("steps", "\(done) of \(recipe.steps)" + (done < recipe.steps ? ": the run was stopped and can go on" : "")),
       ("sequences", "\(recipe.batch) a step, \(recipe.microBatch) at a time, of \(recipe.sequenceLength) tokens"),
-      ("optimizer", "\(recipe.optimizer.name.rawValue), products in \(recipe.precision)"),
+      (
+        "optimizer",
+        "\(recipe.optimizer.name.rawValue), products in \(recipe.precision.rawValue), state in \(recipe.optimizer.state.rawValue)"
+      ),
       (
         "training data",
         "\(PlanText.count(Double(run.tokenCount))) tokens, gone through "
@@ -65,7 +68,7 @@ public struct RunReport: Sendable {
 
   private static func costs(_ cost: RunCost, _ trainer: Trainer) -> String {
     let hardware = trainer.hardware, recipe = trainer.run.recipe
-    let isBF16 = recipe.precision == .bfloat16
+    let parameters = trainer.model.parameters.parameters.reduce(0) { $0 + ($1.isTrainable ? $1.shape.count : 0) }
     return "## What it took\n\n"
       + table([
         ("tokens", PlanText.count(Double(cost.tokens))), ("operations", PlanText.prefixed(cost.flops) + "FLOP, forward and back"),
@@ -75,9 +78,15 @@ public struct RunReport: Sendable {
         (
           "utilization",
           "\(PlanText.percent(cost.utilization)) of \(PlanText.prefixed(trainer.peak.value))FLOP/s"
-            + (isBF16 ? "" : " (the peak is of BF16 products; this run's are F32)")
+            + (recipe.precision == .bfloat16
+              ? "" : " (the peak is of BF16 products; this run's are \(recipe.precision.rawValue))")
         ),
         ("most memory", PlanText.bytes(Double(trainer.records.map(\.memoryBytes).max() ?? 0))),
+        (
+          "optimizer's state",
+          "\(PlanText.bytes(Double(trainer.optimizerStateBytes))), "
+            + "\(PlanText.short(Double(trainer.optimizerStateBytes) / Double(max(1, parameters)))) bytes a parameter"
+        ),
         ("energy", PlanText.prefixed(cost.kilowattHours * 1000) + "Wh"), ("cost", PlanText.dollars(cost.dollars)),
         (
           "the same work as DeepSeek counts it",

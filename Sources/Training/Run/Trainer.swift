@@ -23,6 +23,8 @@ public final class Trainer {
   private let compute: Compute
   private let tape: Tape
   private let optimizer: RunOptimizer
+  /// Bytes of the optimizer's moments.
+  public var optimizerStateBytes: Int { optimizer.stateByteCount }
   private var batches: BatchIterator
   private var state: RunState
   private var log: RunLog
