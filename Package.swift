@@ -75,7 +75,8 @@ let package = Package(
     module(
       "Training",
       dependencies: [
-        "SwiftletChatTemplates", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization", "SwiftletGeneration",
+        "SwiftletChatTemplates", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization",
+        "SwiftletGeneration",
         "SwiftletConversion", "SwiftletJSON", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
