@@ -188,12 +188,3 @@ struct LayerParameters {
     AdaptedFeedForward(gateUp: linear(name + ".gate_proj", name + ".up_proj"), down: linear(name + ".down_proj"))
   }
 }
-
-extension RoutingRule {
-  init(_ mixture: ModelConfiguration.Mixture) {
-    self.init(
-      scoring: mixture.scoring == .softmax ? .softmax : .sigmoid, expertCount: mixture.expertCount,
-      expertsPerToken: mixture.expertsPerToken, groupCount: mixture.groupCount, chosenGroupCount: mixture.chosenGroupCount,
-      normalizesWeights: mixture.normalizesWeights, weightScale: mixture.weightScale)
-  }
-}

@@ -45,20 +45,8 @@ struct MixtureOfExperts: Sendable {
 
   /// `[rows, hidden]` to `[rows, hidden]`.
   func callAsFunction(_ x: Tensor, pass: ForwardPass) -> Tensor {
-    let compute = pass.compute, perToken = router.mixture.expertsPerToken
-    let (choices, weights) = router(x, pass: pass)
-
-    // Rows grouped by expert; place[i] is where choice i stands among them.
-    var offsets = [Int](repeating: 0, count: experts.count + 1)
-    for expert in choices { offsets[expert + 1] += 1 }
-    for expert in 0..<experts.count { offsets[expert + 1] += offsets[expert] }
-    var next = offsets
-    var place = [Int](repeating: 0, count: choices.count), rows = place
-    for (choice, expert) in choices.enumerated() {
-      place[choice] = next[expert]
-      rows[next[expert]] = choice / perToken
-      next[expert] += 1
-    }
+    let compute = pass.compute, (routing, weights) = router(x, pass: pass), offsets = routing.offsets
+    let place = routing.places.map(Int.init), rows = routing.rows.map(Int.init)
 
     guard let cache else {
       let outputs = products(of: compute.gather(x, rows), experts, offsets: offsets, pass)

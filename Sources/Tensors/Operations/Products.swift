@@ -50,6 +50,7 @@ extension Compute {
   func run(_ groups: [ProductGroup], role: PositionRole) {
     var prepared: [PreparedRows] = []
     var inputs: [Int] = [], pieces: [Piece] = []
+    let total = groups.reduce(0) { $0 + $1.rowCount * $1.weight.shape.count }
     for (index, group) in groups.enumerated() {
       let arithmetic = arithmetic(of: group.weight, role)
       let isShared = prepared.last.map {
@@ -58,12 +59,13 @@ extension Compute {
       }
       if isShared != true { prepared.append(prepare(group, arithmetic)) }
       inputs.append(prepared.count - 1)
-      let columns = group.weight.shape.rows, size = pieceColumns(of: group.weight, arithmetic, rowCount: group.rowCount)
+      let columns = group.weight.shape.rows
+      let size = pieceColumns(of: group.weight, arithmetic, rowCount: group.rowCount, total: total)
       for start in stride(from: 0, to: columns, by: size) {
         pieces.append(Piece(group: index, columns: start..<min(columns, start + size)))
       }
     }
-    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1, arithmetic(of: $1.weight, role))) })
+    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1, arithmetic(of: $1.weight, role), total: total)) })
     groups.withUnsafeBufferPointer { groups in
       prepared.withUnsafeBufferPointer { prepared in
         pieces.withUnsafeBufferPointer { pieces in
@@ -95,17 +97,23 @@ extension Compute {
     return weight.strips != nil && !weight.type.isQuantized
   }
 
-  /// A multiple of sixteen columns.
-  private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int) -> Int {
+  /// Multiplications that are worth a piece of their own: some ten microseconds.
+  private static let pieceProducts = 1 << 19
+
+  /// A multiple of sixteen columns, of nearly the same number for all pieces of a group.
+  /// - Parameter total: multiplications of all groups together.
+  private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int, total: Int) -> Int {
     let strips = (weight.shape.rows + Strips.rows - 1) / Strips.rows
     let direct = isDirect(weight, arithmetic, rowCount: rowCount)
     let stored = weight.strips?.byteCount ?? weight.rowBytes * Strips.rows
     let bytes = direct ? stored : panelStripBytes(weight, arithmetic)
     // Four pieces a thread, so that one that comes late finds something left.
-    let share = max(1, strips / (4 * pool.threadCount))
-    let count = max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes)))
-    // For several rows, the int8 kernels do some work once for four strips.
-    return (rowCount > 1 && arithmetic == .int8 ? (count + 3) / 4 * 4 : count) * Strips.rows
+    let products = max(Self.pieceProducts, total / (4 * pool.threadCount))
+    let share = max(1, products / max(1, rowCount * weight.shape.columns * Strips.rows))
+    let most = max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes)))
+    let pieces = (strips + most - 1) / most, count = (strips + pieces - 1) / pieces
+    // For several rows, the kernels do some work once for several strips.
+    return (rowCount > 1 ? (count + 3) / 4 * 4 : count) * Strips.rows
   }
 
   private func panelStripBytes(_ weight: Tensor, _ arithmetic: Arithmetic) -> Int {
@@ -114,10 +122,11 @@ extension Compute {
   }
 
   /// A panel of expanded strips, and sixteen rows, as F32 or packed, from which they are made.
-  private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic) -> Int {
+  private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic, total: Int) -> Int {
     let weight = group.weight
     if isDirect(weight, arithmetic, rowCount: group.rowCount) { return 0 }
-    return pieceColumns(of: weight, arithmetic, rowCount: group.rowCount) / Strips.rows * panelStripBytes(weight, arithmetic)
+    return pieceColumns(of: weight, arithmetic, rowCount: group.rowCount, total: total) / Strips.rows
+      * panelStripBytes(weight, arithmetic)
       + Strips.rows * weight.shape.columns * 4
   }
 
