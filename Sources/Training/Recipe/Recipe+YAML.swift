@@ -80,7 +80,7 @@ extension Recipe {
 
   private static func data(_ value: RecipeValue) throws(RecipeError) -> Data {
     let fields = try value.fields(
-      "text", "chats", "datasets", "held_out", "separator", "passage", "fill_in_middle", "template", "skip_broken", "packing",
+      "text", "datasets", "chats", "held_out", "separator", "passage", "fill_in_middle", "template", "skip_broken", "packing",
       "document_mask")
     if let chats = fields["chats"], fields["text"] == nil, fields["datasets"] == nil { return try Self.chats(chats, fields) }
     for name in ["template", "skip_broken"] { if let value = fields[name] { throw value.error("is for chats alone") } }
