@@ -159,8 +159,10 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--times", type=pathlib.Path, metavar="FILE", help="seconds of a step by arm, measured into it when it is not there")
     parser.add_argument("--only-times", action="store_true", help="measures --times and stops")
+    parser.add_argument("--arms", type=int, default=len(ARMS), metavar="N", help="only the first N")
     parser.add_argument("--into", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
+    del ARMS[options.arms :]
     with tempfile.TemporaryDirectory() as scratch:
         folder = (options.keep or pathlib.Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
