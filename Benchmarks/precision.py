@@ -5,8 +5,8 @@ optimizer state with F32.
 
 Every arm has the same seed, so the same weights and batches. Prints a table, and draws precision.svg: the losses, and how far each arm is
 from the one it is compared with, both as means of eleven steps. --into puts the table between the comments of a Markdown file and the
-plot into images/ beside it. --keep has the runs' folders: those that are done are not run again, others go on. --times FILE has the
-seconds of a step, measured into it by short runs in turn when it is not there: for when the losses come from a busy machine. Needs nothing but Python.
+plot into images/ beside it. --keep has the runs' folders: those that are done are not run again. --times FILE has the seconds of a step,
+measured into it by short runs in turn when it is not there; nothing else may run then. Needs nothing but Python.
 """
 
 import argparse
@@ -83,19 +83,21 @@ def percent(value, base):
 
 
 def table(results):
-    lines = ["| products, optimizer's state | last loss (mean of 20) | mean loss | held out | against | last | mean | held out | state, bytes a parameter | time of a step |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
-    for (name, precision, state, base), figures in zip(ARMS, results):
-        values = [figures["last"], figures["mean"], figures["held"]]
+    """A row an arm; the time of a step, as times that of BF16, where it was measured."""
+    timed = results[0]["time"] is not None
+    head = ["products", "last loss (mean of 20)", "mean loss", "held out", "against", "last", "mean", "held out", "state, bytes a parameter"]
+    lines = ["| " + " | ".join(head + ["step, times BF16"] * timed) + " |", "|---" * (len(head) + timed) + "|"]
+    for (name, _, _, base), figures in zip(ARMS, results):
+        values = [figures[key] for key in ("last", "mean", "held")]
         other = next((f for arm, f in zip(ARMS, results) if arm[0] == base), None)
-        against = [base] + [percent(v, other[k]) for v, k in zip(values, ["last", "mean", "held"])] if other else ["", "", "", ""]
-        lines.append(f"| {name if 'state' in name else name + ', state F32'} | " + " | ".join(f"{v:.4f}" for v in values) + " | "
-                     + " | ".join(against) + f" | {figures['bytes']:.2f} | {figures['time']:.2f} |")
+        against = [base] + [percent(v, other[k]) for v, k in zip(values, ("last", "mean", "held"))] if other else [""] * 4
+        cells = [name] + [f"{v:.4f}" for v in values] + against + [f"{figures['bytes']:.2f}"]
+        lines.append("| " + " | ".join(cells + ([f"{figures['time'] / results[1]['time']:.2f}"] if timed else [])) + " |")
     return "\n".join(lines)
 
 
-def label(x, y, text, anchor="start", size=11, weight="normal", colour=TEXT):
-    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{colour}">'
+def label(x, y, text, anchor="start", size=11, weight="normal"):
+    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{TEXT}">'
             f"{escape(text)}</text>")
 
 
@@ -159,8 +161,10 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--times", type=pathlib.Path, metavar="FILE", help="seconds of a step by arm, measured into it when it is not there")
     parser.add_argument("--only-times", action="store_true", help="measures --times and stops")
+    parser.add_argument("--arms", type=int, default=len(ARMS), metavar="N", help="only the first N")
     parser.add_argument("--into", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
+    del ARMS[options.arms :]
     with tempfile.TemporaryDirectory() as scratch:
         folder = (options.keep or pathlib.Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -179,11 +183,8 @@ def main():
                 "losses": losses, "last": statistics.fmean(losses[-20:]), "mean": statistics.fmean(losses),
                 "held": [record["held_out_loss"] for record in records if record.get("held_out_loss") is not None][-1],
                 "bytes": state_bytes(folder / name_of(arm)),
-                "time": seconds[arm[0]] if seconds else statistics.median(record["seconds"] for record in records[2:]),
+                "time": seconds[arm[0]] if seconds else None,
             })
-        base = results[1]["time"]
-        for figures in results:
-            figures["time"] /= base
         text = table(results)
         print(text)
         image = (options.into.parent / "images" if options.into else pathlib.Path(".")) / "precision.svg"
