@@ -4,7 +4,7 @@
 
 Trains Recipes/short-context.yaml, then goes on from it in several ways, each with as many tokens: as the recipe says; without YaRN; with
 short sequences still. Also measured are the first stage alone, and the first stage with YaRN in its config.json but no training. Prints a Markdown
-table: the perplexity over the second halves of windows of 128, 256 and 512 tokens of this repository's tests. About five minutes on two
+table: the perplexity over the second halves of windows of 128, 256 and 512 tokens of this repository's tests. Some five minutes on two
 cores; a run that is there already is not done again. Needs nothing but Python.
 """
 
@@ -51,7 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--swiftlet", default=str(ROOT / ".build" / "release" / "swiftlet"))
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs" / "long-context-arms")
-    parser.add_argument("--bytes", type=int, default=300_000, help="of the text that are measured")
+    parser.add_argument("--bytes", type=int, default=60_000, help="of the text that are measured")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     train(arguments.swiftlet, "short-context.yaml", out / "first")
