@@ -24,8 +24,8 @@ ARMS = [
     ("F32", "float32", "float32", None),
     ("BF16", "bfloat16", "float32", "F32"),
     ("FP8", "fp8", "float32", "BF16"),
-    ("BF16, state BF16", "bfloat16", "bfloat16", "BF16"),
     ("BF16, state int8", "bfloat16", "int8", "BF16"),
+    ("BF16, state BF16", "bfloat16", "bfloat16", "BF16"),
 ]
 COLOURS = ["#7d7d7d", "#4a8fd4", "#d9700a", "#3f9e5a", "#a05cc0"]
 TEXT, GRID = "#7d7d7d", "#9a9a9a"
@@ -46,12 +46,13 @@ def write_recipe(source, arm, folder, steps=None):
 
 
 def train(options, arm, folder, steps=None):
-    recipe = write_recipe(options.recipe, arm, folder, steps)
-    try:
-        subprocess.run([options.swiftlet, "train", recipe, "--out", folder, "--threads", str(options.threads)], check=True,
-                       stdout=subprocess.DEVNULL)
-    finally:
-        recipe.unlink()
+    if not (folder / "report.md").exists():
+        recipe = write_recipe(options.recipe, arm, folder, steps)
+        try:
+            subprocess.run([options.swiftlet, "train", recipe, "--out", folder, "--threads", str(options.threads)], check=True,
+                           stdout=subprocess.DEVNULL)
+        finally:
+            recipe.unlink()
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
