@@ -30,7 +30,7 @@ extension Compute {
       zip(weights, results).map { weight, result in
         precondition(weight.shape.columns == inputs, "linear: \(x.shape) times \(weight.shape)")
         return ProductGroup(
-          weight: weight, input: x.floats, inputStride: inputs, rowCount: rows, output: result.floats,
+          weight: weight, input: x.floats, inputStride: inputs, inputRowCount: rows, rows: 0..<rows, output: result.floats,
           outputStride: weight.shape.rows)
       }, role: role)
     return results
@@ -51,7 +51,8 @@ extension Compute {
     run(
       weights.indices.map { head in
         ProductGroup(
-          weight: weights[head], input: x.floats + head * headStride, inputStride: heads * headStride, rowCount: rows,
+          weight: weights[head], input: x.floats + head * headStride, inputStride: heads * headStride, inputRowCount: rows,
+          rows: 0..<rows,
           output: result.floats + head * outputHeadStride, outputStride: heads * outputHeadStride)
       }, role: role)
     return result
@@ -77,7 +78,7 @@ extension Compute {
         let outputs = result.shape.columns
         groups.append(
           ProductGroup(
-            weight: experts[expert], input: x.floats + rows.lowerBound * inputs, inputStride: inputs, rowCount: rows.count,
+            weight: experts[expert], input: x.floats, inputStride: inputs, inputRowCount: x.shape.rows, rows: rows,
             output: result.floats + rows.lowerBound * outputs, outputStride: outputs))
       }
     }

@@ -4,11 +4,13 @@ internal import CSwiftletKernels
 struct ProductGroup {
   /// `[out, in]`
   var weight: Tensor
-  /// First input row, of `in` values.
+  /// The input's first row, of `in` values. Groups of one input share what is made of it.
   var input: UnsafePointer<Float>
   /// Floats from one input row to the next.
   var inputStride: Int
-  var rowCount: Int
+  var inputRowCount: Int
+  /// Rows of the input that are multiplied.
+  var rows: Range<Int>
   /// First output row, of `out` values.
   var output: UnsafeMutablePointer<Float>
   /// Floats from one output row to the next.
@@ -23,7 +25,7 @@ private enum Arithmetic: Equatable {
   case strips(Int32)
 }
 
-/// The rows of a group in that form. Groups of one input share them.
+/// The rows of an input in that form.
 private struct PreparedRows {
   let arithmetic: Arithmetic
   let source: UnsafePointer<Float>
@@ -50,17 +52,17 @@ extension Compute {
   func run(_ groups: [ProductGroup], role: PositionRole) {
     var prepared: [PreparedRows] = []
     var inputs: [Int] = [], pieces: [Piece] = []
-    let total = groups.reduce(0) { $0 + $1.rowCount * $1.weight.shape.count }
+    let total = groups.reduce(0) { $0 + $1.rows.count * $1.weight.shape.count }
     for (index, group) in groups.enumerated() {
       let arithmetic = arithmetic(of: group.weight, role)
-      let isShared = prepared.last.map {
-        $0.source == group.input && $0.arithmetic == arithmetic && $0.rowCount == group.rowCount
+      let known = prepared.firstIndex {
+        $0.source == group.input && $0.arithmetic == arithmetic && $0.rowCount == group.inputRowCount
           && $0.length == group.weight.shape.columns
       }
-      if isShared != true { prepared.append(prepare(group, arithmetic)) }
-      inputs.append(prepared.count - 1)
+      inputs.append(known ?? prepared.count)
+      if known == nil { prepared.append(prepare(group, arithmetic)) }
       let columns = group.weight.shape.rows
-      let size = pieceColumns(of: group.weight, arithmetic, rowCount: group.rowCount, total: total)
+      let size = pieceColumns(of: group.weight, arithmetic, rowCount: group.rows.count, total: total)
       for start in stride(from: 0, to: columns, by: size) {
         pieces.append(Piece(group: index, columns: start..<min(columns, start + size)))
       }
@@ -124,8 +126,8 @@ extension Compute {
   /// A panel of expanded strips, and sixteen rows, as F32 or packed, from which they are made.
   private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic, total: Int) -> Int {
     let weight = group.weight
-    if isDirect(weight, arithmetic, rowCount: group.rowCount) { return 0 }
-    return pieceColumns(of: weight, arithmetic, rowCount: group.rowCount, total: total) / Strips.rows
+    if isDirect(weight, arithmetic, rowCount: group.rows.count) { return 0 }
+    return pieceColumns(of: weight, arithmetic, rowCount: group.rows.count, total: total) / Strips.rows
       * panelStripBytes(weight, arithmetic)
       + Strips.rows * weight.shape.columns * 4
   }
@@ -135,7 +137,7 @@ extension Compute {
 
   private func prepare(_ group: ProductGroup, _ arithmetic: Arithmetic) -> PreparedRows {
     let length = group.weight.shape.columns
-    var result = PreparedRows(arithmetic: arithmetic, source: group.input, rowCount: group.rowCount, length: length)
+    var result = PreparedRows(arithmetic: arithmetic, source: group.input, rowCount: group.inputRowCount, length: length)
     switch arithmetic {
     case .int8: prepareInt8(group, length, &result)
     case .strips(let type): prepareRows(group, length, type, &result)
@@ -144,7 +146,7 @@ extension Compute {
   }
 
   private func prepareInt8(_ group: ProductGroup, _ length: Int, _ result: inout PreparedRows) {
-    let rows = group.rowCount, blocks = length / 32, stride = Self.spread(length), table = kernels.table
+    let rows = group.inputRowCount, blocks = length / 32, stride = Self.spread(length), table = kernels.table
     let values = make([rows * stride / 4]), scales = make(Shape(rows, blocks)), scaledSums = make(Shape(rows, blocks))
     let halfSums = make(Shape(rows, blocks)), sums = make(Shape(rows, blocks))
     let bytes = values.address.assumingMemoryBound(to: Int8.self)
@@ -163,13 +165,13 @@ extension Compute {
 
   private func prepareRows(_ group: ProductGroup, _ length: Int, _ type: Int32, _ result: inout PreparedRows) {
     let table = kernels.table
-    if type == ElementType.float32.rawValue, length % Int(SWIFTLET_STRIP_PADDING) == 0, group.rowCount == 1 {
+    if type == ElementType.float32.rawValue, length % Int(SWIFTLET_STRIP_PADDING) == 0, group.inputRowCount == 1 {
       (result.rows, result.rowBytes) = (UnsafeRawPointer(group.input), length * 4)
       return
     }
     let rowBytes = Self.spread((table.pointee.input_bytes(type, length) + 63) / 64 * 64)
-    let prepared = make([group.rowCount * rowBytes / 4]).address
-    forRows(group.rowCount, costPerRow: length) { range in
+    let prepared = make([group.inputRowCount * rowBytes / 4]).address
+    forRows(group.inputRowCount, costPerRow: length) { range in
       for row in range {
         table.pointee.prepare_input(type, group.input + row * group.inputStride, length, prepared + row * rowBytes)
       }
@@ -183,16 +185,17 @@ extension Compute {
     case .int8:
       var int8 = rows.int8
       var strips = weight.strips.map { UnsafeRawPointer($0.address(row: columns.lowerBound)) }
-      if !isDirect(weight, .int8, rowCount: group.rowCount) {
+      if !isDirect(weight, .int8, rowCount: group.rows.count) {
         strips = packPanel(weight, columns, scratch: scratchFloats(thread))
       }
       if let strips {
         table.pointee.strips_int8(
-          weight.type.rawValue, strips, columns.count, &int8, 0, group.rowCount, output, group.outputStride)
+          weight.type.rawValue, strips, columns.count, &int8, group.rows.lowerBound, group.rows.count, output,
+          group.outputStride)
       } else {
         table.pointee.product_int8(
-          weight.type.rawValue, weight.rowAddress(columns.lowerBound), weight.rowBytes, columns.count, &int8, 0, group.rowCount,
-          output, group.outputStride)
+          weight.type.rawValue, weight.rowAddress(columns.lowerBound), weight.rowBytes, columns.count, &int8,
+          group.rows.lowerBound, group.rows.count, output, group.outputStride)
       }
     case .strips(let type):
       let panel: UnsafeRawPointer
@@ -202,7 +205,8 @@ extension Compute {
         panel = expandPanel(weight, type, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
       }
       table.pointee.strips_product(
-        type, panel, columns.count, rows.rows, rows.rowBytes, group.rowCount, rows.length, output, group.outputStride)
+        type, panel, columns.count, rows.rows.map { $0 + group.rows.lowerBound * rows.rowBytes }, rows.rowBytes, group.rows.count,
+        rows.length, output, group.outputStride)
     }
   }
 
