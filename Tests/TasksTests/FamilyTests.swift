@@ -42,7 +42,7 @@ import Testing
         #expect(grade.isCorrect && grade.isWellFormed && grade.canonical != nil, "\(problem)")
         #expect(try !problem.grade("<think></think><answer></answer>").isCorrect)
         #expect(try !problem.grade("<think>\(problem.answer)").isCorrect)
-        #expect(try !problem.grade("<think></think><answer>\(problem.answer) or not</answer>").isCorrect || problem.isProgram)
+        #expect(try !problem.grade("<think></think><answer>\(problem.answer) or not</answer>").isCorrect || problem.isWriting)
         if problem.answer != next.answer, problem.grader != .boolean {
           #expect(try !problem.grade("<answer>\(next.answer)</answer>").isCorrect, "\(problem) \(next.answer)")
         }
@@ -53,7 +53,7 @@ import Testing
   @Test(arguments: names) func thoughtsEndInTheAnswer(name: String) throws {
     let family = try family(name)
     for difficulty in 1...10 {
-      for problem in try TaskSet(family, difficulty: difficulty, seed: 5).problems(10).map(\.problem) where !problem.isProgram {
+      for problem in try TaskSet(family, difficulty: difficulty, seed: 5).problems(10).map(\.problem) where !problem.isWriting {
         let last = problem.reasoning.split(whereSeparator: \.isNewline).last ?? ""
         let answer = problem.answer.replacing("\n", with: ", ")
         #expect(last.contains(answer), "\(problem.reasoning) -> \(answer)")
@@ -138,5 +138,5 @@ import Testing
 }
 
 extension Problem {
-  var isProgram: Bool { if case .program = grader { true } else { false } }
+  fileprivate var isWriting: Bool { if case .program = grader { true } else { false } }
 }

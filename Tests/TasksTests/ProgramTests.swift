@@ -33,6 +33,8 @@ import Testing
     let problem = Problem(question: "", answer: "print(n * 2)", grader: .program(tests: tests))
     #expect(try problem.grade("<answer>print(n + n)</answer>").isCorrect)
     #expect(try problem.grade("<answer>\nHere:\n```python\nprint(n * 2)\n```\nDone.</answer>").isCorrect)
+    #expect(try problem.grade("So:\n```python\nm = n\nprint(m * 2)\n```\nIt doubles n.", extraction: .lenient).isCorrect)
+    #expect(try !problem.grade("So:\n```python\nprint(n * 2)\n```").isCorrect)
     #expect(try !problem.grade("<answer>print(2)</answer>").isCorrect)
     #expect(try !problem.grade("<answer>print(n * 2)\nprint(n)</answer>").isCorrect)
   }

@@ -6,7 +6,7 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
   /// not taught the tags.
   case lenient
 
-  /// What follows the last whole line of this many bytes at the end is not looked at by `lenient`'s last resorts.
+  /// So many bytes at the end are looked at where there are no tags.
   private static let tail = 1 << 16
 
   /// The answer's text; nil when there is none.
@@ -25,6 +25,9 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
     }
     return text.split(whereSeparator: \.isNewline).last { !$0.allSatisfy(\.isWhitespace) }.map(String.init)
   }
+
+  /// All that was said after the thought; nil while the thought is open.
+  static func said(in response: String) -> String? { behindThought(Array(response.utf8)).map(text) }
 
   /// Whether a response has the form that was asked for: one thought, then one answer, and nothing else. A thought that the prompt
   /// opened may lack its first tag.

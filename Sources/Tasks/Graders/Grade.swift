@@ -18,7 +18,7 @@ extension Problem {
   public func grade(
     _ response: String, extraction: AnswerExtraction = .tagged, python: PythonRunner? = nil
   ) throws(TaskError) -> Grade {
-    guard let found = extraction.answer(in: response) else {
+    guard let found = isProgram && extraction == .lenient ? Self.program(in: response) : extraction.answer(in: response) else {
       return Grade(isCorrect: false, isWellFormed: false, answer: nil, canonical: nil)
     }
     let answer = found[...].trimmed(\.isWhitespace)
@@ -28,6 +28,18 @@ extension Problem {
     return Grade(
       isCorrect: isWhole ? try grader.isCorrect(text, expected: self.answer, python: python) : false,
       isWellFormed: AnswerExtraction.isWellFormed(response), answer: kept, canonical: isWhole ? grader.canonical(text) : nil)
+  }
+
+  private var isProgram: Bool {
+    switch grader {
+    case .program, .python: true
+    default: false
+    }
+  }
+
+  /// A program has many lines: without tags all that was said is it, of which the grader takes what stands in a fence.
+  private static func program(in response: String) -> String? {
+    AnswerExtraction.tagged.answer(in: response) ?? AnswerExtraction.said(in: response)
   }
 
   /// Where a number is asked for and a sentence found, the last number in it.
