@@ -1,7 +1,8 @@
 import Foundation
 import SwiftletJSON
-import SwiftletTestSupport
 import Testing
+
+@testable import SwiftletTestSupport
 
 @Suite(.timeLimit(.minutes(2))) struct EvalTests {
   private let runner: CommandRunner
