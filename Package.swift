@@ -23,8 +23,9 @@ func tests(_ folder: String, dependencies: [Target.Dependency] = []) -> Target {
 }
 
 /// A few lines that show one use of the library.
-func example(_ name: String) -> Target {
-  .executableTarget(name: "\(name)Example", dependencies: ["Swiftlet"], path: "Examples/\(name)", swiftSettings: swiftSettings)
+func example(_ name: String, dependencies: [Target.Dependency] = ["Swiftlet"]) -> Target {
+  .executableTarget(
+    name: "\(name)Example", dependencies: dependencies, path: "Examples/\(name)", swiftSettings: swiftSettings)
 }
 
 /// The modules that read what others wrote.
@@ -38,6 +39,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Swiftlet", targets: ["Swiftlet"]),
+    .library(name: "SwiftletTasks", targets: ["SwiftletTasks"]),
     .executable(name: "swiftlet", targets: ["SwiftletCommand"]),
   ],
   dependencies: [
@@ -72,6 +74,7 @@ let package = Package(
     module(
       "Conversion",
       dependencies: ["SwiftletTensors", "SwiftletCheckpoints", "SwiftletJSON", "SwiftletModels", "SwiftletTokenization"]),
+    module("Tasks", dependencies: ["SwiftletJSON"]),
     module(
       "Training",
       dependencies: [
@@ -110,7 +113,8 @@ let package = Package(
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletHub", "SwiftletServer", "SwiftletTensors", "SwiftletModels",
         "SwiftletCheckpoints", "SwiftletChatTemplates",
-        "SwiftletConversion", "SwiftletTokenization", "SwiftletTraining", "SwiftletConstraints", "SwiftletJSON",
+        "SwiftletConversion", "SwiftletTokenization", "SwiftletTraining", "SwiftletTasks", "SwiftletConstraints",
+        "SwiftletJSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -119,6 +123,7 @@ let package = Package(
     example("Chat"),
     example("Stream"),
     example("StructuredOutput"),
+    example("OwnTask", dependencies: ["SwiftletTasks"]),
 
     // Small models, and a loopback hub.
     .target(
@@ -152,6 +157,7 @@ let package = Package(
         "SwiftletConversion", "SwiftletGeneration", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints",
         "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletJSON", "SwiftletTestSupport",
       ]),
+    tests("Tasks", dependencies: ["SwiftletTasks", "SwiftletJSON"]),
     tests(
       "Training",
       dependencies: [

@@ -27,6 +27,7 @@ struct SwiftletCommand: AsyncParsableCommand {
       RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
       TokenizeCommand.self, TokenizerCommand.self, DataCommand.self, ConvertCommand.self, MergeCommand.self, LogitsCommand.self,
       PerplexityCommand.self, BenchCommand.self, PlanCommand.self, TrainCommand.self,
+      TasksCommand.self, EvalCommand.self,
     ])
 
   static func main() async {

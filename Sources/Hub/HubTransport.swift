@@ -95,12 +95,12 @@ struct HubTransport: Sendable {
 }
 
 /// Scheme, host and port: the ones to which a token may be sent.
-struct Origin: Equatable {
-  let isSecure: Bool
-  let host: String
+package struct Origin: Equatable {
+  package let isSecure: Bool
+  package let host: String
   let port: Int
 
-  init?(_ address: String) {
+  package init?(_ address: String) {
     guard let url = URL(string: address), let host = url.host, !host.isEmpty else { return nil }
     switch url.scheme?.lowercased() {
     case "https": isSecure = true

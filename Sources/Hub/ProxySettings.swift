@@ -1,14 +1,14 @@
-import AsyncHTTPClient
+package import AsyncHTTPClient
 import Foundation
 
 /// The proxy that the environment names for https, as curl and pip read it: `https_proxy`, else `all_proxy`, and `no_proxy` with the
 /// hosts that are reached without one; in capitals too. Addresses of http, which only mirrors have, are reached directly.
-struct ProxySettings: Sendable, Equatable {
-  var address: String?
+package struct ProxySettings: Sendable, Equatable {
+  package var address: String?
   /// Lower-case host names, which stand for what ends with them too; `*` for all.
-  var exceptions: [String]
+  package var exceptions: [String]
 
-  init(environment: [String: String]) {
+  package init(environment: [String: String]) {
     func value(_ name: String) -> String? {
       [environment[name], environment[name.uppercased()]].compactMap { $0 }.first { !$0.isEmpty }
     }
@@ -19,7 +19,7 @@ struct ProxySettings: Sendable, Equatable {
   }
 
   /// Whether a host is reached directly. This machine always is: a proxy's loopback is not ours.
-  func excludes(_ origin: Origin) -> Bool {
+  package func excludes(_ origin: Origin) -> Bool {
     if !origin.isSecure || origin.host == "localhost" || origin.host == "::1" || origin.host.hasPrefix("127.") { return true }
     return exceptions.contains { entry in
       entry == "*" || entry == origin.host || entry == "\(origin.host):\(origin.port)" || origin.host.hasSuffix("." + entry)
@@ -27,7 +27,7 @@ struct ProxySettings: Sendable, Equatable {
   }
 
   /// nil when there is none.
-  var proxy: HTTPClient.Configuration.Proxy? {
+  package var proxy: HTTPClient.Configuration.Proxy? {
     get throws(HubError) {
       guard let text = address else { return nil }
       guard let url = URL(string: text.contains("://") ? text : "http://" + text), let host = url.host, !host.isEmpty else {

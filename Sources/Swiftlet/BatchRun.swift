@@ -82,19 +82,7 @@ public struct BatchRun: Sendable {
 
   /// What the answers depend on.
   private func origin(_ input: Data) -> BatchJournal.Origin {
-    let biases = defaults.logitBias.sorted { $0.key < $1.key }.map { JSONMember(key: "\($0.key)", value: .number($0.value)) }
-    let settings: JSONValue = [
-      "model": .string(URL(fileURLWithPath: model.loaded.path).standardizedFileURL.path),
-      "context": .integer(model.engine.contextLength), "template": model.loaded.template.map { .string($0.text) } ?? .null,
-      "temperature": .number(defaults.temperature), "top_k": .integer(defaults.topK), "top_p": .number(defaults.topP),
-      "min_p": .number(defaults.minP), "repetition_penalty": .number(defaults.repetitionPenalty),
-      "frequency_penalty": .number(defaults.frequencyPenalty), "presence_penalty": .number(defaults.presencePenalty),
-      "logit_bias": .object(biases), "seed": .string("\(defaults.seed)"), "stop": .array(defaults.stop.map { .string($0) }),
-      "max_tokens": defaults.maximumResponseTokens.map { .integer($0) } ?? .null,
-    ]
-    let constraint = defaults.constraint.map { [JSONMember(key: "constraint", value: .string($0.description))] } ?? []
-    let all = JSONValue.object((settings.members ?? []) + constraint)
-    return BatchJournal.Origin(settings: all.serialized(), input: input)
+    BatchJournal.Origin(settings: model.settings(of: defaults).serialized(), input: input)
   }
 
   private func answer(_ row: [UInt8]) async throws -> JSONValue {

@@ -61,6 +61,24 @@ extension LanguageModel {
   }
 }
 
+extension LanguageModel {
+  /// What answers with these options depend on beside their prompts, so that files of answers are not continued with others.
+  public func settings(of options: GenerationOptions) -> JSONValue {
+    let biases = options.logitBias.sorted { $0.key < $1.key }.map { JSONMember(key: "\($0.key)", value: .number($0.value)) }
+    let settings: JSONValue = [
+      "model": .string(URL(fileURLWithPath: loaded.path).standardizedFileURL.path),
+      "context": .integer(engine.contextLength), "template": loaded.template.map { .string($0.text) } ?? .null,
+      "temperature": .number(options.temperature), "top_k": .integer(options.topK), "top_p": .number(options.topP),
+      "min_p": .number(options.minP), "repetition_penalty": .number(options.repetitionPenalty),
+      "frequency_penalty": .number(options.frequencyPenalty), "presence_penalty": .number(options.presencePenalty),
+      "logit_bias": .object(biases), "seed": .string("\(options.seed)"), "stop": .array(options.stop.map { .string($0) }),
+      "max_tokens": options.maximumResponseTokens.map { .integer($0) } ?? .null,
+    ]
+    let constraint = options.constraint.map { [JSONMember(key: "constraint", value: .string($0.description))] } ?? []
+    return .object((settings.members ?? []) + constraint)
+  }
+}
+
 /// An answer, or as much of it as there is.
 public struct Completion: Sendable {
   public var content = ""

@@ -1,0 +1,127 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+import SwiftletHub
+import SwiftletJSON
+import SwiftletTasks
+
+/// A model behind OpenAI's /v1/chat/completions.
+struct RemoteModel: Sendable {
+  private static let attempts = 7
+  private static let longestPause = Duration.seconds(120)
+  private static let longestAnswer = 64 << 20
+
+  private let base: String
+  private let key: String?
+  private let client: HTTPClient
+  let model: String
+  /// What every request has beside model, messages and seed.
+  private let fields: [JSONMember]
+
+  /// Opens connections for as long as `body` runs.
+  /// - Parameters:
+  ///   - address: with or without /v1 at its end.
+  ///   - model: nil for the first that the server lists.
+  static func with<Result: Sendable>(
+    _ address: String, key: String?, model: String?, fields: [JSONMember], _ body: @Sendable (RemoteModel) async throws -> Result
+  ) async throws -> Result {
+    guard let origin = Origin(address), let url = URL(string: address) else {
+      throw CommandError("--api: found '\(address)', expected an address such as https://api.deepseek.com/v1.")
+    }
+    var base = address
+    while base.hasSuffix("/") { base.removeLast() }
+    if url.path.isEmpty || url.path == "/" { base += "/v1" }
+    var settings = HTTPClient.Configuration(
+      redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10), read: .seconds(1800)))
+    settings.httpVersion = .http1Only
+    let proxies = ProxySettings(environment: ProcessInfo.processInfo.environment)
+    if !proxies.excludes(origin) { settings.proxy = try proxies.proxy }
+    return try await HTTPClient.withHTTPClient(configuration: settings) { [base] client in
+      let name: String
+      if let model {
+        name = model
+      } else {
+        let unnamed = RemoteModel(base: base, key: key, client: client, model: "", fields: [])
+        let list = try await unnamed.request("/models", body: nil)
+        guard let first = list["data"]?.elements?.first?["id"]?.string else {
+          throw CommandError("\(base)/models names no model; say which one with --api-model.")
+        }
+        name = first
+      }
+      return try await body(RemoteModel(base: base, key: key, client: client, model: name, fields: fields))
+    }
+  }
+
+  /// Answers one prompt.
+  func answer(_ prompt: String, seed: UInt64) async throws -> ModelAnswer {
+    let members = [
+      JSONMember(key: "model", value: .string(model)),
+      JSONMember(key: "messages", value: [["role": "user", "content": .string(prompt)]]),
+      JSONMember(key: "seed", value: .integer(Int(seed))),
+    ]
+    let json = try await request("/chat/completions", body: .object(members + fields))
+    guard let choice = json["choices"]?.elements?.first, let message = choice["message"] else {
+      throw CommandError("\(base)/chat/completions answered without choices: \(json.serialized().prefix(300))")
+    }
+    return ModelAnswer(
+      reasoning: message["reasoning_content"]?.string ?? message["reasoning"]?.string ?? "",
+      content: message["content"]?.string ?? "", tokens: json["usage"]?["completion_tokens"]?.integer ?? 0,
+      isTruncated: choice["finish_reason"]?.string == "length")
+  }
+
+  /// One request, again and with longer pauses when the server is busy or fails.
+  private func request(_ path: String, body: JSONValue?) async throws -> JSONValue {
+    var failure = ""
+    for attempt in 0..<Self.attempts {
+      var request = HTTPClientRequest(url: base + path)
+      request.headers.add(name: "User-Agent", value: "swiftlet")
+      if let key { request.headers.add(name: "Authorization", value: "Bearer \(key)") }
+      if let body {
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/json")
+        request.body = .bytes(ByteBuffer(string: body.serialized()))
+      }
+      // Many requests that were refused at once should not come back at once.
+      var pause = Duration.seconds(1) * (1 << min(attempt, 6)) * Double.random(in: 0.75...1.25)
+      do {
+        let response = try await client.execute(request, deadline: .distantFuture)
+        let data = try await response.body.collect(upTo: Self.longestAnswer)
+        let bytes = Array(data.readableBytesView)
+        switch response.status.code {
+        case 200..<300:
+          guard let json = try? JSONValue(parsing: bytes) else {
+            throw CommandError("\(base)\(path) answered what is no JSON: \(Self.excerpt(bytes))")
+          }
+          return json
+        case 408, 429, 500...599:
+          failure = "status \(response.status.code): \(Self.excerpt(bytes))"
+          if let seconds = response.headers.first(name: "Retry-After").flatMap({ Double($0) }), seconds >= 0 {
+            pause = .seconds(min(seconds, Self.longestPause / .seconds(1)))
+          }
+        default:
+          throw CommandError("\(base)\(path) refused the request with status \(response.status.code): \(Self.excerpt(bytes))")
+        }
+      } catch let error as CommandError {
+        throw error
+      } catch {
+        try Task.checkCancellation()
+        failure = "no answer: \(String(describing: error).prefix(200))"
+      }
+      if attempt + 1 < Self.attempts { try await Task.sleep(for: min(pause, Self.longestPause)) }
+    }
+    throw CommandError(
+      "\(base)\(path) failed in \(Self.attempts) attempts, at last with \(failure). What was answered is kept in --out.")
+  }
+
+  private static func excerpt(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix(300), as: UTF8.self).withoutControls }
+}
+
+extension ModelAnswer {
+  /// An answer whose thought came apart.
+  init(reasoning: String, content: String, tokens: Int, isTruncated: Bool) {
+    let isOpen = isTruncated && content.isEmpty
+    let thought = reasoning.isEmpty ? "" : "<think>\n\(reasoning)\n" + (isOpen ? "" : "</think>\n")
+    self.init(text: thought + content, tokens: tokens, isTruncated: isTruncated)
+  }
+}

@@ -1,0 +1,117 @@
+internal import Foundation
+public import SwiftletJSON
+
+/// Asks a model problems, several at once, and grades what it answers.
+public struct Evaluation: Sendable {
+  public var problems: [EvaluationProblem]
+  /// How many answers to each problem.
+  public var samples: Int
+  public var seed: UInt64
+  public var extraction: AnswerExtraction
+  /// Instead of the problems' own; nil for those.
+  public var instruction: String?
+  /// What runs Python; nil where it may not run.
+  public var python: PythonRunner?
+  /// How many answers are under way at once.
+  public var concurrency: Int
+
+  /// - Throws: `TaskError.pythonNotAllowed` before anything is asked.
+  public init(
+    problems: [EvaluationProblem], samples: Int = 1, seed: UInt64 = 0, extraction: AnswerExtraction = .lenient,
+    instruction: String? = nil, python: PythonRunner? = nil, concurrency: Int = 8
+  ) throws(TaskError) {
+    for problem in problems {
+      if case .python = problem.problem.grader, python == nil { throw .pythonNotAllowed(problem: problem.id) }
+    }
+    self.problems = problems
+    self.samples = max(1, samples)
+    self.seed = seed
+    self.extraction = extraction
+    self.instruction = instruction
+    self.python = python
+    self.concurrency = max(1, concurrency)
+  }
+
+  /// The seed of one answer, of 31 bits, which every server takes.
+  static func seed(_ seed: UInt64, problem: String, sample: Int) -> UInt64 {
+    var random = TaskRandom(problem, seed, UInt64(sample))
+    return random.next() >> 33
+  }
+
+  /// Runs the evaluation.
+  /// - Parameters:
+  ///   - file: where the answers go, a line each; an evaluation that was interrupted goes on from it. nil for nowhere.
+  ///   - settings: what else the answers depend on, such as the model; a file with answers of other settings is refused.
+  ///   - progress: called with the answers that are there and all, at the start and after each.
+  ///   - ask: answers a prompt with a seed. An error ends the evaluation; what was answered stays in the file.
+  /// - Returns: all answers, in the order of the problems.
+  /// - Throws: `TaskError`, or what `ask` throws.
+  public func run(
+    file: String? = nil, settings: JSONValue = .object([]), progress: @Sendable (Int, Int) -> Void = { _, _ in },
+    ask: @escaping @Sendable (_ prompt: String, _ seed: UInt64) async throws -> ModelAnswer
+  ) async throws -> [GradedAnswer] {
+    let file = try file.map { try AnswerFile(path: $0, settings: self.settings(settings)) }
+    struct Key: Hashable {
+      var problem: String
+      var sample: Int
+    }
+    var answers: [Key: GradedAnswer] = [:]
+    for answer in file?.answers ?? [] { answers[Key(problem: answer.problem, sample: answer.sample)] = answer }
+    let all = problems.flatMap { problem in (0..<samples).map { (problem: problem, sample: $0) } }
+    var open = all.filter { answers[Key(problem: $0.problem.id, sample: $0.sample)] == nil }[...]
+    progress(all.count - open.count, all.count)
+    try await withThrowingTaskGroup(of: GradedAnswer.self) { group in
+      func start() {
+        guard let (problem, sample) = open.popFirst() else { return }
+        group.addTask {
+          let seed = Self.seed(seed, problem: problem.id, sample: sample)
+          let answer = try await ask(problem.problem.prompt(instruction: instruction), seed)
+          let grade = try await grade(answer.text, problem.problem)
+          return GradedAnswer(problem: problem.id, group: problem.group, sample: sample, answer: answer, grade: grade)
+        }
+      }
+      for _ in 0..<concurrency { start() }
+      while let answer = try await group.next() {
+        try file?.add(answer)
+        answers[Key(problem: answer.problem, sample: answer.sample)] = answer
+        progress(answers.count, all.count)
+        start()
+      }
+    }
+    let ordered = all.compactMap { answers[Key(problem: $0.problem.id, sample: $0.sample)] }
+    try file?.finish(ordered)
+    return ordered
+  }
+
+  /// Grading may wait for a program, so it does not take a thread of the tasks.
+  private func grade(_ text: String, _ problem: Problem) async throws -> Grade {
+    guard case .python = problem.grader else { return try problem.grade(text, extraction: extraction) }
+    return try await withCheckedThrowingContinuation { continuation in
+      DispatchQueue.global().async {
+        continuation.resume(with: Result { try problem.grade(text, extraction: extraction, python: python) })
+      }
+    }
+  }
+
+  private func settings(_ further: JSONValue) -> JSONValue {
+    let content = problems.map { $0.json.serialized() }.joined(separator: "\n")
+    let own: JSONValue = [
+      "problems": .integer(problems.count), "problems_hash": .string(String(StableHash.of(content), radix: 16)),
+      "samples": .integer(samples), "answers_seed": .string("\(seed)"), "extraction": .string(extraction.rawValue),
+      "instruction": instruction.map { .string($0) } ?? .null,
+    ]
+    return .object((own.members ?? []) + (further.members ?? []))
+  }
+
+  /// The figures of all answers, and of each group in the order of the problems.
+  public func summaries(_ answers: [GradedAnswer]) -> (
+    overall: EvaluationSummary, groups: [(name: String, summary: EvaluationSummary)]
+  ) {
+    var names: [String] = []
+    for problem in problems where !names.contains(problem.group) { names.append(problem.group) }
+    return (
+      EvaluationSummary(answers, samples: samples),
+      names.map { name in (name, EvaluationSummary(answers.filter { $0.group == name }, samples: samples)) }
+    )
+  }
+}

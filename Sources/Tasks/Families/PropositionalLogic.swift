@@ -1,0 +1,57 @@
+/// The truth of a formula for given truths of its variables.
+public struct PropositionalLogic: TaskFamily {
+  public init() {}
+
+  public let name = "propositional-logic"
+  public let summary = "Evaluates a propositional formula."
+
+  private func dials(_ difficulty: Int) -> (variables: Int, connectives: Int) { (min(3 + difficulty / 3, 6), 2 + difficulty) }
+
+  public func dials(difficulty: Int) -> String {
+    let (variables, connectives) = dials(difficulty)
+    return "\(variables) variables, \(connectives) connectives"
+  }
+
+  private struct Formula {
+    var text: String
+    var value: Bool
+    var isCompound = false
+
+    var inner: String { isCompound ? "(\(text))" : text }
+  }
+
+  public func problem(difficulty: Int, random: inout TaskRandom) -> Problem {
+    let (variableCount, connectives) = dials(difficulty)
+    let variables = Array(["P", "Q", "R", "S", "T", "U"].prefix(variableCount)).map {
+      Formula(text: $0, value: random.chance(percent: 50))
+    }
+    // Joined two by two, as many leaves as connectives and one more; one of the connectives may be a negation of a whole.
+    var parts = (0...connectives).map { _ in
+      let variable = random.element(variables)
+      return random.chance(percent: 30)
+        ? Formula(text: "not \(variable.text)", value: !variable.value, isCompound: true) : variable
+    }
+    var steps: [String] = []
+    func word(_ value: Bool) -> String { value ? "true" : "false" }
+    for part in parts where part.isCompound {
+      let step = "\(part.text) is \(word(part.value))"
+      if !steps.contains(step) { steps.append(step) }
+    }
+    while parts.count > 1 {
+      let a = parts.remove(at: random.integer(0...(parts.count - 1))), b = parts.remove(at: random.integer(0...(parts.count - 1)))
+      let (name, value) = random.element([
+        ("and", a.value && b.value), ("or", a.value || b.value), ("implies", !a.value || b.value),
+        ("is equivalent to", a.value == b.value),
+      ])
+      let joined = Formula(text: "\(a.inner) \(name) \(b.inner)", value: value, isCompound: true)
+      steps.append("\(joined.text): \(word(a.value)) \(name) \(word(b.value)) is \(word(value))")
+      parts.append(joined)
+    }
+    let formula = parts[0], answer = word(formula.value)
+    steps.append("So the formula is \(answer)")
+    let given = variables.map { "\($0.text) is \(word($0.value))" }.joined(separator: ", ")
+    return Problem(
+      question: "\(given). Is this formula true or false? \(formula.text)", answer: answer, grader: .boolean,
+      reasoning: steps.joined(separator: "\n"), key: "\(given): \(formula.text)")
+  }
+}

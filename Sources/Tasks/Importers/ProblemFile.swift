@@ -1,0 +1,89 @@
+import SwiftletJSON
+
+/// How a file of problems is written.
+public enum ProblemFileFormat: String, Sendable, CaseIterable {
+  /// JSON Lines of our own: `{"question", "answer", "grader"}`.
+  case jsonl
+  /// JSON Lines of GSM8K: `{"question", "answer"}`, the result behind `####`.
+  case gsm8k
+  /// MATH: `{"problem", "solution"}`, one in a file or one a line, the result in the last `\boxed{}` or in `answer`.
+  case math
+  /// AIME: JSON Lines with a problem and an integer.
+  case aime
+  /// MMLU: the published CSV without a header, or JSON Lines with `choices`.
+  case mmlu
+  /// HumanEval: JSON Lines with `prompt`, `test` and `entry_point`.
+  case humaneval
+}
+
+/// Problems from a file.
+public enum ProblemFile {
+  /// Reads a file.
+  /// - Parameters:
+  ///   - name: for errors, and for the problems' names.
+  /// - Throws: `TaskError.badFile` with the line.
+  public static func problems(
+    _ bytes: [UInt8], name: String, format: ProblemFileFormat = .jsonl
+  ) throws(TaskError) -> [EvaluationProblem] {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw .badFile(
+        file: name, line: nil, reason: "is no UTF-8; a packed file (.gz, .zip, .parquet) must be unpacked or converted first")
+    }
+    var problems: [EvaluationProblem] = []
+    if format == .mmlu, !text.hasPrefix("{"), !text.hasPrefix("[") {
+      for (line, row) in try CSVRows.rows(text, file: name) {
+        do throws(FieldError) {
+          problems.append(try MMLU.problem(row, number: problems.count + 1))
+        } catch {
+          throw .badFile(file: name, line: line, reason: error.reason)
+        }
+      }
+    } else {
+      for (line, row) in try rows(bytes, text, name) {
+        do throws(FieldError) {
+          problems.append(try problem(row, number: problems.count + 1, format))
+        } catch {
+          throw .badFile(file: name, line: line, reason: error.reason)
+        }
+      }
+    }
+    if problems.isEmpty { throw .badFile(file: name, line: nil, reason: "has no problems") }
+    var ids = Set<String>()
+    for problem in problems where !ids.insert(problem.id).inserted {
+      throw .badFile(file: name, line: nil, reason: "two problems have the id '\(problem.id.prefix(80))'")
+    }
+    return problems
+  }
+
+  private static func problem(
+    _ row: JSONValue, number: Int, _ format: ProblemFileFormat
+  ) throws(FieldError) -> EvaluationProblem {
+    switch format {
+    case .jsonl: try EvaluationProblem(row, number: number)
+    case .gsm8k: try GSM8K.problem(row, number: number)
+    case .math: try MATH.problem(row, number: number)
+    case .aime: try AIME.problem(row, number: number)
+    case .mmlu: try MMLU.problem(row, number: number)
+    case .humaneval: try HumanEval.problem(row, number: number)
+    }
+  }
+
+  /// Objects, one a line, or one or a list of them over the whole file.
+  private static func rows(_ bytes: [UInt8], _ text: String, _ name: String) throws(TaskError) -> [(line: Int, row: JSONValue)] {
+    if let whole = try? JSONValue(parsing: bytes) {
+      if let elements = whole.elements { return elements.enumerated().map { ($0.offset + 1, $0.element) } }
+      return [(1, whole)]
+    }
+    var rows: [(Int, JSONValue)] = [], number = 0
+    for line in bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
+      number += 1
+      if line.allSatisfy({ [0x20, 0x09, 0x0D].contains($0) }) { continue }
+      do throws(JSONError) {
+        rows.append((number, try JSONValue(parsing: Array(line))))
+      } catch {
+        throw .badFile(file: name, line: number, reason: "is no JSON: \(error.reason)")
+      }
+    }
+    return rows
+  }
+}
