@@ -188,7 +188,7 @@ def main():
             })
         text = table(results)
         print(text)
-        image = (options.into.parent / "images" if options.into else pathlib.Path(".")) / "precision.svg"
+        image = (options.into.parent / "training" if options.into else pathlib.Path(".")) / "precision.svg"
         plot(results, image)
         if options.into:
             document = options.into.read_text()

@@ -72,7 +72,11 @@ struct TrainCommand: AsyncParsableCommand {
   /// `model.from` may be what every command takes for a model, where it is no path beside the recipe.
   private func resolveModel(_ recipe: inout Recipe) async throws {
     guard case .checkpoint(let name) = recipe.model else { return }
-    if FileManager.default.fileExists(atPath: recipe.resolved(name)) { return }
+    let path = recipe.resolved(name)
+    if FileManager.default.fileExists(atPath: path) { return }
+    guard !name.hasPrefix("."), !name.hasPrefix("/"), !name.hasPrefix("~"),
+      !FileManager.default.fileExists(atPath: recipe.resolved(String(name.prefix { $0 != "/" })))
+    else { throw recipe.error("model.from", "\(path) is not there, expected a folder of a model or a GGUF file") }
     recipe.model = .checkpoint(URL(fileURLWithPath: try await ModelFinder.path(name)).path)
   }
 

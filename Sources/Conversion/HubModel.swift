@@ -14,6 +14,8 @@ public struct HubModel: Sendable {
   private let contents: FolderContents
   private let index: [String: Int]
   private let source: WeightSource
+  /// What the folder cannot have of the file, such as its tokenizer, and why.
+  public var notes: [String] { contents.notes }
 
   /// Opens a GGUF file (of several parts, the first) or a folder with config.json and safetensors; of the weights only the headers are read.
   /// - Throws: `CheckpointError`, which names the file, the field, what was found and expected.
@@ -35,7 +37,7 @@ public struct HubModel: Sendable {
 
   /// A weight in the type that it is stored in: where it lies, or copied where rows have another order. What the file keeps in several
   /// parts or transposed becomes F32.
-  /// - Throws: `CheckpointError` for values that are not finite.
+  /// - Throws: `CheckpointError` for values that are not finite, where they must be converted.
   public func stored(_ name: String) throws -> Tensor? {
     guard let place = index[name] else { return nil }
     let planned = plan.tensors[place]

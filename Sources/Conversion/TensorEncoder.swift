@@ -36,8 +36,8 @@ final class TensorEncoder {
         try write(rows: part.tensor, part.order, plan, firstRow, sink) { done in
           if part.isMapped, part.order == .asStored { part.tensor.giveBackPages(ofRows: done) }
         }
+        firstRow += part.tensor.shape.rows
       }
-      if part.order != .transposed { firstRow += part.tensor.shape.rows }
       if part.isMapped { part.tensor.giveBackPages(ofRows: 0..<part.tensor.shape.rows) }
     }
   }

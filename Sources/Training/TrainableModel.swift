@@ -147,8 +147,9 @@ public final class TrainableModel {
   }
 
   /// The weights of a model of either kind of file, expanded to F32.
+  /// - Parameter configuration: of the same shapes; the model's own unless told otherwise.
   /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
-  public convenience init(_ base: HubModel) throws {
+  public convenience init(_ base: HubModel, configuration: ModelConfiguration? = nil) throws {
     let (weights, predictionLayers) = try base.configuration.weights(
       path: base.path, shape: { base.shape(of: $0) }, floats: { try base.floats($0)?.floatArray() })
     var parameters = ParameterSet()
@@ -156,7 +157,7 @@ public final class TrainableModel {
       if let tensor = try base.floats(name) { parameters.add(Parameter(name: name, value: tensor)) }
     }
     try base.check()
-    self.init(base.configuration, parameters, predictionLayers: predictionLayers)
+    self.init(configuration ?? base.configuration, parameters, predictionLayers: predictionLayers)
   }
 
   /// A model whose weights stay as they are stored, with adapters that are trained. The layer that predicts further tokens is left out.

@@ -182,6 +182,9 @@ import Testing
       try Data(#"{"peft_type": "LORA", "lora_alpha": 4, "use_dora": true}"#.utf8).write(
         to: URL(fileURLWithPath: folder + "/odd/adapter_config.json"))
       #expect(try error(adapted.basePath, folder + "/odd").contains("use_dora: found true"))
+      try Data(#"{"peft_type": "LORA", "lora_alpha": 4, "init_lora_weights": "pissa_niter_4"}"#.utf8).write(
+        to: URL(fileURLWithPath: folder + "/odd/adapter_config.json"))
+      #expect(try error(adapted.basePath, folder + "/odd").contains("init_lora_weights: found pissa_niter_4"))
     }
   }
 }

@@ -62,6 +62,7 @@ import Testing
         == .yarn(factor: 4, originalContextLength: 64, betaFast: 32, betaSlow: 1, attentionFactor: 1, truncates: true))
     let magnitude = Float(0.1 * log(4) + 1)
     #expect(abs(configuration.attentionScale - magnitude * magnitude / Float(16).squareRoot()) < 1e-6)
+    #expect(trainer.model.configuration.rotary == configuration.rotary)
     #expect(try trainer.train() == .finished)
     try trainer.export(to: folder.file("next/model"))
     let json = try JSONValue(parsing: Array(Data(contentsOf: URL(fileURLWithPath: folder.file("next/model/config.json")))))

@@ -179,6 +179,10 @@ import Testing
     ("from", "  config: {model_type: llama}", "needs model.from"),
     ("template", "  template: deepseek-v9", "data.template"), ("chats", "  chats: none.jsonl", "data.chats: found no file"),
     ("chats", "  chats: chats.jsonl\n  separator: x", "data.separator"),
+    ("chats", "  chats: chats.jsonl\n  fill_in_middle: 0.5", "data.fill_in_middle"),
+    ("chats", "  chats: chats.jsonl\n  text: a.txt", "expected one of text (files), chats (files)"),
+    ("from", "  from: base\n  max_position_embeddings: 512", "adapters do not carry another rope_scaling"),
+    ("precision", "precision: fp8", "fp8 is for training whole models"),
   ])
   func wrongKeysAreNamed(_ key: String, _ line: String, _ reason: String) throws {
     let line = key == "alpha" ? ("rank", "  rank: 4\n" + line) : (key, line)

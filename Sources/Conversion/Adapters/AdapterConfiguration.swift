@@ -23,6 +23,17 @@ struct AdapterConfiguration {
     for key in ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"] where json[key]?.bool == true {
       throw failure(key, "found true, which is not supported")
     }
+    for key in ["layer_replication", "alora_invocation_tokens", "kasa_config"] {
+      guard let value = json[key], value != .null, value.elements?.isEmpty != true else { continue }
+      throw failure(key, "found \(found(value)), which is not supported")
+    }
+    // These change the weights that the adapter is added to.
+    let changing = ["pissa", "olora", "corda", "loftq", "lora_ga"]
+    if let start = json["init_lora_weights"]?.string, changing.contains(where: { start.lowercased().hasPrefix($0) }) {
+      throw failure(
+        "init_lora_weights",
+        "found \(start): the adapter fits changed weights alone; save it with path_initial_model_for_weight_conversion")
+    }
     if let bias = json["bias"]?.string, bias != "none" { throw failure("bias", "found \(bias), expected none") }
     if let saved = json["modules_to_save"], saved.elements?.isEmpty == false {
       throw failure("modules_to_save", "found \(found(saved)), expected none: whole weights are not merged")

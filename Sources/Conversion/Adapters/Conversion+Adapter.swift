@@ -27,6 +27,12 @@ extension SafetensorsPlan {
     let file = adapter.path + "/" + AdapterNames.weights
     for module in adapter.modules {
       guard let place = index[module.weight] else {
+        if module.weight == "lm_head.weight", index["model.embed_tokens.weight"] != nil {
+          throw CheckpointError(
+            file: file, field: module.downName,
+            reason:
+              "adapts lm_head.weight, which is the embedding in \(source) (tie_word_embeddings): such adapters cannot be merged")
+        }
         throw CheckpointError(
           file: file, field: module.downName,
           reason: "adapts \(module.weight), which \(source) does not have: the adapter is of another model")

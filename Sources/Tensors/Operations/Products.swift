@@ -29,6 +29,7 @@ private enum Arithmetic: Equatable {
 private struct PreparedRows {
   let arithmetic: Arithmetic
   let source: UnsafePointer<Float>
+  let stride: Int
   let rowCount: Int
   let length: Int
   var int8 = swiftlet_int8_rows()
@@ -57,7 +58,7 @@ extension Compute {
       let arithmetic = arithmetic(of: group.weight, role)
       let known = prepared.firstIndex {
         $0.source == group.input && $0.arithmetic == arithmetic && $0.rowCount == group.inputRowCount
-          && $0.length == group.weight.shape.columns
+          && $0.length == group.weight.shape.columns && $0.stride == group.inputStride
       }
       inputs.append(known ?? prepared.count)
       if known == nil { prepared.append(prepare(group, arithmetic)) }
@@ -137,7 +138,8 @@ extension Compute {
 
   private func prepare(_ group: ProductGroup, _ arithmetic: Arithmetic) -> PreparedRows {
     let length = group.weight.shape.columns
-    var result = PreparedRows(arithmetic: arithmetic, source: group.input, rowCount: group.inputRowCount, length: length)
+    var result = PreparedRows(
+      arithmetic: arithmetic, source: group.input, stride: group.inputStride, rowCount: group.inputRowCount, length: length)
     switch arithmetic {
     case .int8: prepareInt8(group, length, &result)
     case .strips(let type): prepareRows(group, length, type, &result)

@@ -46,7 +46,8 @@ struct BlockwiseInt8 {
   /// - Returns: the scale.
   func encode(_ source: UnsafePointer<Float>, count: Int, to codes: UnsafeMutablePointer<UInt8>) -> Float {
     var scale: Float = 0
-    for index in 0..<count { scale = max(scale, abs(source[index])) }
+    // A value that overflowed must not take its block along.
+    for index in 0..<count { scale = max(scale, min(abs(source[index]), .greatestFiniteMagnitude)) }
     guard scale > 0 else {
       codes.update(repeating: zero, count: count)
       return 0
@@ -54,7 +55,7 @@ struct BlockwiseInt8 {
     values.withUnsafeBufferPointer { values in
       guard let table = values.baseAddress else { return }
       for index in 0..<count {
-        let value = source[index] / scale
+        let value = min(max(source[index] / scale, -1), 1)
         // The last code that is not above the value.
         var code = Int(starts[Int(value.bitPattern >> 16)])
         while code < 255, table[code &+ 1] <= value { code &+= 1 }

@@ -1,7 +1,7 @@
 extension Recipe {
   /// Data of conversations: sequences hold whole ones, which do not see each other, unless the recipe says otherwise.
   static func chats(_ value: RecipeValue, _ fields: RecipeFields) throws(RecipeError) -> Data {
-    for name in ["separator", "passage"] {
+    for name in ["separator", "passage", "fill_in_middle"] {
       if let value = fields[name] { throw value.error("is for text alone; a line of JSON is a conversation") }
     }
     let chats = Chats(

@@ -34,6 +34,9 @@ extension Recipe {
     if case .configuration = model, let value = fields["lora"] {
       throw value.error("needs model.from: adapters are trained beside weights")
     }
+    if let value = fields["lora"], contextExtension != nil {
+      throw value.error("adapters do not carry another rope_scaling or max_position_embeddings; leave those out, or lora")
+    }
     optimizer = try Self.optimizer(fields.required("optimizer"), steps: steps)
     balance = Balance(gamma: 0.001, alpha: 0.0001)
     if let group = try fields["balance"]?.fields("gamma", "alpha") {
@@ -53,6 +56,9 @@ extension Recipe {
         from: try group.required("from").integer(1...batch), steps: try group.required("steps").integer(1...1 << 40))
     }
     precision = try fields.choice("precision", default: .bfloat16)
+    if let value = fields["precision"], precision == .float8, lora != nil {
+      throw value.error("fp8 is for training whole models, expected bfloat16 or float32 beside lora")
+    }
     recomputesActivations = try fields.bool("recompute", default: false)
     seed = UInt64(try fields.integer("seed", 0...Int.max, default: 0))
     checkpointInterval = try fields.integer("checkpoint_interval", 1...1 << 40, default: 1000)
@@ -82,18 +88,21 @@ extension Recipe {
     let fields = try value.fields(
       "text", "datasets", "chats", "held_out", "separator", "passage", "fill_in_middle", "template", "skip_broken", "packing",
       "document_mask")
-    if let chats = fields["chats"], fields["text"] == nil, fields["datasets"] == nil { return try Self.chats(chats, fields) }
+    guard ["text", "chats", "datasets"].count(where: { fields[$0] != nil }) == 1 else {
+      throw value.error("expected one of text (files), chats (files) and datasets (folders of 'swiftlet data pack')")
+    }
+    if let chats = fields["chats"] { return try Self.chats(chats, fields) }
     for name in ["template", "skip_broken"] { if let value = fields[name] { throw value.error("is for chats alone") } }
     let source: Data.Source
-    switch (fields["text"], fields["datasets"]) {
-    case (let text?, nil):
+    if let text = fields["text"] {
       source = .text(
         Text(
           files: try text.strings(), heldOut: try fields.number("held_out", 0...0.9, default: 0.01),
           separator: try fields["separator"]?.string(),
           passageBytes: try fields.integer("passage", 64...1 << 30, default: DocumentOptions().passageBytes),
           fillInMiddle: try fields["fill_in_middle"].flatMap { value throws(RecipeError) in try fillInMiddle(value) }))
-    case (nil, let list?):
+    } else {
+      let list = try fields.required("datasets")
       for name in ["held_out", "separator", "passage", "fill_in_middle"] {
         if let value = fields[name] { throw value.error("is for text alone; 'swiftlet data pack' decided it for datasets") }
       }
@@ -106,7 +115,6 @@ extension Recipe {
       }
       if datasets.isEmpty { throw list.wrong("at least one folder") }
       source = .datasets(datasets)
-    default: throw value.error("expected one of text (files), chats (files) and datasets (folders of 'swiftlet data pack')")
     }
     return Data(
       source: source, packing: try fields.choice("packing", default: .stream),

@@ -128,6 +128,16 @@ public struct Recipe: Sendable {
     public var state: MomentFormat
     /// The largest norm of all gradients together; nil does not clip.
     public var clip: Double?
+
+    /// Bytes of a checkpoint that a trained value takes at most: its weight and two moments.
+    var checkpointBytesPerValue: Double {
+      switch state {
+      case .float32: 12
+      case .bfloat16: 8
+      // A scale for 256 values.
+      case .int8: 4 + 2 * (1 + 4.0 / 256)
+      }
+    }
   }
 
   public struct Balance: Sendable, Equatable {

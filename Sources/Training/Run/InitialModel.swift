@@ -11,7 +11,7 @@ extension TrainableModel {
     } else if let saved = run.saved {
       try self.init(run.configuration, checkpoint: saved)
     } else if let base = run.base {
-      try self.init(base)
+      try self.init(base, configuration: run.configuration)
     } else {
       self.init(run.configuration, deviation: run.deviation, seed: seed)
     }

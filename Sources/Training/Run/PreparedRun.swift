@@ -36,6 +36,7 @@ public struct PreparedRun {
     self.recipe = recipe
     // What needs no data comes first.
     base = try Self.base(recipe)
+    base?.notes.forEach(note)
     let draft = try Self.model(recipe, base, vocabularySize: nil)
     try Self.check(recipe, draft.configuration)
     if case .configuration(let members) = recipe.model, let range = members["initializer_range"] {
@@ -87,9 +88,11 @@ public struct PreparedRun {
     }
     evaluation = measured
     if let state { saved = try SafetensorsFolder(path: checkpoints.path(step: state.step)) } else { saved = nil }
-    // Weights and two moments, and room for the next checkpoint before the oldest goes.
+    // Weights and moments, and room for the next checkpoint before the oldest goes.
     let values = Self.trainedCount(recipe, configuration)
-    let bytes = 12 * values * Double(RunCheckpoints.kept + 1 - min(RunCheckpoints.kept, checkpoints.steps.count))
+    let bytes =
+      recipe.optimizer.checkpointBytesPerValue * values
+      * Double(RunCheckpoints.kept + 1 - min(RunCheckpoints.kept, checkpoints.steps.count))
     try DiskSpace.require(Int(min(bytes, 1e18)), for: folder + "/checkpoints")
     if let json = data.tokenizerJSON, state == nil {
       let writer = try FileWriter(path: folder + "/tokenizer.json")
@@ -120,10 +123,13 @@ public struct PreparedRun {
     }
   }
 
-  /// What a run must be the same in to go on: the recipe's keys, and for adapters the weights they are trained beside.
+  /// What a run must be the same in to go on: the recipe's keys, what the model it began with is, and for adapters its weights.
   static func settings(_ recipe: Recipe, _ base: HubModel?) -> [String: String] {
-    guard recipe.lora != nil, let base else { return recipe.settings }
-    return recipe.settings.merging(["model.from (its weights)": base.fingerprint]) { $1 }
+    guard let base else { return recipe.settings }
+    let configuration = String(Checksum64.of(Array(base.config.serialized().utf8)), radix: 16)
+    var result = recipe.settings.merging(["model.from (its config.json)": configuration]) { $1 }
+    if recipe.lora != nil { result["model.from (its weights)"] = base.fingerprint }
+    return result
   }
 
   /// config.json, and what it says.
@@ -172,9 +178,13 @@ public struct PreparedRun {
           "lora.targets", "found \(missing), which this model does not have, expected some of \(known.joined(separator: ", "))")
       }
     }
-    guard configuration.predictionLayerCount <= 1 else {
-      throw recipe.error(
-        "model.config.num_nextn_predict_layers", "found \(configuration.predictionLayerCount), expected 0 or 1")
+    // Adapters are trained without the layers that predict further tokens.
+    guard configuration.predictionLayerCount <= 1 || recipe.lora != nil else {
+      let key =
+        if case .checkpoint = recipe.model { "model.from (num_nextn_predict_layers)" } else {
+          "model.config.num_nextn_predict_layers"
+        }
+      throw recipe.error(key, "found \(configuration.predictionLayerCount), expected 0 or 1")
     }
     if let ramp = recipe.batchRamp, ramp.from < recipe.microBatch {
       throw recipe.error("batch_ramp.from", "found \(ramp.from), expected at least micro_batch, which is \(recipe.microBatch)")
