@@ -141,7 +141,8 @@ def program_writing(row):
     return row["answer"]
 
 
-EXPRESSION = r"-?\(?\d[\d +*/()-]*"
+# What stands behind a letter, as in `3x - 4 = 8`, is no expression of numbers.
+EXPRESSION = r"(?<![a-z] [+-] )(?<!\w)-?\(?\d[\d +*/()-]*"
 
 
 def check_steps(row):
