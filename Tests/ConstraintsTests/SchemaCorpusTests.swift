@@ -19,11 +19,11 @@ import Testing
     }
   }
 
-  /// SmolLM2's vocabulary where it is installed, else a small one.
+  /// SmolLM2's vocabulary where it is installed, else a small one, which has all bytes.
   static func tokenizer() throws -> Tokenizer {
     if SmallModel.isInstalled { return try Tokenizer(gguf: GGUFFile(path: SmallModel.path)) }
-    let fixtures = folder.deletingLastPathComponent().appendingPathComponent("ConversionTests/Fixtures/tokenizers")
-    return try Tokenizer(tokenizerJSON: Array(Data(contentsOf: fixtures.appendingPathComponent("llama-bpe.json"))))
+    let fixtures = folder.deletingLastPathComponent().appendingPathComponent("TokenizationTests/Fixtures")
+    return try Tokenizer(tokenizerJSON: Array(Data(contentsOf: fixtures.appendingPathComponent("deepseek-v3.tokenizer.json"))))
   }
 
   @Test func everyKeptSchemaGivesWellFormedOutputInTime() throws {
