@@ -76,7 +76,9 @@ struct TrainCommand: AsyncParsableCommand {
     if FileManager.default.fileExists(atPath: path) { return }
     guard !name.hasPrefix("."), !name.hasPrefix("/"), !name.hasPrefix("~"),
       !FileManager.default.fileExists(atPath: recipe.resolved(String(name.prefix { $0 != "/" })))
-    else { throw recipe.error("model.from", "\(path) is not there, expected a folder of a model or a GGUF file") }
+    else {
+      throw CommandError("\(recipe.file), model.from: \(path) is not there, expected a folder of a model or a GGUF file.")
+    }
     recipe.model = .checkpoint(URL(fileURLWithPath: try await ModelFinder.path(name)).path)
   }
 

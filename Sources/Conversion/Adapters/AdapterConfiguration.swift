@@ -24,7 +24,7 @@ struct AdapterConfiguration {
       throw failure(key, "found true, which is not supported")
     }
     for key in ["layer_replication", "alora_invocation_tokens", "kasa_config"] {
-      guard let value = json[key], value != .null, value.elements?.isEmpty != true else { continue }
+      guard let value = json[key], !value.isNull, value.elements?.isEmpty != true else { continue }
       throw failure(key, "found \(found(value)), which is not supported")
     }
     // These change the weights that the adapter is added to.
