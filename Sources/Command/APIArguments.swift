@@ -23,7 +23,13 @@ struct APIArguments: ParsableArguments {
       guard let key = ProcessInfo.processInfo.environment[apiKeyEnv], !key.isEmpty else {
         throw CommandError("--api-key-env: the environment has no variable '\(apiKeyEnv)'; set it to the server's key.")
       }
-      return key
+      // Files of keys end in line feeds, with carriage returns where they come from Windows.
+      let trimmed = key.trimmingCharacters(in: .whitespacesAndNewlines)
+      guard !trimmed.isEmpty, trimmed.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        throw CommandError(
+          "--api-key-env: what '\(apiKeyEnv)' holds is no key: it has spaces or control characters inside, or nothing.")
+      }
+      return trimmed
     }
   }
 }

@@ -108,7 +108,7 @@ struct EvalCommand: AsyncParsableCommand {
 
   private func ask(_ api: String, _ evaluation: Evaluation) async throws -> (String, [GradedAnswer]) {
     let fields = try serverFields(), key = try server.key
-    return try await RemoteModel.with(api, key: key, model: server.apiModel, fields: fields) { remote in
+    return try await RemoteModel.with(api, key: key, model: server.apiModel, fields: fields, parallel: parallel) { remote in
       let settings = JSONValue.object(
         [JSONMember(key: "api", value: .string(api)), JSONMember(key: "model", value: .string(remote.model))] + fields)
       let answers = try await evaluation.run(file: out, settings: settings, progress: Self.progress()) { prompt, seed in

@@ -23,10 +23,16 @@ struct RemoteModel: Sendable {
   /// - Parameters:
   ///   - address: with or without /v1 at its end.
   ///   - model: nil for the first that the server lists.
+  ///   - parallel: requests at once.
   static func with<Result: Sendable>(
-    _ address: String, key: String?, model: String?, fields: [JSONMember], _ body: @Sendable (RemoteModel) async throws -> Result
+    _ address: String, key: String?, model: String?, fields: [JSONMember], parallel: Int,
+    _ body: @Sendable (RemoteModel) async throws -> Result
   ) async throws -> Result {
-    guard let origin = Origin(address), let url = URL(string: address) else {
+    guard let url = URL(string: address), url.user == nil, url.password == nil else {
+      throw CommandError(
+        "--api: expected an address without user and password, such as https://api.deepseek.com/v1; keys go with --api-key-env.")
+    }
+    guard let origin = Origin(address) else {
       throw CommandError("--api: found '\(address)', expected an address such as https://api.deepseek.com/v1.")
     }
     var base = address
@@ -35,6 +41,8 @@ struct RemoteModel: Sendable {
     var settings = HTTPClient.Configuration(
       redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10), read: .seconds(1800)))
     settings.httpVersion = .http1Only
+    // A request that waits for a connection would time out.
+    settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(8, parallel)
     let proxies = ProxySettings(environment: ProcessInfo.processInfo.environment)
     if !proxies.excludes(origin) { settings.proxy = try proxies.proxy }
     return try await HTTPClient.withHTTPClient(configuration: settings) { [base] client in

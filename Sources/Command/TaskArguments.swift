@@ -9,9 +9,9 @@ struct TaskArguments: ParsableArguments {
   var difficulty = 1
   @Option(
     help: ArgumentHelp(
-      "train, held-out, or harder: two steps harder, and never among the others. No problem is in two of them.",
+      "train, held-out, or harder: two steps harder, and never among the others. No problem is in two of them (default: held-out; with --worked train).",
       valueName: "split"), transform: named)
-  var split = TaskSplit.heldOut
+  var split: TaskSplit?
   @Option(help: ArgumentHelp("Another seed gives other problems.", valueName: "n"))
   var taskSeed: UInt64 = 0
 
@@ -22,9 +22,10 @@ struct TaskArguments: ParsableArguments {
   }
 
   /// So many problems of each family.
-  func problems(_ count: Int) throws -> [EvaluationProblem] {
+  /// - Parameter other: the split where none is named.
+  func problems(_ count: Int, split other: TaskSplit = .heldOut) throws -> [EvaluationProblem] {
     try families().flatMap { family in
-      try TaskSet(family, difficulty: difficulty, split: split, seed: taskSeed).problems(count)
+      try TaskSet(family, difficulty: difficulty, split: split ?? other, seed: taskSeed).problems(count)
     }
   }
 }

@@ -40,7 +40,9 @@ struct TasksCommand: ParsableCommand {
 
   func run() throws {
     guard let export else { return try list() }
-    let lines = try selection.problems(export).map { (worked ? $0.worked() : $0.json).serialized() + "\n" }.joined()
+    let lines = try selection.problems(export, split: worked ? .train : .heldOut).map {
+      (worked ? $0.worked() : $0.json).serialized() + "\n"
+    }.joined()
     guard let output else { return Output.write(lines) }
     do {
       try Data(lines.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
@@ -51,7 +53,8 @@ struct TasksCommand: ParsableCommand {
 
   private func list() throws {
     for family in try selection.families() {
-      let set = try TaskSet(family, difficulty: selection.difficulty, split: selection.split, seed: selection.taskSeed)
+      let set = try TaskSet(
+        family, difficulty: selection.difficulty, split: selection.split ?? .heldOut, seed: selection.taskSeed)
       let problem = try set.problem(at: 0)
       if json {
         Output.line([

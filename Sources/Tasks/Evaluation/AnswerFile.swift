@@ -53,7 +53,8 @@ final class AnswerFile {
     guard let found = (try? JSONValue(parsing: Array(first)))?["evaluation"] else {
       throw .badFile(file: path, line: 1, reason: "is no file of answers; name another one")
     }
-    for member in settings.members ?? [] where found[member.key]?.serialized() != member.value.serialized() {
+    for member in (settings.members ?? []) + (found.members ?? [])
+    where found[member.key]?.serialized() != settings[member.key]?.serialized() {
       throw .otherEvaluation(file: path, field: member.key)
     }
     var answers: [GradedAnswer] = []

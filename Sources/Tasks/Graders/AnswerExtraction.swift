@@ -18,10 +18,12 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
     let end = said.suffix(Self.tail)
     let text = Self.text(end)
     if let boxed = Self.lastBoxed(text) { return boxed }
-    for mark in ["####", "nswer is", "答案是", "nswer:", "答案："] {
-      guard let range = Self.lastRange(of: Array(mark.utf8), in: end) else { continue }
-      let line = end[range.upperBound...].prefix { $0 != 0x0A }
-      return Self.text(line.drop { $0 == UInt8(ascii: ":") || $0 == 0x20 || $0 == UInt8(ascii: "*") })
+    let marks = ["####", "nswer is", "答案是", "nswer:", "答案："].compactMap {
+      Self.lastRange(of: Array($0.utf8), in: end)?.upperBound
+    }
+    if let start = marks.max() {
+      let lines = Self.text(end[start...]).split(whereSeparator: \.isNewline).lazy.map { $0.drop { ":： *".contains($0) } }
+      return lines.first { !$0.allSatisfy(\.isWhitespace) }.map(String.init) ?? ""
     }
     return text.split(whereSeparator: \.isNewline).last { !$0.allSatisfy(\.isWhitespace) }.map(String.init)
   }

@@ -69,7 +69,9 @@ enum NumberText {
       let end = rest.firstIndex { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E") } ?? rest.endIndex
       let mantissa = rest[..<end]
       if end < rest.endIndex {
-        guard let power = Int(String(decoding: rest[(end + 1)...], as: UTF8.self)), abs(power) <= mostDigits else { return nil }
+        guard let power = Int(String(decoding: rest[(end + 1)...], as: UTF8.self)),
+          (-mostDigits...mostDigits).contains(power)
+        else { return nil }
         exponent = power
       }
       let point = mantissa.firstIndex(of: UInt8(ascii: ".")) ?? mantissa.endIndex

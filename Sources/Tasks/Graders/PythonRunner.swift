@@ -48,7 +48,9 @@ public struct PythonRunner: Sendable {
   private func run(_ program: String, in folder: URL) throws -> (status: Int32, output: String) {
     let source = folder.appendingPathComponent("program.py"), output = folder.appendingPathComponent("output")
     // A group of its own, which it leads already on some systems, so that what the program starts can be ended with it.
-    let head = "import os as _os\n_os.getpgrp() == _os.getpid() or _os.setpgid(0, 0)\n"
+    // The alarm ends it when nobody is left to do so.
+    let head =
+      "import os as _os, signal as _signal\n_os.getpgrp() == _os.getpid() or _os.setpgid(0, 0)\n_signal.alarm(\(seconds * 3 + 1))\n"
     try Data((head + program).utf8).write(to: source)
     try Data().write(to: output)
     let file = try FileHandle(forWritingTo: output)

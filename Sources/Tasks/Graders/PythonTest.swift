@@ -20,8 +20,9 @@ public struct PythonTest: Sendable, Equatable {
   ///   - secret: what a passed test writes.
   func program(_ answer: String, secret: String) -> String {
     let isWhole = answer.split(whereSeparator: \.isNewline).contains { $0.hasPrefix("def \(entryPoint)") }
-    // The head is needed in either case, for its imports. Of a body alone the first line has lost its indentation.
-    let source = prompt + (isWhole ? "    pass\n\n" : "    ") + answer
+    // The head is needed in either case, for its imports. Of a body alone the first line may have lost its indentation.
+    let isIndented = answer.first == " " || answer.first == "\t"
+    let source = prompt + (isWhole ? "    pass\n\n" : isIndented ? "" : "    ") + answer
     return source + "\n\n" + test + "\n\ncheck(\(entryPoint))\n\nprint('\\n\(secret)')\n"
   }
 }

@@ -15,7 +15,7 @@ enum MMLU {
     }
     let subject = row["subject"]?.string ?? ""
     var answer = try row.text("answer")
-    if let place = row["answer"]?.integer, (0..<texts.count).contains(place) { answer = letter(place) }
+    if let place = row["answer"]?.integer, (0..<min(10, texts.count)).contains(place) { answer = letter(place) }
     return try problem(
       try row.text("question"), texts, answer: answer, group: subject.isEmpty ? "mmlu" : "mmlu \(subject)", number)
   }
