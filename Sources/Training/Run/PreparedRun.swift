@@ -21,6 +21,8 @@ public struct PreparedRun {
   let batches: BatchIterator
   /// The held-out sequences, in passes.
   let evaluation: [TrainingBatch]
+  /// Mean bytes of text of the tokens that are predicted there; nil without a tokenizer.
+  let heldOutBytesPerToken: Double?
   /// Of the checkpoint that training begins with; nil for random weights.
   let weights: SafetensorsFolder?
   let checkpoints: RunCheckpoints
@@ -82,6 +84,7 @@ public struct PreparedRun {
       }
     }
     evaluation = measured
+    heldOutBytesPerToken = data.tokenizer.flatMap { Self.bytesPerToken(measured, $0) }
     if let state {
       weights = try SafetensorsFolder(path: checkpoints.path(step: state.step))
     } else if case .checkpoint(let folder) = recipe.model {
@@ -135,6 +138,20 @@ public struct PreparedRun {
     } catch {
       throw recipe.error(key == "model.config" ? "\(key).\(error.field)" : "\(key) (\(error.field))", error.reason)
     }
+  }
+
+  /// - Parameter loss: on the held-out sequences, in nats a token.
+  func heldOutBitsPerByte(loss: Double) -> Double? { heldOutBytesPerToken.map { loss / ($0 * log(2)) } }
+
+  /// Special tokens are no text.
+  private static func bytesPerToken(_ batches: [TrainingBatch], _ tokenizer: Tokenizer) -> Double? {
+    let targets = batches.lazy.flatMap(\.targets).compactMap { Int32(exactly: $0) }.filter { $0 >= 0 }
+    var tokens = 0, bytes = 0
+    for target in targets {
+      tokens += 1
+      bytes += tokenizer.isSpecial(target) ? 0 : tokenizer.bytes(of: target).count
+    }
+    return bytes > 0 ? Double(bytes) / Double(tokens) : nil
   }
 
   /// What recipe and model say of each other.
