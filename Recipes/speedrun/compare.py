@@ -21,13 +21,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # Keys of the recipe by arm; None takes a line out. Keys of the model that are not in the recipe are added to it.
 ARMS = {
     "mixture": ("mixture of experts, MLA", {}),
-    "dense": ("dense, MLA", {"first_k_dense_replace": 6}),
+    "dense": ("dense, MLA", {"first_k_dense_replace": 4}),
     # MLA caches kv_lora_rank + qk_rope_head_dim = 128 values a token and layer, as much as two heads of keys and values of 32. What MLA's
     # projections have more, the feed-forward layers have more here.
     "gqa": ("dense, GQA, two heads of keys and values", {
-        "model_type": "llama", "num_key_value_heads": 2, "intermediate_size": 648, "head_dim": 32}),
+        "model_type": "llama", "num_key_value_heads": 2, "intermediate_size": 840, "head_dim": 32}),
     "mha": ("dense, GQA with all eight heads of keys and values", {
-        "model_type": "llama", "num_key_value_heads": 8, "intermediate_size": 520, "head_dim": 32}),
+        "model_type": "llama", "num_key_value_heads": 8, "intermediate_size": 712, "head_dim": 32}),
 }
 # What only a DeepSeek has.
 LATENT = (
@@ -156,7 +156,7 @@ def plot(lines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", default=",".join(ARMS), help="some of: " + ", ".join(ARMS))
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--swiftlet", default=os.path.join(HERE, "../../.build/release/swiftlet"))
     parser.add_argument("--recipe", default=os.path.join(HERE, "../speedrun.yaml"))
     parser.add_argument("--out", default=os.path.join(HERE, "../../runs/speedrun-arms"))
@@ -177,7 +177,7 @@ def main():
     for name in [] if options.table else arms:
         folder = os.path.join(out, name)
         path = folder + ".yaml"
-        changes = {"steps": options.steps, "text": os.path.normpath(os.path.join(base, data)), **ARMS[name][1]}
+        changes = {"steps": options.steps, "interval": 50, "text": os.path.normpath(os.path.join(base, data)), **ARMS[name][1]}
         with open(path, "w") as file:
             file.write(recipe(text, changes, folder))
         print(f"{name}: {ARMS[name][0]}", file=sys.stderr)
