@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # Keys of the recipe by arm; None takes a line out. Keys of the model that are not in the recipe are added to it.
 ARMS = {
     "mixture": ("mixture of experts, MLA", {}),
+    "mixture-slow": ("the same, routing biases at DeepSeek-V3's speed", {"gamma": 0.001}),
     "dense": ("dense, MLA", {"first_k_dense_replace": 4}),
     # MLA caches kv_lora_rank + qk_rope_head_dim = 128 values a token and layer, as much as two heads of keys and values of 32. What MLA's
     # projections have more, the feed-forward layers have more here.
