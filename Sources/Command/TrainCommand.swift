@@ -93,7 +93,8 @@ struct TrainCommand: AsyncParsableCommand {
     func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
     return [
       "step": .integer(record.step), "loss": number(record.loss), "prediction_loss": number(record.predictionLoss),
-      "held_out_loss": number(record.heldOutLoss), "gradient_norm": number(record.gradientNorm),
+      "held_out_loss": number(record.heldOutLoss), "held_out_bits_per_byte": number(record.heldOutBitsPerByte),
+      "gradient_norm": number(record.gradientNorm),
       "learning_rate": .number(record.learningRate), "tokens": .integer(record.tokens),
       "tokens_per_second": .number(record.tokensPerSecond), "utilization": .number(record.utilization),
       "maximal_violation": number(record.maximalViolation), "memory_bytes": .integer(record.memoryBytes),

@@ -148,7 +148,13 @@ import Testing
     _ = try trainer.train()
     let report = RunReport(trainer), first = try #require(trainer.records.first?.loss), last = try #require(trainer.records.last)
     #expect(try #require(last.loss) < first)
-    #expect(last.heldOutLoss != nil)
+    let held = try #require(last.heldOutLoss), bitsPerByte = try #require(last.heldOutBitsPerByte)
+    // The text is ASCII, so that every token decodes alone.
+    let tokenizer = try #require(trainer.run.data.tokenizer)
+    let targets = trainer.run.evaluation.flatMap(\.targets).filter { $0 >= 0 }
+    let bytes = tokenizer.decode(targets.map { Int32($0) }, skippingSpecialTokens: true).utf8.count
+    #expect(abs(bitsPerByte - held * Double(targets.count) / (Double(bytes) * M_LN2)) < 1e-9)
+    #expect(report.markdown.contains("bits a byte"))
     #expect(report.cost.tokens == 20 * 4 * 16)
     // 37.6B active parameters and attention at 4096 tokens, at 180K hours for a trillion tokens.
     #expect((2.0e17...6.0e18).contains(RunCost.publishedFLOPsPerHour))

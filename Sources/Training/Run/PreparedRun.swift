@@ -22,6 +22,8 @@ public struct PreparedRun {
   let batches: BatchIterator
   /// The held-out sequences, in passes.
   let evaluation: [TrainingBatch]
+  /// Mean bytes of text of the tokens that are predicted there; nil without a tokenizer.
+  let heldOutBytesPerToken: Double?
   /// What `model.from` names; nil for random weights.
   let base: HubModel?
   /// The checkpoint that the run goes on from.
@@ -87,6 +89,7 @@ public struct PreparedRun {
       }
     }
     evaluation = measured
+    heldOutBytesPerToken = data.tokenizer.flatMap { Self.bytesPerToken(measured, $0) }
     if let state { saved = try SafetensorsFolder(path: checkpoints.path(step: state.step)) } else { saved = nil }
     // Weights and moments, and room for the next checkpoint before the oldest goes.
     let values = Self.trainedCount(recipe, configuration)
@@ -161,6 +164,20 @@ public struct PreparedRun {
     } catch {
       throw recipe.error("\(key).\(error.field)", error.reason)
     }
+  }
+
+  /// - Parameter loss: on the held-out sequences, in nats a token.
+  func heldOutBitsPerByte(loss: Double) -> Double? { heldOutBytesPerToken.map { loss / ($0 * log(2)) } }
+
+  /// Special tokens are no text.
+  private static func bytesPerToken(_ batches: [TrainingBatch], _ tokenizer: Tokenizer) -> Double? {
+    let targets = batches.lazy.flatMap(\.targets).compactMap { Int32(exactly: $0) }.filter { $0 >= 0 }
+    var tokens = 0, bytes = 0
+    for target in targets {
+      tokens += 1
+      bytes += tokenizer.isSpecial(target) ? 0 : tokenizer.bytes(of: target).count
+    }
+    return bytes > 0 ? Double(bytes) / Double(tokens) : nil
   }
 
   /// What recipe and model say of each other.

@@ -40,7 +40,10 @@ public struct RunReport: Sendable {
     var rows: [(String, String)] = []
     if let last, let loss = last.loss { rows.append(("loss", "\(Self.loss(loss)) at step \(last.step)")) }
     if let prediction = last?.predictionLoss { rows.append(("loss of the token after the next", Self.loss(prediction))) }
-    if let held, let loss = held.heldOutLoss { rows.append(("held-out loss", "\(Self.loss(loss)) at step \(held.step)")) }
+    if let held, let loss = held.heldOutLoss {
+      let bits = held.heldOutBitsPerByte.map { ", \(Self.loss($0)) bits a byte" } ?? ""
+      rows.append(("held-out loss", "\(Self.loss(loss)) nats a token\(bits) at step \(held.step)"))
+    }
     if let best, let loss = best.heldOutLoss { rows.append(("best held-out loss", "\(Self.loss(loss)) at step \(best.step)")) }
     if let violation = last?.maximalViolation {
       rows.append(("MaxVio", "\(PlanText.short(violation)): the most used expert over the mean load, less 1, mean of the layers"))

@@ -12,6 +12,8 @@ public struct StepRecord: Codable, Sendable, Equatable {
   public var balanceLoss: Double?
   /// On held-out sequences, after the step; nil where it was not measured.
   public var heldOutLoss: Double?
+  /// The same as bits a byte of text, which does not depend on the vocabulary; nil without a tokenizer.
+  public var heldOutBitsPerByte: Double?
   /// Before clipping; nil when it was no finite number.
   public var gradientNorm: Double?
   public var learningRate: Double

@@ -80,6 +80,7 @@ public final class Trainer {
       let isLast = state.step == recipe.steps
       if recipe.evaluation.interval > 0, state.step % recipe.evaluation.interval == 0 || isLast {
         record.heldOutLoss = heldOutLoss()
+        record.heldOutBitsPerByte = record.heldOutLoss.flatMap(run.heldOutBitsPerByte(loss:))
       }
       (record.elapsedSeconds, record.processorSeconds) = clock.lap()
       record.memoryBytes = RunClock.peakMemory
