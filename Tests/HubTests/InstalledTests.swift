@@ -156,7 +156,9 @@ import Testing
       #expect(choice.reference == .wheel(.smolLM2) && choice.reason?.contains("\(status)") == true)
     }
     var hub = scene.hub()
-    hub.configuration.endpoint = try FakeHub().endpoint
+    let stopped = try FakeHub()
+    hub.configuration.endpoint = stopped.endpoint
+    try await stopped.stop()
     let choice = try await hub.defaultModel()
     #expect(choice.reference == .wheel(.smolLM2) && choice.reason?.lowercased().contains("refused") == true)
   }

@@ -74,6 +74,9 @@ final class FakeHub: Sendable {
 
   deinit { channel.close(promise: nil) }
 
+  /// Listens no longer when it returns; without it, a little while after the last use.
+  func stop() async throws { try await channel.close().get() }
+
   final class Box: Sendable {
     // Weak, so that the open connections do not keep the server.
     struct Reference { weak var server: FakeHub? }
