@@ -45,8 +45,8 @@ struct ChatRequest: Sendable {
     callLimit = toolChoice.callLimit
     options.constraint = try toolChoice.grammar(tools: tools, format: ResponseFormat.grammar(fields), served)
     try served.prepare(options.constraint, parameter: fields["response_format"] == nil ? "tools" : "response_format")
-    let request = try served.request(
-      chat, tools: shown, thinking: Thinking(fields, alias: choice.thinking), options: options)
+    options.thinking = try ThinkingBudget(fields, alias: choice.thinking)
+    let request = try served.request(chat, tools: shown, options: options)
     let count = try fields.integer("n", in: 1...16) ?? 1
     requests = (0..<count).map { index in
       var sample = request

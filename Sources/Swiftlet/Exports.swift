@@ -22,6 +22,7 @@
 @_exported public import struct SwiftletGeneration.MemoryLimits
 @_exported public import class SwiftletGeneration.PrefixStore
 @_exported public import enum SwiftletGeneration.PrefixStoreError
+@_exported public import struct SwiftletGeneration.ThinkingBudget
 @_exported public import struct SwiftletGeneration.ThoughtLimit
 @_exported public import struct SwiftletGeneration.TokenLogProbabilities
 @_exported public import enum SwiftletJSON.JSONValue

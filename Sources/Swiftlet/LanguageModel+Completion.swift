@@ -33,7 +33,8 @@ extension LanguageModel {
       return GenerationRequest(prompt: ids, options: options, splitsReasoning: false)
     case .messages(let messages):
       guard let chatPrompt else { throw LanguageModelError.noChatTemplate(path: loaded.path) }
-      return GenerationRequest(renderedPrompt: try chatPrompt.render(messages), tokenizer: tokenizer, options: options)
+      let rendered = try chatPrompt.render(messages, extra: options.thinking.templateVariables)
+      return GenerationRequest(renderedPrompt: rendered, tokenizer: tokenizer, options: options)
     }
   }
 
@@ -74,8 +75,14 @@ extension LanguageModel {
       "logit_bias": .object(biases), "seed": .string("\(options.seed)"), "stop": .array(options.stop.map { .string($0) }),
       "max_tokens": options.maximumResponseTokens.map { .integer($0) } ?? .null,
     ]
-    let constraint = options.constraint.map { [JSONMember(key: "constraint", value: .string($0.description))] } ?? []
-    return .object((settings.members ?? []) + constraint)
+    var members = settings.members ?? []
+    if let constraint = options.constraint {
+      members.append(JSONMember(key: "constraint", value: .string(constraint.description)))
+    }
+    if options.thinking != ThinkingBudget() {
+      members.append(JSONMember(key: "thinking", value: .string(options.thinking.description)))
+    }
+    return .object(members)
   }
 }
 
