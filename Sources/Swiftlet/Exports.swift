@@ -27,3 +27,6 @@
 @_exported public import struct SwiftletGeneration.TokenLogProbabilities
 @_exported public import enum SwiftletJSON.JSONValue
 @_exported public import struct SwiftletModels.PackedWeightCache
+@_exported public import struct SwiftletTasks.Ballot
+@_exported public import struct SwiftletTasks.GraderCommand
+@_exported public import struct SwiftletTasks.Vote

@@ -94,6 +94,9 @@ public struct Completion: Sendable {
   public var tokens: [Int32] = []
   /// Counts, speeds and why the answer ended; nil until it has.
   public var summary: GenerationSummary?
+  /// The mean log-probability of its tokens; nil unless `GenerationOptions.topLogProbabilities` asks.
+  public var logProbability: Double? { likelihood.value }
+  private var likelihood = MeanLogProbability()
 
   public init() {}
 
@@ -105,6 +108,7 @@ public struct Completion: Sendable {
     case .promptDone: parts = []
     case .token(let token):
       tokens.append(token.id)
+      likelihood.add(token)
       parts = token.parts
     case .finished(let summary):
       self.summary = summary
@@ -127,10 +131,12 @@ public struct Completion: Sendable {
       JSONMember(key: "ids", value: .array(tokens.map { .integer(Int($0)) })),
       JSONMember(key: "prompt_tokens", value: .integer(summary?.promptTokens ?? 0)),
       JSONMember(key: "completion_tokens", value: .integer(tokens.count)),
+      JSONMember(key: "reasoning_tokens", value: .integer(summary?.reasoningTokens ?? 0)),
       JSONMember(key: "finish_reason", value: summary.map { .string($0.finishReason.rawValue) } ?? .null),
       JSONMember(key: "prefill_tokens_per_second", value: .number(summary?.prefillTokensPerSecond ?? 0)),
       JSONMember(key: "decode_tokens_per_second", value: .number(summary?.decodeTokensPerSecond ?? 0)),
     ]
+    if let logProbability { members.append(JSONMember(key: "log_probability", value: .number(logProbability))) }
     if let drafts = summary?.drafts { members.append(JSONMember(key: "draft", value: drafts.json)) }
     return .object(members)
   }
