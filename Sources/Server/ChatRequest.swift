@@ -69,7 +69,7 @@ struct ChatRequest: Sendable {
     guard votes || way != nil else { return nil }
     let name = votes ? "vote" : "best_by"
     if let way, way != "likelihood" {
-      throw .malformed("best_by: found \"\(way.prefix(40))\", expected likelihood", parameter: "best_by")
+      throw .outOfRange("best_by", "found \"\(way.prefix(40))\", expected likelihood")
     }
     func conflict(_ reason: String) -> APIError { .malformed("\(name): \(reason)", parameter: name) }
     if votes, way != nil { throw conflict("excludes best_by; one answer is chosen in one way") }

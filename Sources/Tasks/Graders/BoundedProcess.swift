@@ -79,11 +79,14 @@ struct BoundedProcess {
     var stopped: Ending?
     while ended.wait(timeout: .now() + Self.interval) == .timedOut {
       if max(Self.size(outputFile), Self.size(errorFile)) > outputBytes { stopped = .tooMuchOutput }
-      if ContinuousClock.now >= deadline { stopped = .late }
-      if stopped == nil { continue }
-      // Foundation makes it the leader of a group on some systems.
+      let hasEnded = Self.isZombie(process.processIdentifier)
+      if !hasEnded, ContinuousClock.now >= deadline { stopped = .late }
+      if stopped == nil, !hasEnded { continue }
+      // Foundation makes it the leader of a group on some systems. It tells of its end when all have ended that it started, since
+      // they have a socket from it.
       kill(-process.processIdentifier, SIGKILL)
-      kill(process.processIdentifier, SIGKILL)
+      if !hasEnded { kill(process.processIdentifier, SIGKILL) }
+      Self.endRest(marked: "\(Self.mark)=\(id)")
       ended.wait()
       break
     }
@@ -139,6 +142,17 @@ struct BoundedProcess {
       usleep(1000)
     }
     #endif
+  }
+
+  /// Whether a child has ended that nobody has asked for its status yet; false where the system does not tell.
+  private static func isZombie(_ process: pid_t) -> Bool {
+    guard let file = fopen("/proc/\(process)/stat", "r") else { return false }
+    defer { fclose(file) }
+    var text = [UInt8](repeating: 0, count: 256)
+    let count = fread(&text, 1, text.count, file)
+    // Behind the name, which stands in parentheses and may hold anything.
+    guard let end = text[..<count].lastIndex(of: UInt8(ascii: ")")), end + 2 < count else { return false }
+    return text[end + 2] == UInt8(ascii: "Z")
   }
 
   private static func contains(_ bytes: ArraySlice<UInt8>, _ sought: [UInt8]) -> Bool {
