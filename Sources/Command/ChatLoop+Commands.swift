@@ -48,14 +48,13 @@ extension ChatLoop {
     let configuration = model.loaded.configuration
     var rows = [
       ["model", model.loaded.path], ["architecture", configuration.architecture.rawValue],
-      ["context", "\(model.engine.contextLength)"],
+      ["context", "\(model.engine.contextLength)"], ["think", options.thinking.description],
+      ["samples", "\(samples)"], ["best_by", choice == .vote ? "vote" : "likelihood"],
       ["temperature", "\(options.temperature)"], ["top_p", "\(options.topP)"], ["top_k", "\(options.topK)"],
       ["min_p", "\(options.minP)"], ["repetition_penalty", "\(options.repetitionPenalty)"],
       ["frequency_penalty", "\(options.frequencyPenalty)"], ["presence_penalty", "\(options.presencePenalty)"],
       ["seed", "\(options.seed)"], ["max_tokens", options.maximumResponseTokens.map(String.init) ?? "none"],
-      ["think", options.thinking.description], ["samples", "\(samples)"],
     ]
-    if samples > 1 { rows.append(["best_by", choice == .vote ? "vote" : "likelihood"]) }
     rows += options.stop.map { ["stop", $0] }
     if let system { rows.append(["system", system]) }
     say(Output.table(rows, leftAligned: 2).trimmingWhitespace)
