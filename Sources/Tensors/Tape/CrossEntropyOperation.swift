@@ -16,6 +16,11 @@ extension Tape {
   /// Logits that are held at once.
   private static let logitsOfChunk = 4 << 20
 
+  /// Rows whose logits are held at once.
+  func logitRows(_ vocabulary: Int) -> Int {
+    max(Self.rowGrain, min(1008, Self.logitsOfChunk / vocabulary) / Self.rowGrain * Self.rowGrain)
+  }
+
   /// The cross-entropy of a head's logits: the sum over rows with a target, times `scale`. Logits are computed, used for the gradients
   /// and forgotten chunk by chunk.
   /// - Parameters:
@@ -28,7 +33,7 @@ extension Tape {
       let vocabulary = head.weights[0].shape.rows, size = head.inputs
       let rows = targets.indices.filter { targets[$0] >= 0 }.map { UInt32($0) }
       precondition(targets.count == hidden.shape.rows && targets.allSatisfy { $0 < vocabulary }, "crossEntropy: targets")
-      let chunkRows = max(Self.rowGrain, min(1008, Self.logitsOfChunk / vocabulary) / Self.rowGrain * Self.rowGrain)
+      let chunkRows = logitRows(vocabulary)
       let logits = pool.take(chunkRows * vocabulary), part = pool.take(chunkRows * size), facts = pool.take(2 * chunkRows)
       let gradient = recordsGradients ? pool.take(hidden.shape.count) : nil
       if let gradient, rows.count < targets.count { zero(gradient.floats, count: hidden.shape.count) }
@@ -49,7 +54,7 @@ extension Tape {
             }
           }
           for row in 0..<count {
-            loss += Double(facts.floats[2 * row]) + naturalLogarithm(Double(facts.floats[2 * row + 1]))
+            loss -= logProbability(margin: facts.floats[2 * row], total: facts.floats[2 * row + 1])
           }
           guard let gradient, let backward else { continue }
           let outputs = RowSource(logits.floats, stride: vocabulary, length: vocabulary)
@@ -77,7 +82,7 @@ extension Tape {
   }
 
   /// Rows times a matrix of many columns, of which each piece takes some.
-  private func multiplyColumns(_ source: RowSource, rows: Int, _ strips: StripMatrix, output: UnsafeMutablePointer<Float>) {
+  func multiplyColumns(_ source: RowSource, rows: Int, _ strips: StripMatrix, output: UnsafeMutablePointer<Float>) {
     let columnsOfPiece = 1024, height = Self.rowsOfPiece, products = products, rowBytes = products.rowBytes(source.length)
     let across = (strips.columns + columnsOfPiece - 1) / columnsOfPiece, down = (rows + height - 1) / height
     compute.reserveScratch(height * rowBytes)
