@@ -94,6 +94,8 @@ public final class TrainableModel {
   private let layers: [TrainableLayer]
   private let finalNorm: Parameter
   let head: LinearWeights
+  /// What the results of adapters are multiplied with.
+  let adapterScale: Float
   private let prediction: Prediction?
   private let frequencies: RotaryFrequencies
   /// Angles of the positions that came so far.
@@ -204,6 +206,7 @@ public final class TrainableModel {
       return parameter
     }
     self.configuration = configuration
+    self.adapterScale = adapterScale
     self.parameters = parameters
     let embedding = find("model.embed_tokens.weight"), count = configuration.layerCount
     self.embedding = embedding

@@ -29,9 +29,12 @@ public final class Tape {
   /// Of linear layers and experts.
   public let precision: ProductPrecision
   /// Of attention and the head.
-  let attentionPrecision: ProductPrecision
+  public let attentionPrecision: ProductPrecision
   /// Whether layers given to `recomputing` keep nothing but their input.
   public var recomputesActivations = false
+  /// Whether the way forward has the bits of generation with the same weights in the same precision: attention then goes the way of
+  /// `Compute.attention`, in F32, which is slower for long sequences. All else is the same in any case. FP8 has no such generation.
+  public var matchesGeneration = false
   /// Whether operations are recorded; without, losses are computed alone.
   public var recordsGradients = true
   /// What operations took, when it is there: seconds by name.
