@@ -37,66 +37,74 @@ struct ProblemSource {
   ) throws {
     (self.settings, self.tokenizer, self.format, self.endTokens) = (settings, tokenizer, format, endTokens)
     (self.longestPrompt, seed) = (longestPrompt, recipe.seed)
-    var broken: [TaskError] = []
     switch settings.problems {
-    case .tasks(let choices):
-      let total = choices.reduce(0) { $0 + $1.weight }
-      var sets: [(tasks: TaskSet, share: ClosedRange<Double>)] = [], first = 0.0
-      for (index, choice) in choices.enumerated() {
-        let last = first + choice.weight / total
-        for family in try TaskFamilies.named([choice.family]) {
-          let set = try TaskSet(family, difficulty: choice.difficulty, seed: recipe.seed)
-          do {
-            _ = try set.problem(at: 0)
-          } catch {
-            throw recipe.error("reinforce.tasks[\(index)]", "\(error)")
-          }
-          sets.append((set, first...last))
-        }
-        first = last
-      }
-      kind = .tasks(sets)
-      self.broken = []
+    case .tasks(let choices): (kind, broken) = (.tasks(try Self.sets(choices, recipe)), [])
     case .file(let path, let fileFormat, let skipsBroken):
-      let key = "reinforce.problems", file = recipe.resolved(path)
-      do {
-        let bytes = try RegularFile(path: file).bytes(maximumBytes: 1 << 30)
-        var problems = try ProblemFile.problems(
-          bytes, name: file, format: fileFormat, onBroken: skipsBroken ? { broken.append($0) } : nil)
-        func reject(_ problem: EvaluationProblem, _ reason: String) throws(RecipeError) {
-          guard skipsBroken else { throw recipe.error(key, "\(file): the problem \(problem.id): \(reason)") }
-          broken.append(.badFile(file: file, line: nil, reason: "the problem \(problem.id): \(reason)"))
+      let file = recipe.resolved(path)
+      let (problems, broken) = try Self.read(file, fileFormat, skipsBroken: skipsBroken, recipe) { problem in
+        if case .python = problem.problem.grader, settings.rewards.contains(where: { $0.kind == .accuracy }) {
+          return "its answers are Python, which is not run here; leave accuracy out and name a command that grades them"
         }
-        kind = .file([])
-        var kept: [EvaluationProblem] = []
-        for problem in problems {
-          if case .python = problem.problem.grader, settings.rewards.contains(where: { $0.kind == .accuracy }) {
-            try reject(problem, "its answers are Python, which is not run here; leave accuracy out and name a command that grades them")
-            continue
-          }
-          let count = try Self.prompt(problem, settings, tokenizer, format).count
-          if count > longestPrompt {
-            try reject(problem, Self.tooLong(count, longestPrompt))
-            continue
-          }
-          kept.append(problem)
-        }
-        problems = kept
-        guard !problems.isEmpty else { throw recipe.error(key, "\(file): has no problem that can be asked") }
-        kind = .file(problems)
-      } catch let error as RecipeError {
-        throw error
-      } catch {
-        throw recipe.error(key, "\(error)")
+        let count = try Self.prompt(problem, settings, tokenizer, format).count
+        return count > longestPrompt ? Self.tooLong(count, longestPrompt) : nil
       }
-      self.broken = broken
+      (kind, self.broken) = (.file(problems), broken)
     }
     // Templates and prompts that cannot be made are found before anything is computed.
-    do {
+    do throws(TrainingError) {
       _ = try question(0)
-    } catch let error as TrainingError {
+    } catch {
       throw recipe.error("reinforce", error.reason)
     }
+  }
+
+  private static func sets(
+    _ choices: [Recipe.Reinforcement.TaskChoice], _ recipe: Recipe
+  ) throws -> [(tasks: TaskSet, share: ClosedRange<Double>)] {
+    let total = choices.reduce(0) { $0 + $1.weight }
+    var sets: [(tasks: TaskSet, share: ClosedRange<Double>)] = [], first = 0.0
+    for (index, choice) in choices.enumerated() {
+      let last = first + choice.weight / total
+      do throws(TaskError) {
+        for family in try TaskFamilies.named([choice.family]) {
+          let set = try TaskSet(family, difficulty: choice.difficulty, seed: recipe.seed)
+          _ = try set.problem(at: 0)
+          sets.append((set, first...last))
+        }
+      } catch {
+        throw recipe.error("reinforce.tasks[\(index)]", "\(error)")
+      }
+      first = last
+    }
+    return sets
+  }
+
+  /// - Parameter reason: why a problem cannot be asked; nil when it can.
+  private static func read(
+    _ file: String, _ format: ProblemFileFormat, skipsBroken: Bool, _ recipe: Recipe,
+    reason: (EvaluationProblem) throws -> String?
+  ) throws -> (kept: [EvaluationProblem], broken: [TaskError]) {
+    let key = "reinforce.problems"
+    var broken: [TaskError] = [], kept: [EvaluationProblem] = []
+    let problems: [EvaluationProblem]
+    do {
+      let bytes = try RegularFile(path: file).bytes(maximumBytes: 1 << 30)
+      problems = try ProblemFile.problems(
+        bytes, name: file, format: format, onBroken: skipsBroken ? { broken.append($0) } : nil)
+    } catch {
+      throw recipe.error(key, "\(error)")
+    }
+    for problem in problems {
+      guard let reason = try reason(problem) else {
+        kept.append(problem)
+        continue
+      }
+      let text = "the problem \(problem.id): \(reason)"
+      guard skipsBroken else { throw recipe.error(key, "\(file): \(text)") }
+      broken.append(.badFile(file: file, line: nil, reason: text))
+    }
+    if kept.isEmpty { throw recipe.error(key, "\(file): has no problem that can be asked") }
+    return (kept, broken)
   }
 
   /// Different problems; nil for tasks, which are endless.
@@ -126,17 +134,17 @@ struct ProblemSource {
   /// The question of a draw, from 0: always the same one.
   /// - Throws: `TrainingError` for one that is too long or cannot be rendered.
   func question(_ draw: Int) throws(TrainingError) -> Question {
+    let question: Question
     do {
-      let problem = try problem(draw), prompt = try Self.prompt(problem, settings, tokenizer, format)
-      guard prompt.count <= longestPrompt else {
-        throw TrainingError(reason: "\(problem.id): \(Self.tooLong(prompt.count, longestPrompt))")
-      }
-      return Question(problem: problem, prompt: prompt)
-    } catch let error as TrainingError {
-      throw error
+      let problem = try problem(draw)
+      question = Question(problem: problem, prompt: try Self.prompt(problem, settings, tokenizer, format))
     } catch {
       throw TrainingError(reason: "\(error)")
     }
+    guard question.prompt.count <= longestPrompt else {
+      throw TrainingError(reason: "\(question.problem.id): \(Self.tooLong(question.prompt.count, longestPrompt))")
+    }
+    return question
   }
 
   private func problem(_ draw: Int) throws(TaskError) -> EvaluationProblem {
