@@ -46,6 +46,8 @@ extension TrainableModel {
     let (normed, pass) = hidden(batch, balanceCoefficient: balanceCoefficient, tape: tape)
     let loss = tape.policyLoss(normed, head, rows, options)
     if tape.recordsGradients { tape.backward() } else { tape.reset() }
+    // The next batch has other rows, for which this one's memory is of no use.
+    tape.trimMemory()
     return (loss, pass.balanceSum.value)
   }
 }

@@ -147,6 +147,7 @@ extension Trainer {
         let range = start..<min(answers.count, start + micro)
         let batch = TrainingBatch(answers[range].map(\.rollout), prompts: prompts)
         let values = model.logProbabilities(of: batch, tape: tape)
+        tape.trimMemory()
         for (index, document) in zip(range, batch.documents) {
           answers[index].reference = Array(values[document].suffix(answers[index].rollout.tokens.count))
         }
