@@ -17,7 +17,9 @@ import Testing
     facts = try JSONValue(parsing: Array(Data(contentsOf: folder.appendingPathComponent("policy.json"))))
   }
 
-  private func floats(_ name: String) throws -> [Float] { try #require(file.tensor(named: name)).floatArray() }
+  private func tensor(_ name: String) throws -> Tensor { try #require(file.tensors.first { $0.name == name }?.tensor) }
+
+  private func floats(_ name: String) throws -> [Float] { try tensor(name).floatArray() }
 
   private func expectClose(_ found: [Float], _ expected: [Float], _ name: String) {
     let largest = expected.map(abs).max() ?? 0
@@ -29,8 +31,8 @@ import Testing
 
   @Test(arguments: ["grpo", "grpo-divergence", "bnpo", "dapo", "dapo-divergence", "dr_grpo", "dr_grpo-divergence"])
   func lossAndGradientsAreThoseOfTRL(_ name: String) throws {
-    let facts = try #require(self.facts["cases"]?[name]), hidden = try #require(file.tensor(named: "hidden"))
-    let head = Parameter(name: "head", value: try #require(file.tensor(named: "head")))
+    let facts = try #require(self.facts["cases"]?[name]), hidden = try tensor("hidden")
+    let head = Parameter(name: "head", value: Tensor(try floats("head"), shape: tensor("head").shape))
     let answers = hidden.shape.array[0], tokens = hidden.shape.array[1], rows = answers * tokens
     let mask = try #require(try file.integers(named: "mask")), targets = try #require(try file.integers(named: "targets"))
     let values = try floats("advantages")

@@ -88,7 +88,8 @@ extension Recipe {
     if zeroVariance != .resample, let value = fields["resample_limit"] {
       throw value.error("is for zero_variance: resample alone")
     }
-    let prompts = try fields.required("prompts").integer(1...1 << 16), samples = try fields.required("samples").integer(2...1 << 12)
+    let prompts = try fields.required("prompts").integer(1...1 << 16),
+      samples = try fields.required("samples").integer(2...1 << 12)
     let minibatches = try fields.integer("minibatches", 1...1 << 12, default: 1)
     if let value = fields["minibatches"], minibatches > prompts * samples {
       throw value.wrong("at most prompts times samples, which is \(prompts * samples)")
@@ -114,7 +115,9 @@ extension Recipe {
   private static func problems(_ fields: RecipeFields) throws(RecipeError) -> Reinforcement.Problems {
     switch (fields["tasks"], fields["problems"]) {
     case (let tasks?, nil):
-      for name in ["format", "skip_broken"] { if let value = fields[name] { throw value.error("is for problems (a file) alone") } }
+      for name in ["format", "skip_broken"] {
+        if let value = fields[name] { throw value.error("is for problems (a file) alone") }
+      }
       let choices = try tasks.elements().map { element throws(RecipeError) -> Reinforcement.TaskChoice in
         let group = try element.fields("family", "difficulty", "weight"), name = try group.required("family")
         let known = TaskFamilies.all.map(\.name), family = try name.string()

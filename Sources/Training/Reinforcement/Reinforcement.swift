@@ -128,7 +128,8 @@ final class Reinforcement {
       rewardDeviation: groups.reduce(0) { $0 + AdvantageRule.deviation($1.rewards) } / Double(max(1, groups.count)),
       answers: rollouts.count, responseTokens: Double(rollouts.reduce(0) { $0 + $1.tokens.count }) / count,
       truncatedShare: Double(rollouts.count { $0.finishReason == .length }) / count,
-      zeroVarianceGroups: groups.count { !$0.hasVariance }, groups: groups.count, learnedAnswers: 0, clippedLow: 0, clippedHigh: 0,
+      zeroVarianceGroups: groups.count { !$0.hasVariance }, groups: groups.count, learnedAnswers: 0, clippedLow: 0,
+      clippedHigh: 0,
       updates: 0, rewardFailures: failures.count, rewardFailure: failures.last, rolloutSeconds: collection.rolloutSeconds,
       rewardSeconds: collection.rewardSeconds, updateSeconds: 0)
   }

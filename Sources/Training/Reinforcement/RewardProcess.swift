@@ -29,7 +29,8 @@ struct RewardProcess {
       failures.append("the reward command \(name) \(reason); answer \(values.count + 1) of \(lines.count): \(line)")
       if command.onError == .stop { throw RewardError(failures[0]) }
       guard failures.count < min(command.failureLimit, max(2, lines.count)) else {
-        throw RewardError("\(failures.count) failures of the reward command in one step; the last: \(failures[failures.count - 1])")
+        throw RewardError(
+          "\(failures.count) failures of the reward command in one step; the last: \(failures[failures.count - 1])")
       }
       values.append(0)
     }
@@ -37,16 +38,23 @@ struct RewardProcess {
       // After a failure one at a time: a program that keeps what it prints until its end does not tell which answer it failed at.
       let count = failures.isEmpty ? lines.count - values.count : 1
       let output = try run(Array(lines[values.count..<values.count + count]), isCancelled: isCancelled)
-      let numbers = output.lines.map { line in Double(line.trimmingCharacters(in: .whitespaces)).flatMap { $0.isFinite ? $0 : nil } }
+      let numbers = output.lines.map { line in
+        Double(line.trimmingCharacters(in: .whitespaces)).flatMap { $0.isFinite ? $0 : nil }
+      }
       if output.failure == nil, numbers.count == count {
         // A line that is no number is that answer's alone.
         for (number, line) in zip(numbers, output.lines) {
-          if let number { values.append(number) } else { try fail("printed '\(CheckpointError.excerpt(line, 60))', expected a number") }
+          if let number {
+            values.append(number)
+          } else {
+            try fail("printed '\(CheckpointError.excerpt(line, 60))', expected a number")
+          }
         }
         continue
       }
       let reason =
-        output.failure ?? "printed \(numbers.count) \(numbers.count == 1 ? "line" : "lines") for \(count) answers, expected one each"
+        output.failure
+        ?? "printed \(numbers.count) \(numbers.count == 1 ? "line" : "lines") for \(count) answers, expected one each"
       // More lines than answers belong to none of them.
       let usable = numbers.count > count ? [] : numbers.prefix { $0 != nil }.compactMap { $0 }.prefix(count)
       values += usable
@@ -74,7 +82,8 @@ struct RewardProcess {
       guard manager.isExecutableFile(atPath: path) else { throw RewardError("\(path) is no program that can be run") }
       return path
     }
-    guard let path = Self.searchPath.split(separator: ":").map({ $0 + "/" + program }).first(where: manager.isExecutableFile) else {
+    guard let path = Self.searchPath.split(separator: ":").map({ $0 + "/" + program }).first(where: manager.isExecutableFile)
+    else {
       throw RewardError("found no program \(program) in \(Self.searchPath); give its path")
     }
     return path

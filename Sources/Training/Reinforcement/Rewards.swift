@@ -43,7 +43,8 @@ struct Rewards {
       case .language: values = answers.map { Self.languageShare($0.text, $0.problem.problem.language) }
       case .length(let buffer): values = answers.map { overLength($0.tokenCount, buffer: buffer) }
       case .command(let command):
-        let (found, failures) = try RewardProcess(command, folder: folder).values(answers.map(Self.line), isCancelled: isCancelled)
+        let (found, failures) = try RewardProcess(command, folder: folder).values(
+          answers.map(Self.line), isCancelled: isCancelled)
         values = found
         scores.failures += failures
       }

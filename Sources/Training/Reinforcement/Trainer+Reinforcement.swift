@@ -54,7 +54,8 @@ extension Trainer {
 
   /// - Returns: nil when it was given up before the weights changed.
   private func learn(
-    _ work: Reinforcement, _ collection: Reinforcement.Collection, into record: inout ReinforcementRecord, _ isCancelled: () -> Bool
+    _ work: Reinforcement, _ collection: Reinforcement.Collection, into record: inout ReinforcementRecord,
+    _ isCancelled: () -> Bool
   ) throws -> Update? {
     let settings = work.settings, groups = work.learned(collection), recipe = run.recipe
     let advantages = settings.advantage.advantages(groups.map(\.rewards))

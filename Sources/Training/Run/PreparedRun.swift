@@ -17,6 +17,8 @@ public struct PreparedRun {
   public let damagedCheckpoints: [CheckpointError]
   /// Of the training data.
   public var tokenCount: Int { data.sources.reduce(0) { $0 + $1.dataset.tokenCount } }
+  /// Problems that reinforcement asks; nil where they have no end, and for training on data.
+  public var problemCount: Int? { problems?.count }
   let state: RunState?
   let data: RunData
   /// nil where the model makes its data itself.

@@ -46,7 +46,8 @@ struct RunData {
       }
       let packing = DataPacking(
         files: try Self.files(recipe, chats.files, key: "data.chats"), documents: chats.documents, tokenizer: tokenizer,
-        heldOutFraction: chats.heldOut, conversations: try Self.conversations(recipe, chats.template, key: "data.template", base, tokenizer),
+        heldOutFraction: chats.heldOut,
+        conversations: try Self.conversations(recipe, chats.template, key: "data.template", base, tokenizer),
         maximumTokens: recipe.data.packing == .documents ? recipe.sequenceLength : nil, threadCount: threadCount)
       folders = [("data.chats", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
     case .answers:
@@ -111,6 +112,13 @@ struct RunData {
       if format == nil {
         throw recipe.error(
           "reinforce", "the model has no chat template; name one (template), or write how a question is asked (prompt)")
+      }
+    }
+    for case .command(let command) in settings.rewards.map(\.kind) {
+      do throws(RewardError) {
+        _ = try RewardProcess(command, folder: recipe.resolved(".")).executable()
+      } catch {
+        throw recipe.error("reinforce.rewards.command.run", error.description)
       }
     }
     let longest = recipe.sequenceLength - settings.maximumTokens
