@@ -86,7 +86,7 @@ let package = Package(
       name: "Swiftlet",
       dependencies: [
         "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletConstraints",
-        "SwiftletTensors", "SwiftletJSON",
+        "SwiftletTensors", "SwiftletTasks", "SwiftletJSON",
       ],
       path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(
@@ -100,7 +100,7 @@ let package = Package(
       "Server",
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization", "SwiftletChatTemplates",
-        "SwiftletCheckpoints", "SwiftletConstraints", "SwiftletJSON", "CSwiftletPage",
+        "SwiftletCheckpoints", "SwiftletConstraints", "SwiftletTasks", "SwiftletJSON", "CSwiftletPage",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -149,7 +149,8 @@ let package = Package(
       "Generation",
       dependencies: [
         "SwiftletGeneration", "Swiftlet", "SwiftletConversion", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints",
-        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletConstraints", "SwiftletJSON", "SwiftletTestSupport",
+        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletConstraints", "SwiftletTasks", "SwiftletJSON",
+        "SwiftletTestSupport",
       ]),
     tests(
       "Conversion",

@@ -1,10 +1,11 @@
 internal import Foundation
 internal import SwiftletCheckpoints
+internal import SwiftletTasks
 
 /// Asks a user's program what answers are worth: it reads a line of JSON each, prints a number a line, and ends.
 ///
-/// It has a limit of time and of output, no terminal, and few variables, and is ended with all it started. It is no guard against malice:
-/// it may read and write what the user may.
+/// It has a limit of time and of output, no terminal, and few variables, and is ended with all it started (`BoundedProcess`). It is no guard
+/// against malice: it may read and write what the user may.
 struct RewardProcess {
   let command: RewardCommand
   /// Where it runs, and paths of the program begin.
@@ -98,81 +99,35 @@ struct RewardProcess {
   }
 
   private func run(_ lines: [String], isCancelled: () -> Bool) throws -> Output {
-    let path = try executable(), input = NSTemporaryDirectory() + "swiftlet-reward-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: input) }
-    // A file: a program that reads nothing cannot block this one.
-    try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: URL(fileURLWithPath: input))
-    let source = try FileHandle(forReadingFrom: URL(fileURLWithPath: input)), output = Pipe(), errors = Pipe()
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = Array(command.arguments.dropFirst())
-    process.environment = ["PATH": Self.searchPath, "LC_ALL": "C.UTF-8", "HOME": NSHomeDirectory()]
-    process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    (process.standardInput, process.standardOutput, process.standardError) = (source, output, errors)
+    let process = BoundedProcess(
+      executable: try executable(), arguments: Array(command.arguments.dropFirst()),
+      environment: ["PATH": Self.searchPath, "LC_ALL": "C.UTF-8"], folder: folder, seconds: command.seconds,
+      outputBytes: command.outputBytes)
+    let result: BoundedProcess.Result
     do {
-      try process.run()
+      result = try process.run(input: Array(lines.map { $0 + "\n" }.joined().utf8), isCancelled: isCancelled)
+    } catch let error as CancellationError {
+      throw error
     } catch {
       throw RewardError("the reward command \(name) cannot be run: \(error.localizedDescription)")
     }
-    defer {
-      // It leads a group of its own.
-      kill(-process.processIdentifier, SIGKILL)
-      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-      process.waitUntilExit()
-      for handle in [source, output.fileHandleForReading, errors.fileHandleForReading] { try? handle.close() }
+    var output = Output()
+    switch result.ending {
+    case .late: output.failure = "took more than \(PlanText.short(command.seconds)) seconds and was ended"
+    case .tooMuchOutput: output.failure = "printed more than \(command.outputBytes) bytes and was ended"
+    case .signal(let number): output.failure = "was ended by signal \(number)"
+    case .exited(0): break
+    case .exited(let status): output.failure = "ended with status \(status)"
     }
-    for pipe in [output, errors] { try? pipe.fileHandleForWriting.close() }
-    var text: [UInt8] = [], complaint: [UInt8] = [], result = Output()
-    let deadline = ContinuousClock.now + .seconds(command.seconds)
-    var descriptors = [output, errors].map {
-      pollfd(fd: $0.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+    if let failure = output.failure,
+      let said = String(decoding: result.errors.suffix(400), as: UTF8.self).split(whereSeparator: \.isNewline).last
+    {
+      output.failure = "\(failure) (it said: \(CheckpointError.excerpt(String(said), 200)))"
     }
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    // Until both are closed, or it has ended and what it started keeps them open.
-    var quiet = 0
-    while descriptors.contains(where: { $0.fd >= 0 }), quiet < 3 {
-      if isCancelled() { throw CancellationError() }
-      guard ContinuousClock.now < deadline else {
-        result.failure = "took more than \(command.seconds) seconds and was ended"
-        break
-      }
-      let ready = poll(&descriptors, nfds_t(descriptors.count), 50)
-      if ready < 0, errno != EINTR { break }
-      quiet = ready == 0 && !process.isRunning ? quiet + 1 : 0
-      for index in descriptors.indices where ready > 0 && descriptors[index].revents != 0 {
-        let count = read(descriptors[index].fd, &buffer, buffer.count)
-        if count <= 0 {
-          descriptors[index].fd = -1
-        } else if index == 0 {
-          text += buffer[..<count]
-        } else {
-          complaint = Array((complaint + buffer[..<count]).suffix(400))
-        }
-      }
-      if text.count > command.outputBytes {
-        result.failure = "printed more than \(command.outputBytes) bytes and was ended"
-        text.removeLast(text.count - command.outputBytes)
-        break
-      }
-    }
-    if result.failure == nil {
-      while process.isRunning, ContinuousClock.now < deadline, !isCancelled() { usleep(2000) }
-      if process.isRunning {
-        result.failure = "closed its output but did not end in \(command.seconds) seconds"
-      } else if process.terminationReason == .uncaughtSignal {
-        result.failure = "was ended by signal \(process.terminationStatus)"
-      } else if process.terminationStatus != 0 {
-        result.failure = "ended with status \(process.terminationStatus)"
-      }
-    }
-    let said = String(decoding: complaint, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-    if let failure = result.failure, let last = said.split(separator: "\n").last {
-      result.failure = "\(failure) (it said: \(CheckpointError.excerpt(String(last), 200)))"
-    }
+    var parts = result.output.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     // A last line without an end counts only when the program ended well.
-    var parts = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    if result.failure != nil || parts.last?.isEmpty ?? false { parts.removeLast() }
-    result.lines = parts.map { String(decoding: $0, as: UTF8.self) }
-    return result
+    if output.failure != nil || parts.last?.isEmpty ?? false { parts.removeLast() }
+    output.lines = parts.map { String(decoding: $0, as: UTF8.self) }
+    return output
   }
 }
