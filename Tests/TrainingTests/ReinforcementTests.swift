@@ -214,7 +214,8 @@ import Testing
   }
 
   private static let wrongKeys: [(String, String, String)] = [
-    ("prompts", "  prompt: 3", "reinforce.prompt"), ("samples", "  samples: 1", "reinforce.samples: found '1'"),
+    ("prompts", "  prompt_count: 3", "reinforce.prompt_count: there is no such key"),
+    ("samples", "  samples: 1", "reinforce.samples: found '1'"),
     ("rewards", "  rewards: {accurate: 1}", "expected one of accuracy, format, language, length, command"),
     ("rewards", "  rewards: {}", "reinforce.rewards: found a group of keys, expected at least one of accuracy"),
     ("rewards", "  rewards: {length: {weight: 1}}", "reinforce.rewards.length.buffer: is missing"),
@@ -251,7 +252,7 @@ import Testing
     let folder = try folder()
     let tasks = "  tasks: [{family: parity, weight: 3}, {family: counting, difficulty: 2}]"
     let run = try run(
-      folder, ["problems": tasks, "sequence_length": "sequence_length: 128", "max_new_tokens": "  max_new_tokens: 8"])
+      folder, ["problems": tasks, "sequence_length": "sequence_length: 256", "max_new_tokens": "  max_new_tokens: 8"])
     let problems = try #require(run.problems), questions = try (0..<400).map { try problems.question($0).problem }
     let share = Double(questions.count { $0.group == "parity" }) / 400
     #expect((0.68...0.82).contains(share), "\(share)")
