@@ -204,10 +204,10 @@ import Testing
       #"{"question": "\#(String(repeating: "long ", count: 100))", "answer": "2"}"#, #"{"question": "3", "answer": "3"}"#,
     ]
     _ = try folder.write("problems.jsonl", mixed.joined(separator: "\n"))
-    let error = try #require(throws: RecipeError.self) { _ = try run(folder) }
+    let error = try #require(throws: RecipeError.self) { _ = try self.run(folder) }
     #expect(error.key == "reinforce.problems" && error.reason.contains("line 2"), "\(error)")
     var notes: [String] = []
-    let run = try run(folder, ["instruction": "  instruction: \"\"\n  skip_broken: true"]) { notes.append($0) }
+    let run = try self.run(folder, ["instruction": "  instruction: \"\"\n  skip_broken: true"]) { notes.append($0) }
     #expect(run.problemCount == 2)
     #expect(notes.contains("left out 4 problems that cannot be asked"), "\(notes)")
     for reason in ["line 2", "line 3", "Python", "tokens long"] { #expect(notes.contains { $0.contains(reason) }, "\(notes)") }
