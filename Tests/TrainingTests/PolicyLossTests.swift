@@ -32,7 +32,7 @@ import Testing
   @Test(arguments: ["grpo", "grpo-divergence", "bnpo", "dapo", "dapo-divergence", "dr_grpo", "dr_grpo-divergence"])
   func lossAndGradientsAreThoseOfTRL(_ name: String) throws {
     let facts = try #require(self.facts["cases"]?[name]), hidden = try tensor("hidden")
-    let head = Parameter(name: "head", value: Tensor(try floats("head"), shape: tensor("head").shape))
+    let head = Parameter(name: "head", value: try Tensor(floats("head"), shape: tensor("head").shape))
     let answers = hidden.shape.array[0], tokens = hidden.shape.array[1], rows = answers * tokens
     let mask = try #require(try file.integers(named: "mask")), targets = try #require(try file.integers(named: "targets"))
     let values = try floats("advantages")

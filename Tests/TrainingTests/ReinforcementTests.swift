@@ -204,17 +204,18 @@ import Testing
       #"{"question": "\#(String(repeating: "long ", count: 100))", "answer": "2"}"#, #"{"question": "3", "answer": "3"}"#,
     ]
     _ = try folder.write("problems.jsonl", mixed.joined(separator: "\n"))
-    let error = try #require(throws: RecipeError.self) { _ = try run(folder) }
+    let error = try #require(throws: RecipeError.self) { _ = try self.run(folder) }
     #expect(error.key == "reinforce.problems" && error.reason.contains("line 2"), "\(error)")
     var notes: [String] = []
-    let run = try run(folder, ["instruction": "  instruction: \"\"\n  skip_broken: true"]) { notes.append($0) }
+    let run = try self.run(folder, ["instruction": "  instruction: \"\"\n  skip_broken: true"]) { notes.append($0) }
     #expect(run.problemCount == 2)
     #expect(notes.contains("left out 4 problems that cannot be asked"), "\(notes)")
     for reason in ["line 2", "line 3", "Python", "tokens long"] { #expect(notes.contains { $0.contains(reason) }, "\(notes)") }
   }
 
   private static let wrongKeys: [(String, String, String)] = [
-    ("prompts", "  prompt: 3", "reinforce.prompt"), ("samples", "  samples: 1", "reinforce.samples: found '1'"),
+    ("prompts", "  prompt_count: 3", "reinforce.prompt_count: there is no such key"),
+    ("samples", "  samples: 1", "reinforce.samples: found '1'"),
     ("rewards", "  rewards: {accurate: 1}", "expected one of accuracy, format, language, length, command"),
     ("rewards", "  rewards: {}", "reinforce.rewards: found a group of keys, expected at least one of accuracy"),
     ("rewards", "  rewards: {length: {weight: 1}}", "reinforce.rewards.length.buffer: is missing"),
@@ -251,7 +252,7 @@ import Testing
     let folder = try folder()
     let tasks = "  tasks: [{family: parity, weight: 3}, {family: counting, difficulty: 2}]"
     let run = try run(
-      folder, ["problems": tasks, "sequence_length": "sequence_length: 128", "max_new_tokens": "  max_new_tokens: 8"])
+      folder, ["problems": tasks, "sequence_length": "sequence_length: 256", "max_new_tokens": "  max_new_tokens: 8"])
     let problems = try #require(run.problems), questions = try (0..<400).map { try problems.question($0).problem }
     let share = Double(questions.count { $0.group == "parity" }) / 400
     #expect((0.68...0.82).contains(share), "\(share)")

@@ -132,7 +132,8 @@ public final class Trainer {
   }
 
   private func nextStep(_ isCancelled: () -> Bool) throws -> StepRecord? {
-    try reinforcement.map { try reinforcedStep($0, isCancelled) } ?? step(isCancelled)
+    guard let reinforcement else { return try step(isCancelled) }
+    return try reinforcedStep(reinforcement, isCancelled)
   }
 
   /// One optimizer step of several passes.
