@@ -135,6 +135,13 @@ public struct LoadedModel: Sendable {
     try checkVocabulary()
   }
 
+  /// Tokens that generation_config.json in a folder names as ends of an answer.
+  public static func advisedEnds(path: String) throws -> [Int] {
+    guard isFolder(path) else { return [] }
+    let files = ModelFolder(path: path)
+    return try files.generationEnds(files.generationConfiguration())
+  }
+
   /// The tokenizer of a GGUF file, of a tokenizer.json, or of a folder that may hold nothing else.
   public static func tokenizer(path: String) throws -> Tokenizer {
     if path.hasSuffix("/tokenizer.json") { return try tokenizer(path: String(path.dropLast("/tokenizer.json".count))) }

@@ -45,6 +45,7 @@ import Testing
     #expect(Rewards.languageShare("1 + 1", .english) == 1)
     #expect(Rewards.languageShare("größer", .english) == 1)
     #expect(Rewards.languageShare("привет", .english) == 0)
+    #expect(Rewards.languageShare("<think>深度</think><answer>4</answer>", .chinese) == 1)
   }
 
   private func values(
@@ -54,7 +55,8 @@ import Testing
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
     let command = RewardCommand(
       arguments: ["./reward.sh"], seconds: seconds, outputBytes: 4096, onError: onError, failureLimit: limit)
-    return try RewardProcess(command, folder: folder.path).values(lines, isCancelled: { false })
+    let result = try RewardProcess(command, folder: folder.path).values(lines, isCancelled: { false })
+    return (result.values, result.failures)
   }
 
   @Test func commandsAreAsked() throws {
@@ -80,7 +82,7 @@ import Testing
     ("kill -9 $$", "was ended by signal 9"), ("exit 3", "ended with status 3"), ("sleep 60", "took more than"),
     ("echo nonsense", "printed 'nonsense', expected a number"), ("echo 1; echo 2", "lines for 4 answers"),
     ("head -c 9999 /dev/zero | tr '\\0' y", "printed more than 4096 bytes"), ("exit 0", "printed 1 line for 4 answers"),
-    ("echo nan", "printed 'nan'"),
+    ("echo nan", "printed 'nan'"), ("continue", "printed 3 lines for 4 answers"),
     ("echo it is broken >&2; exit 1", "(it said: it is broken)"),
   ])
   func failuresCostOneAnswer(_ action: String, _ reason: String) throws {
@@ -89,6 +91,16 @@ import Testing
     #expect(values == [1, 0, 2, 3], "\(failures)")
     #expect(failures.contains { $0.contains(reason) }, "\(failures)")
     #expect(failures.contains { $0.contains("answer 2 of 4: bad") }, "\(failures)")
+  }
+
+  /// A recipe may be named by a path from here, and lines may end as on Windows.
+  @Test func pathsAreThoseOfTheRecipe() throws {
+    let path = try folder.write("reward.sh", "#!/bin/sh\nwhile read -r line; do printf '%s\\r\\n' ${#line}; done; echo\n")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    let command = RewardCommand(arguments: ["./reward.sh"], seconds: 10, outputBytes: 64, onError: .stop, failureLimit: 1)
+    let here = FileManager.default.currentDirectoryPath.split(separator: "/").count
+    let relative = String(repeating: "../", count: here) + folder.path.dropFirst() + "/."
+    #expect(try RewardProcess(command, folder: relative).values(["a", "bc"], isCancelled: { false }).values == [1, 2])
   }
 
   /// A program that prints nothing before its end does not tell where it died.
@@ -102,11 +114,11 @@ import Testing
     let stopped = try #require(throws: RewardError.self) { _ = try values("exit 1", ["a", "b"], onError: .stop) }
     #expect(stopped.description.contains("ended with status 1"))
     let all = try #require(throws: RewardError.self) { _ = try values("exit 1", ["a", "b", "c", "d"]) }
-    #expect(all.description.contains("failures of the reward command in one step"), "\(all)")
+    #expect(all.description.contains("failed at 4 answers of one call"), "\(all)")
     let many = try #require(throws: RewardError.self) {
       _ = try values("exit 1", (0..<100).map { "\($0)" }, limit: 5)
     }
-    #expect(many.description.contains("5 failures"), "\(many)")
+    #expect(many.description.contains("failed at 5 answers"), "\(many)")
   }
 
   @Test func programsThatAreNotThereAreNamed() throws {

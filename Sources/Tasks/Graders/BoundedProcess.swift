@@ -87,7 +87,7 @@ package struct BoundedProcess {
     process.terminationHandler = { _ in ended.signal() }
     try Self.withoutBlockedSignals { try process.run() }
     let deadline = ContinuousClock.now + .seconds(seconds)
-    var stopped: Ending?, wasCancelled = false
+    var stopped: Ending?, wasCancelled = false, hasNotice = true
     while ended.wait(timeout: .now() + Self.interval) == .timedOut {
       if max(Self.size(outputFile), Self.size(errorFile)) > outputBytes { stopped = .tooMuchOutput }
       let hasEnded = Self.isZombie(process.processIdentifier)
@@ -99,7 +99,8 @@ package struct BoundedProcess {
       kill(-process.processIdentifier, SIGKILL)
       if !hasEnded { kill(process.processIdentifier, SIGKILL) }
       Self.endRest(marked: "\(Self.mark)=\(id)")
-      ended.wait()
+      // What could not be found, such as a session with an environment of its own, may keep that back for as long as it lives.
+      hasNotice = ended.wait(timeout: .now() + 2) == .success
       break
     }
     kill(-process.processIdentifier, SIGKILL)
@@ -109,6 +110,7 @@ package struct BoundedProcess {
     func bytes(_ file: URL) throws -> [UInt8] {
       Array(try FileHandle(forReadingFrom: file).read(upToCount: outputBytes) ?? Data())
     }
+    guard hasNotice else { return Result(ending: stopped ?? .late, output: try bytes(outputFile), errors: try bytes(errorFile)) }
     let status = process.terminationStatus
     let ending = stopped ?? (process.terminationReason == .uncaughtSignal ? .signal(status) : .exited(status))
     return Result(ending: ending, output: try bytes(outputFile), errors: try bytes(errorFile))

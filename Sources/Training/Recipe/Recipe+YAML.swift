@@ -88,6 +88,9 @@ extension Recipe {
       evaluation.sequences = try group.integer("sequences", 1...1 << 20, default: 16)
     }
     failure = try Self.failure(fields["on_failure"])
+    if let value = fields["on_failure"], failure.spikeHeight > 0, reinforcement != nil {
+      throw value.error("spike and spike_height are for training on data: the loss of a policy has no such meaning")
+    }
     cost = Cost()
     if let group = try fields["cost"]?.fields("peak_flops", "watts", "dollars_per_hour") {
       cost.peakFLOPsPerSecond = try group["peak_flops"]?.number(1...1e18)

@@ -46,6 +46,7 @@ struct ProblemSource {
           return "its answers are Python, which is not run here; leave accuracy out and name a command that grades them"
         }
         let count = try Self.prompt(problem, settings, tokenizer, format).count
+        if count == 0 { return "its prompt is empty" }
         return count > longestPrompt ? Self.tooLong(count, longestPrompt) : nil
       }
       (kind, self.broken) = (.file(problems), broken)
@@ -131,31 +132,34 @@ struct ProblemSource {
     }
   }
 
-  /// The question of a draw, from 0: always the same one.
-  /// - Throws: `TrainingError` for one that is too long or cannot be rendered.
+  /// The question of a draw, from 0: always the same one. Of a family's problems those that are too long are passed over.
+  /// - Throws: `TrainingError` for one that cannot be rendered, or when a hundred are too long.
   func question(_ draw: Int) throws(TrainingError) -> Question {
-    let question: Question
-    do {
-      let problem = try problem(draw)
-      question = Question(problem: problem, prompt: try Self.prompt(problem, settings, tokenizer, format))
-    } catch {
-      throw TrainingError(reason: "\(error)")
+    var reason = ""
+    for attempt in 0..<100 {
+      do {
+        let problem = try problem(draw, attempt: attempt)
+        let prompt = try Self.prompt(problem, settings, tokenizer, format)
+        if (1...longestPrompt).contains(prompt.count) { return Question(problem: problem, prompt: prompt) }
+        reason = "\(problem.id): " + (prompt.isEmpty ? "its prompt is empty" : Self.tooLong(prompt.count, longestPrompt))
+      } catch {
+        throw TrainingError(reason: "\(error)")
+      }
     }
-    guard question.prompt.count <= longestPrompt else {
-      throw TrainingError(reason: "\(question.problem.id): \(Self.tooLong(question.prompt.count, longestPrompt))")
-    }
-    return question
+    throw TrainingError(reason: reason)
   }
 
-  private func problem(_ draw: Int) throws(TaskError) -> EvaluationProblem {
+  /// - Parameter attempt: of tasks; another problem in the place of one that is too long.
+  private func problem(_ draw: Int, attempt: Int) throws(TaskError) -> EvaluationProblem {
     switch kind {
     case .tasks(let sets):
       var random = SeededGenerator(seed, UInt64(draw))
       let value = random.uniform()
+      let index = draw + attempt << 40
       let choice = sets.firstIndex { value < $0.share.upperBound } ?? sets.count - 1, tasks = sets[choice].tasks
       return EvaluationProblem(
-        id: "\(tasks.family.name)/\(tasks.difficulty)/\(tasks.split.rawValue)/\(seed)/\(draw)", group: tasks.family.name,
-        problem: try tasks.problem(at: draw))
+        id: "\(tasks.family.name)/\(tasks.difficulty)/\(tasks.split.rawValue)/\(seed)/\(index)", group: tasks.family.name,
+        problem: try tasks.problem(at: index))
     case .file(let problems):
       let epoch = draw / problems.count
       return problems[IndexPermutation(count: problems.count, seed: seed, epoch: epoch, stream: 0)[draw % problems.count]]

@@ -1,15 +1,15 @@
 internal import SwiftletCheckpoints
 internal import SwiftletTensors
 
-/// The policy that another must stay near: the values of all parameters that are trained, at an earlier time.
+/// The policy that another must stay near: the values of all parameters that change, at an earlier time.
 final class ReferencePolicy {
   static let fileName = "reference.safetensors"
   private let parameters: [Parameter]
   private let values: [Tensor]
 
-  /// The policy as it is now.
+  /// The policy as it is now, with the biases of its routers, which no gradient moves.
   init(_ set: ParameterSet) {
-    parameters = set.parameters.filter(\.isTrainable)
+    parameters = set.parameters.filter { !$0.isFrozen }
     values = parameters.map { Tensor($0.value.floatArray(), shape: $0.shape) }
   }
 

@@ -46,6 +46,8 @@ final class Reinforcement {
     /// Problems that were asked.
     var draws = 0
     var failures: [String] = []
+    /// Answers that a reward command gave no number.
+    var failedAnswers = 0
     var rolloutSeconds = 0.0
     var rewardSeconds = 0.0
   }
@@ -101,17 +103,21 @@ final class Reinforcement {
     }
     result.draws += count
     result.failures += scores.failures
+    result.failedAnswers += scores.failedAnswers
     result.rewardSeconds += seconds(since: rewarding)
   }
 
   private func seconds(since start: ContinuousClock.Instant) -> Double { start.duration(to: .now) / .seconds(1) }
 
-  /// The groups of a step that are learned from.
-  func learned(_ collection: Collection) -> [Group] {
-    switch settings.zeroVariance {
-    case .keep: collection.groups
-    case .drop: collection.groups.filter(\.hasVariance)
-    case .resample: Array(collection.groups.filter(\.hasVariance).prefix(settings.prompts))
+  /// The groups of a step that are learned from, with the advantages of their answers: those that were dropped count in the step's
+  /// statistics.
+  func learned(_ collection: Collection) -> [(group: Group, advantages: [Float])] {
+    let advantages = settings.advantage.advantages(collection.groups.map(\.rewards))
+    let groups = zip(collection.groups, advantages).map { (group: $0, advantages: $1) }
+    return switch settings.zeroVariance {
+    case .keep: groups
+    case .drop: groups.filter(\.group.hasVariance)
+    case .resample: Array(groups.filter(\.group.hasVariance).prefix(settings.prompts))
     }
   }
 
@@ -130,7 +136,8 @@ final class Reinforcement {
       truncatedShare: Double(rollouts.count { $0.finishReason == .length }) / count,
       zeroVarianceGroups: groups.count { !$0.hasVariance }, groups: groups.count, learnedAnswers: 0, clippedLow: 0,
       clippedHigh: 0,
-      updates: 0, rewardFailures: failures.count, rewardFailure: failures.last, rolloutSeconds: collection.rolloutSeconds,
+      updates: 0, rewardFailures: collection.failedAnswers, rewardFailure: failures.last,
+      rolloutSeconds: collection.rolloutSeconds,
       rewardSeconds: collection.rewardSeconds, updateSeconds: 0)
   }
 }

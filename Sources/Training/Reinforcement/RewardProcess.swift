@@ -13,7 +13,8 @@ struct RewardProcess {
 
   init(_ command: RewardCommand, folder: String) {
     self.command = command
-    self.folder = folder
+    // It is run there, so a path that begins here would not be found.
+    self.folder = URL(fileURLWithPath: folder).standardizedFileURL.path
   }
 
   /// One number of each answer. When the program fails, what it printed before stays; the answer it failed at is named and counted, and
@@ -21,17 +22,18 @@ struct RewardProcess {
   /// - Parameters:
   ///   - lines: of JSON.
   ///   - isCancelled: asked while it runs.
-  /// - Returns: the numbers, and what went wrong.
+  /// - Returns: the numbers, what went wrong, and of how many answers there is no number.
   /// - Throws: `RewardError` where failures stop the run; `CancellationError`.
-  func values(_ lines: [String], isCancelled: () -> Bool) throws -> (values: [Double], failures: [String]) {
-    var values: [Double] = [], failures: [String] = []
+  func values(_ lines: [String], isCancelled: () -> Bool) throws -> (values: [Double], failures: [String], failedAnswers: Int) {
+    var values: [Double] = [], failures: [String] = [], failedAnswers = 0
     func fail(_ reason: String) throws {
       let line = CheckpointError.excerpt(lines[values.count], 200)
       failures.append("the reward command \(name) \(reason); answer \(values.count + 1) of \(lines.count): \(line)")
       if command.onError == .stop { throw RewardError(failures[0]) }
-      guard failures.count < min(command.failureLimit, max(2, lines.count)) else {
-        throw RewardError(
-          "\(failures.count) failures of the reward command in one step; the last: \(failures[failures.count - 1])")
+      failedAnswers += 1
+      guard failedAnswers < min(command.failureLimit, max(2, lines.count)) else {
+        let last = failures[failures.count - 1]
+        throw RewardError("the reward command failed at \(failedAnswers) answers of one call; the last: \(last)")
       }
       values.append(0)
     }
@@ -40,7 +42,7 @@ struct RewardProcess {
       let count = failures.isEmpty ? lines.count - values.count : 1
       let output = try run(Array(lines[values.count..<values.count + count]), isCancelled: isCancelled)
       let numbers = output.lines.map { line in
-        Double(line.trimmingCharacters(in: .whitespaces)).flatMap { $0.isFinite ? $0 : nil }
+        Double(line.trimmingCharacters(in: .whitespacesAndNewlines)).flatMap { $0.isFinite ? $0 : nil }
       }
       if output.failure == nil, numbers.count == count {
         // A line that is no number is that answer's alone.
@@ -56,8 +58,9 @@ struct RewardProcess {
       let reason =
         output.failure
         ?? "printed \(numbers.count) \(numbers.count == 1 ? "line" : "lines") for \(count) answers, expected one each"
-      // More lines than answers belong to none of them.
-      let usable = numbers.count > count ? [] : numbers.prefix { $0 != nil }.compactMap { $0 }.prefix(count)
+      // More lines than answers belong to none of them; nor do fewer of a program that ended well, which may have left any one out.
+      let isInOrder = output.failure != nil && numbers.count <= count
+      let usable = isInOrder ? numbers.prefix { $0 != nil }.compactMap { $0 }.prefix(count) : []
       values += usable
       if usable.isEmpty, count > 1 {
         failures.append("the reward command \(name) \(reason)")
@@ -70,7 +73,7 @@ struct RewardProcess {
         if command.onError == .stop { throw RewardError(failures[0]) }
       }
     }
-    return (values, failures)
+    return (values, failures, failedAnswers)
   }
 
   private var name: String { CheckpointError.excerpt(command.arguments.joined(separator: " "), 200) }
@@ -126,7 +129,9 @@ struct RewardProcess {
     }
     var parts = result.output.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     // A last line without an end counts only when the program ended well.
-    if output.failure != nil || parts.last?.isEmpty ?? false { parts.removeLast() }
+    if output.failure != nil, !parts.isEmpty { parts.removeLast() }
+    func isBlank(_ part: ArraySlice<UInt8>) -> Bool { part.allSatisfy { [0x20, 0x09, 0x0D].contains($0) } }
+    while let last = parts.last, isBlank(last) { parts.removeLast() }
     output.lines = parts.map { String(decoding: $0, as: UTF8.self) }
     return output
   }

@@ -26,27 +26,30 @@ struct Rewards {
     var parts: [[Double]]
     /// What went wrong with a command.
     var failures: [String] = []
+    /// Answers that a command gave no number.
+    var failedAnswers = 0
   }
 
   /// - Parameter isCancelled: asked while a command runs.
   /// - Throws: `RewardError` for a command that failed where the recipe says stop; `CancellationError`.
   func scores(_ answers: [RewardedAnswer], isCancelled: () -> Bool) throws -> Scores {
     var scores = Scores(parts: answers.map { _ in [] })
-    let grades = try answers.map { answer in
-      try answer.problem.problem.grade(answer.text, extraction: isStrict ? .tagged : .lenient)
-    }
     for setting in settings {
       let values: [Double]
       switch setting.kind {
-      case .accuracy: values = grades.map { $0.isCorrect ? 1 : 0 }
+      case .accuracy:
+        values = try answers.map { answer in
+          try answer.problem.problem.grade(answer.text, extraction: isStrict ? .tagged : .lenient).isCorrect ? 1 : 0
+        }
       case .format: values = answers.map { AnswerExtraction.isWellFormed($0.text) ? 1 : 0 }
       case .language: values = answers.map { Self.languageShare($0.text, $0.problem.problem.language) }
       case .length(let buffer): values = answers.map { overLength($0.tokenCount, buffer: buffer) }
       case .command(let command):
-        let (found, failures) = try RewardProcess(command, folder: folder).values(
+        let (found, failures, failedAnswers) = try RewardProcess(command, folder: folder).values(
           answers.map(Self.line), isCancelled: isCancelled)
         values = found
         scores.failures += failures
+        scores.failedAnswers += failedAnswers
       }
       for (index, value) in values.enumerated() { scores.parts[index].append(value) }
     }
@@ -61,9 +64,10 @@ struct Rewards {
     return count <= free ? 0 : max(-1, Double(free - count) / Double(buffer))
   }
 
-  /// The share of the letters that belong to a language's script; 1 where there are none.
+  /// The share of the letters that belong to a language's script; 1 where there are none. Tags are of no language.
   static func languageShare(_ text: String, _ language: Problem.Language) -> Double {
-    var letters = 0, own = 0
+    var letters = 0, own = 0, text = text
+    for tag in ["<think>", "</think>", "<answer>", "</answer>"] { text = text.replacing(tag, with: " ") }
     for scalar in text.unicodeScalars where scalar.properties.isAlphabetic {
       letters += 1
       let isLatin = scalar.value < 0x250, isHan = scalar.properties.isIdeographic

@@ -13,6 +13,7 @@ extension Trainer {
       try save()
       throw TrainingError(step: index + 1, reason: "\(error); \(lastCheckpoint)")
     } catch {
+      try save()
       throw TrainingError(step: index + 1, reason: "no answers: \(error); \(lastCheckpoint)")
     }
     guard let collection else { return nil }
@@ -58,9 +59,8 @@ extension Trainer {
     _ isCancelled: () -> Bool
   ) throws -> Update? {
     let settings = work.settings, groups = work.learned(collection), recipe = run.recipe
-    let advantages = settings.advantage.advantages(groups.map(\.rewards))
     var answers: [LearnedAnswer] = []
-    for (group, values) in zip(groups, advantages) {
+    for (group, values) in groups {
       for (rollout, advantage) in zip(group.rollouts, values) {
         answers.append(
           LearnedAnswer(
@@ -73,6 +73,7 @@ extension Trainer {
     }
     guard try addReference(work, to: &answers, collection.prompts, isCancelled) else { return nil }
     var parts: [(loss: Double, balance: Double, norm: Double)] = [], update = Update(), sums = PolicyLoss(), first: PolicyLoss?
+    var reason: String?
     let parameters = model.parameters, rate = recipe.optimizer.schedule.rate(step: state.step)
     let alpha = run.configuration.mixture == nil ? 0 : recipe.balance.alpha
     model.resetLoads()
@@ -99,19 +100,24 @@ extension Trainer {
       let norm = optimizer.gradientNorm(compute)
       var losses = Losses()
       (losses.crossEntropy, losses.balance) = (loss.loss, balance)
-      if let reason = try reasonToSkip(losses, norm: norm, batches, LossOptions(scale: 1)) {
-        update.skipped = reason
+      update.flops += flops(batches, predicts: false)
+      reason = try reasonToSkip(losses, norm: norm, batches, LossOptions(scale: 1))
+      if reason != nil {
         state.skippedInARow += 1
       } else {
         let scale = recipe.optimizer.clip.map { GradientNorm.scale(norm: norm, limit: $0) } ?? 1
         optimizer.step(rate: rate, gradientScale: scale, compute: compute)
         work.weightsChanged = true
         state.skippedInARow = 0
+        parts.append((loss.loss, balance, norm))
       }
-      update.flops += flops(batches, predicts: false)
-      parts.append((loss.loss, balance, norm))
       if first == nil { first = loss }
       sums += loss
+    }
+    guard !parts.isEmpty else {
+      model.resetLoads()
+      update.skipped = reason ?? "no minibatch had an answer to learn from"
+      return update
     }
     let violations = RouterBiasRule.maximalViolations(model.loads).map(\.value)
     if !violations.isEmpty { update.violation = violations.reduce(0, +) / Double(violations.count) }

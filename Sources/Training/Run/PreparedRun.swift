@@ -142,9 +142,15 @@ public struct PreparedRun {
 
   /// What a run must be the same in to go on: the recipe's keys, what the model it began with is, and for adapters its weights.
   static func settings(_ recipe: Recipe, _ base: HubModel?) -> [String: String] {
-    guard let base else { return recipe.settings }
+    var result = recipe.settings
+    if case .file(let path, _, _)? = recipe.reinforcement?.problems,
+      let content = FileManager.default.contents(atPath: recipe.resolved(path))
+    {
+      result["reinforce.problems (its content)"] = String(Checksum64.of(Array(content)), radix: 16)
+    }
+    guard let base else { return result }
     let configuration = String(Checksum64.of(Array(base.config.serialized().utf8)), radix: 16)
-    var result = recipe.settings.merging(["model.from (its config.json)": configuration]) { $1 }
+    result["model.from (its config.json)"] = configuration
     if recipe.lora != nil { result["model.from (its weights)"] = base.fingerprint }
     return result
   }

@@ -6,12 +6,12 @@ internal import SwiftletCheckpoints
 struct RunState: Codable, Equatable {
   /// Steps done.
   var step = 0
+  /// Of the optimizer: fewer than steps where some were skipped, more where a step of reinforcement makes several.
+  var optimizerSteps = 0
   /// In the data; nil where the model makes its data itself.
   var position: BatchPosition?
   /// Problems that were asked so far; nil for training on data.
   var draws: Int?
-  /// Those of them that changed the weights.
-  var optimizerSteps = 0
   /// Losses of the last steps, for spikes.
   var recentLosses: [Double] = []
   var skippedInARow = 0
@@ -110,7 +110,7 @@ struct RunCheckpoints {
     } catch {
       throw CheckpointError(file: name, field: "state", reason: "is damaged: \(error.localizedDescription)")
     }
-    guard state.step == step, (0...step).contains(state.optimizerSteps), state.tokens >= 0, state.skippedInARow >= 0,
+    guard state.step == step, state.optimizerSteps >= 0, state.tokens >= 0, state.skippedInARow >= 0,
       (state.draws ?? 0) >= 0
     else {
       throw CheckpointError(file: name, field: "state", reason: "is that of no step \(step): it is damaged")

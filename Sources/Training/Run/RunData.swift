@@ -127,7 +127,11 @@ struct RunData {
         "reinforce.max_new_tokens",
         "found \(settings.maximumTokens), expected less than sequence_length, which is \(recipe.sequenceLength)")
     }
-    let ends = tokenizer.generationEnds.union(configuration.endTokens.compactMap { Int32(exactly: $0) })
+    let advised = try base.map { try LoadedModel.advisedEnds(path: $0.path) } ?? []
+    let ends = tokenizer.generationEnds.union((configuration.endTokens + advised).compactMap { Int32(exactly: $0) })
+    guard !ends.isEmpty else {
+      throw recipe.error("reinforce", "the model has no token that ends an answer: name one in config.json (eos_token_id)")
+    }
     return try ProblemSource(
       recipe, settings, tokenizer: tokenizer, format: format, endTokens: ends, longestPrompt: longest)
   }
