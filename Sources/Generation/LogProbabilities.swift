@@ -1,5 +1,23 @@
 internal import SwiftletTensors
 
+/// The mean log-probability of an answer's tokens, of those that the model chose itself.
+public struct MeanLogProbability: Sendable, Equatable {
+  private var sum = 0.0
+  private var count = 0
+
+  public init() {}
+
+  /// Counts a token, where it comes with its log-probability (`GenerationOptions.topLogProbabilities`).
+  public mutating func add(_ token: GeneratedToken) {
+    guard let chosen = token.logProbabilities?.chosen, !token.isForced else { return }
+    sum += chosen
+    count += 1
+  }
+
+  /// nil where no token was counted.
+  public var value: Double? { count > 0 ? sum / Double(count) : nil }
+}
+
 /// How likely each token is by the model's logits as they are.
 struct LogProbabilities {
   private let logits: [Float]

@@ -16,3 +16,6 @@ public func logProbability(margin: Float, total: Float) -> Double { -(Double(mar
 
 /// By how much a running mean that began at zero is too small after so many steps.
 func correction(_ beta: Float, _ step: Int) -> Float { Float(1 - pow(Double(beta), Double(step))) }
+
+/// exp(x) - 1, also of small numbers.
+func exponentialLessOne(_ x: Double) -> Double { expm1(x) }

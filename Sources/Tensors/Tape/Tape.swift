@@ -66,7 +66,7 @@ public final class Tape {
     case attention(AttentionOperation)
     case router(RouterOperation)
     case feedForward(FeedForwardOperation)
-    case crossEntropy(CrossEntropyOperation)
+    case headLoss(HeadLossOperation)
     case recompute(RecomputeOperation)
   }
 
@@ -249,7 +249,7 @@ public final class Tape {
     case .attention(let operation): return operation.backward(self)
     case .router(let operation): return operation.backward(self)
     case .feedForward(let operation): return operation.backward(self)
-    case .crossEntropy(let operation): return operation.backward(self)
+    case .headLoss(let operation): return operation.backward(self)
     case .recompute(let operation): return operation.backward(self)
     }
   }
@@ -267,7 +267,7 @@ public final class Tape {
     case .attention: "attention"
     case .router: "router"
     case .feedForward: "feedForward"
-    case .crossEntropy: "crossEntropy"
+    case .headLoss: "headLoss"
     case .recompute: "recompute"
     }
   }
@@ -334,7 +334,7 @@ public final class Tape {
     switch operation {
     case .attention(let operation): operation.release(self)
     case .feedForward(let operation): operation.release(self)
-    case .crossEntropy(let operation): operation.release(self)
+    case .headLoss(let operation): operation.release(self)
     case .embedding, .linear, .rmsNorm, .rotary, .add, .scaledAdd, .swiglu, .join, .router, .recompute: break
     }
   }
