@@ -6,7 +6,7 @@ public import SwiftletTensors
 /// Weights are immutable after loading. A pass is run by one thread at a time, the engine's, which owns `Compute` and the caches.
 public struct Decoder: Sendable {
   public let configuration: ModelConfiguration
-  /// The type keys and values are cached in: F32 for models of F32 weights and for weights in memory, else BF16.
+  /// The type keys and values are cached in: F32 for models of F32 weights, else BF16; weights in memory say it.
   public let cacheType: ElementType
   /// How latent attention is computed; weights in memory (`MemoryWeights`) have a form of their own.
   public var attentionForm: AttentionForm = .absorbed
@@ -55,7 +55,8 @@ public struct Decoder: Sendable {
     self.layers = layers
     loader.layer = configuration.layerCount
     prediction = try MultiTokenPrediction(configuration, embedding: embedding, head: head, loader: loader)
-    cacheType = embedding.type == .float32 || source.isMemory ? .float32 : .bfloat16
+    cacheType =
+      if case .memory(let weights) = source { weights.cacheType } else { embedding.type == .float32 ? .float32 : .bfloat16 }
     // Some weights were copied.
     try source.check()
   }

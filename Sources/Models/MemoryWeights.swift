@@ -3,7 +3,7 @@ public import SwiftletTensors
 /// Weights that another part of the program holds, under their names in safetensors: those of a model that is being trained.
 ///
 /// A decoder of them has the bits of training's way forward: it caches keys and values of latent attention for every head, not the
-/// latent vector, and all of the cache in F32.
+/// latent vector.
 public struct MemoryWeights: Sendable {
   /// What an adapter (LoRA) adds to a weight's product: `scale · up · down · x`.
   public struct Adapter: Sendable {
@@ -21,6 +21,8 @@ public struct MemoryWeights: Sendable {
   }
 
   public let tensors: [(name: String, tensor: Tensor)]
+  /// The type keys and values are cached in.
+  let cacheType: ElementType
   /// By the names of the weights that they belong to.
   let adapters: [String: Adapter]
   private let index: [String: Int]
@@ -28,8 +30,10 @@ public struct MemoryWeights: Sendable {
   /// - Parameters:
   ///   - tensors: matrices may be strips alone (`Compute.strips`), but for the embedding.
   ///   - adapters: by the names of their weights.
-  public init(_ tensors: [(name: String, tensor: Tensor)], adapters: [String: Adapter] = [:]) {
+  ///   - cacheType: F32 or BF16, for keys and values.
+  public init(_ tensors: [(name: String, tensor: Tensor)], adapters: [String: Adapter] = [:], cacheType: ElementType) {
     self.tensors = tensors
+    self.cacheType = cacheType
     self.adapters = adapters
     index = Dictionary(tensors.enumerated().map { ($1.name, $0) }) { first, _ in first }
   }

@@ -5,27 +5,31 @@ extension AttentionOperation {
   /// needs nothing else.
   func forwardAsGenerated(_ tape: Tape) {
     let length = KeyValueBlocks.blockLength, size = keyDimension, width = values.dimension, heads = keyHeadCount
-    let keyFloats = heads * length * size, blockFloats = keyFloats + heads * length * width
+    let type: ElementType = tape.attentionPrecision == .bfloat16 ? .bfloat16 : .float32
+    let keyBytes = heads * length * size * type.blockBytes, blockBytes = keyBytes + heads * length * width * type.blockBytes
     let blocks = documents.flatMap { document in
       stride(from: document.lowerBound, to: document.upperBound, by: length).map { $0..<min(document.upperBound, $0 + length) }
     }
-    let buffer = tape.pool.take(blocks.count * blockFloats)
-    tape.compute.pool.run(blocks.count) { block, _ in
-      let target = buffer.floats + block * blockFloats
+    let buffer = tape.pool.take((blocks.count * blockBytes + 3) / 4), memory = buffer.storage.address
+    tape.compute.reserveScratch(length * max(size, width) * 4)
+    tape.compute.pool.run(blocks.count) { block, thread in
+      let rows = blocks[block], gathered = tape.compute.scratchFloats(thread), target = memory + block * blockBytes
       for head in 0..<heads {
-        gatherKeys(tape, head: head, blocks[block], to: target + head * length * size)
-        gatherValues(tape, head: head, blocks[block], to: target + keyFloats + head * length * width)
+        gatherKeys(tape, head: head, rows, to: gathered)
+        store(tape, gathered, rows.count * size, as: type, at: target + head * length * size * type.blockBytes)
+        gatherValues(tape, head: head, rows, to: gathered)
+        store(tape, gathered, rows.count * width, as: type, at: target + keyBytes + head * length * width * type.blockBytes)
       }
     }
     var first = 0
     let sequences = documents.map { document in
       let count = (document.count + length - 1) / length
       defer { first += count }
-      let addresses = (first..<first + count).map { UnsafeMutableRawPointer(buffer.floats + $0 * blockFloats) }
+      let addresses = (first..<first + count).map { memory + $0 * blockBytes }
       return AttentionSequence(
         rows: document, startPosition: 0,
         blocks: KeyValueBlocks(
-          keys: addresses, values: addresses, valueOffset: keyFloats * 4, type: .float32, headCount: heads, keyDimension: size,
+          keys: addresses, values: addresses, valueOffset: keyBytes, type: type, headCount: heads, keyDimension: size,
           valueDimension: width, valueStride: width))
     }
     if let shape = sequences.first?.blocks {
@@ -37,6 +41,16 @@ extension AttentionOperation {
       }
     }
     tape.pool.release(buffer)
+  }
+
+  private func store(
+    _ tape: Tape, _ source: UnsafePointer<Float>, _ count: Int, as type: ElementType, at target: UnsafeMutableRawPointer
+  ) {
+    if type == .bfloat16 {
+      tape.kernels.table.pointee.store_bf16(source, count, target.assumingMemoryBound(to: UInt16.self))
+    } else {
+      target.assumingMemoryBound(to: Float.self).update(from: source, count: count)
+    }
   }
 
   /// Copies the values of a head: `[rows, dimension]`.

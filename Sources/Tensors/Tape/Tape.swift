@@ -33,7 +33,7 @@ public final class Tape {
   /// Whether layers given to `recomputing` keep nothing but their input.
   public var recomputesActivations = false
   /// Whether the way forward has the bits of generation with the same weights in the same precision: attention then goes the way of
-  /// `Compute.attention`, in F32, which is slower for long sequences. All else is the same in any case. FP8 has no such generation.
+  /// `Compute.attention`, with keys and values as a cache holds them, in F32 or BF16. All else is the same in any case. FP8 has no such generation.
   public var matchesGeneration = false
   /// Whether operations are recorded; without, losses are computed alone.
   public var recordsGradients = true

@@ -130,7 +130,7 @@ public final class RolloutEngine {
         tensors.append((name, strips(parameter, name, precision)))
       }
     }
-    return MemoryWeights(tensors, adapters: adapters)
+    return MemoryWeights(tensors, adapters: adapters, cacheType: tape.attentionPrecision == .bfloat16 ? .bfloat16 : .float32)
   }
 }
 
