@@ -4,15 +4,22 @@
 usage: statements.py make FOLDER        train.jsonl, whole statements for Recipes/fill-in-middle.yaml; test.jsonl with prefix, middle, suffix
 
 A statement is one of six forms with the name of a thing and that of a field. The test's pairs of names are in no statement to train with. It is
-cut at two random characters, as in training, and only those cuts count where no other statement has the same beginning and end.
+cut at two random characters, as in training, and only those cuts count that leave a suffix and where no other statement has the same beginning and end.
 """
 import hashlib, json, random, sys
 from pathlib import Path
 
-THINGS = """account album animal author book bridge camera church cloud company country desk doctor engine farmer flower garden guest harbour hotel
-island kitchen lamp letter machine market museum order parcel planet poem river school ship song street teacher train village window""".split()
-FIELDS = """address age area balance category colour cost count depth distance duration email format height keyword label language length level limit
-location mass name number origin owner phone price quality rank rate score size speed status title topic value volume width""".split()
+THINGS = """account album animal author bakery barrel basket bicycle bird book bottle bridge bus cabin camera candle carpet castle chair church
+cinema clinic clock cloud company corner country crane dancer desk doctor door dragon driver engine event farmer ferry flower forest fountain garden
+gate glacier guest guitar hammer harbour helmet horse hotel island jacket judge kettle kitchen ladder lamp lawyer letter library machine market meadow
+mirror mountain museum needle nurse ocean order painter palace parcel pencil piano pilot planet poem pond prison river rocket sailor school ship singer
+song spoon station street student table teacher temple tiger tower train tunnel valley village wagon window zebra""".split()
+FIELDS = """access address age angle area balance base brand budget capacity category charge code colour comment cost count currency cycle date deadline
+degree delay demand density depth detail digest discount distance duration email energy error factor fee flag format frame grade growth height icon
+income index inventory key keyword kind label language latitude length level limit location margin mass mode name note number option origin owner
+password period phase phone pressure price profile progress quality quota radius rank rate ratio reason region result risk role route salary scale
+score season share signal size speed state status stock tariff tax temperature theme title topic total trend unit usage value version volume voltage
+weight width zone""".split()
 FORMS = [
     "{thing}.{field} = get_{field}({thing})\n",
     "set_{field}({thing}, {thing}.{field})\n",
@@ -21,7 +28,7 @@ FORMS = [
     "return {field}_of({thing}, {field})\n",
     "{field} = read({thing}, '{field}')\n",
 ]
-TEST_PAIRS, TEST_CASES = 160, 200
+TEST_PAIRS, TEST_CASES = 200, 200
 
 
 def statements(pairs):
@@ -37,7 +44,7 @@ def cases(test, everything):
         prefix, middle, suffix = text[:first], text[first:second], text[second:]
         middles = {other[first:len(other) - len(suffix)] for other in everything
                    if len(other) >= len(prefix) + len(suffix) and other.startswith(prefix) and other.endswith(suffix)}
-        if middle and middles == {middle}:
+        if middle and suffix and middles == {middle}:
             yield {"prefix": prefix, "middle": middle, "suffix": suffix}
 
 

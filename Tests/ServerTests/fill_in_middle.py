@@ -3,7 +3,7 @@
     python Tests/ServerTests/fill_in_middle.py --swiftlet .build/release/swiftlet [--threads 2] [--retrain]
 
 The model learns from statements that Benchmarks/statements.py makes, and is asked for the middles of others, of which it has seen no pair of
-names. Training takes minutes; what is in runs/fill-in-middle is taken as it is, unless `--retrain` is given. Needs the package openai.
+names. Training takes minutes; what is in runs/fill-in-middle is taken as it is, unless `--retrain` is given. Needs the packages openai and httpx.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import httpx
 import openai
 
 from clients import Server
@@ -32,8 +33,8 @@ def train(arguments):
     return [json.loads(line) for line in open(ROOT / "runs/statements/test.jsonl")]
 
 
-def count(client, text):
-    return len(client.post("/tokenize", cast_to=object, body={"content": text})["tokens"])
+def count(server, text):
+    return len(httpx.post(server.url + "/tokenize", json={"content": text}).raise_for_status().json()["tokens"])
 
 
 def check_whole(client, server, cases):
@@ -49,7 +50,7 @@ def check_whole(client, server, cases):
         right.append(case)
         assert choice.finish_reason == "stop" and answer.object == "text_completion", answer
         # The beginning of a sequence and the three marks; behind the answer its end.
-        assert usage.prompt_tokens == count(client, case["prefix"]) + count(client, case["suffix"]) + 4, (usage, case)
+        assert usage.prompt_tokens == count(server, case["prefix"]) + count(server, case["suffix"]) + 4, (usage, case)
         assert usage.completion_tokens >= 1 and usage.total_tokens == usage.prompt_tokens + usage.completion_tokens, usage
     return right
 
