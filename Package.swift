@@ -79,14 +79,14 @@ let package = Package(
       "Training",
       dependencies: [
         "SwiftletChatTemplates", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization",
-        "SwiftletGeneration",
+        "SwiftletGeneration", "SwiftletTasks",
         "SwiftletConversion", "SwiftletJSON", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Swiftlet",
       dependencies: [
         "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletConstraints",
-        "SwiftletTensors", "SwiftletJSON",
+        "SwiftletTensors", "SwiftletTasks", "SwiftletJSON",
       ],
       path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(
@@ -100,7 +100,7 @@ let package = Package(
       "Server",
       dependencies: [
         "Swiftlet", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization", "SwiftletChatTemplates",
-        "SwiftletCheckpoints", "SwiftletConstraints", "SwiftletJSON", "CSwiftletPage",
+        "SwiftletCheckpoints", "SwiftletConstraints", "SwiftletTasks", "SwiftletJSON", "CSwiftletPage",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -149,7 +149,8 @@ let package = Package(
       "Generation",
       dependencies: [
         "SwiftletGeneration", "Swiftlet", "SwiftletConversion", "SwiftletModels", "SwiftletTensors", "SwiftletCheckpoints",
-        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletConstraints", "SwiftletJSON", "SwiftletTestSupport",
+        "SwiftletTokenization", "SwiftletChatTemplates", "SwiftletConstraints", "SwiftletTasks", "SwiftletJSON",
+        "SwiftletTestSupport",
       ]),
     tests(
       "Conversion",
@@ -162,7 +163,7 @@ let package = Package(
       "Training",
       dependencies: [
         "SwiftletTraining", "SwiftletConversion", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization",
-        "SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON",
+        "SwiftletCheckpoints", "SwiftletTensors", "SwiftletTasks", "SwiftletJSON",
       ]),
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     tests(

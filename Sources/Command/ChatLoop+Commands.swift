@@ -29,7 +29,12 @@ extension ChatLoop {
                             frequency_penalty, presence_penalty
     /set max_tokens 100     the most tokens of an answer; none: as many as fit
     /set stop TEXT          ends answers before this text; none: nowhere
-    /set think on|off       shows or hides thoughts
+    /set think 512          the most tokens of a thought; off, low, high, max;
+                            default: as the model has it
+    /set think_min 100      the fewest tokens of a thought
+    /set thoughts on|off    shows or hides thoughts
+    /set samples 8          answers to each message, of which one is chosen
+    /set best_by vote       the most frequent answer; likelihood: the likeliest
     /set verbose on|off     shows counts and speeds
     /show                   shows model and settings
     /clear                  forgets the conversation
@@ -43,7 +48,8 @@ extension ChatLoop {
     let configuration = model.loaded.configuration
     var rows = [
       ["model", model.loaded.path], ["architecture", configuration.architecture.rawValue],
-      ["context", "\(model.engine.contextLength)"],
+      ["context", "\(model.engine.contextLength)"], ["think", options.thinking.description],
+      ["samples", "\(samples)"], ["best_by", choice == .vote ? "vote" : "likelihood"],
       ["temperature", "\(options.temperature)"], ["top_p", "\(options.topP)"], ["top_k", "\(options.topK)"],
       ["min_p", "\(options.minP)"], ["repetition_penalty", "\(options.repetitionPenalty)"],
       ["frequency_penalty", "\(options.frequencyPenalty)"], ["presence_penalty", "\(options.presencePenalty)"],
@@ -68,7 +74,24 @@ extension ChatLoop {
       session = LanguageModelSession(model: model, transcript: transcript)
       if transcript.entries.contains(where: { !$0.isInstructions }) { say("The conversation goes on; /clear forgets it.") }
       return
-    case "think" where ["on", "off"].contains(value): showsReasoning = value == "on"
+    case "thoughts" where ["on", "off"].contains(value): showsReasoning = value == "on"
+    case "best_by" where value == "vote": choice = .vote
+    case "best_by" where value == "likelihood": choice = .likelihood
+    case "samples":
+      guard let count = Int(value), (1...64).contains(count) else {
+        return say("samples: found '\(value)', expected a number from 1 to 64.")
+      }
+      samples = count
+    case "think":
+      let minimum = changed.thinking.minimum
+      guard let budget = value == "default" ? ThinkingBudget() : ThinkingBudget(value) else {
+        return say("think: found '\(value)', expected off, low, high, max, default or a number of tokens.")
+      }
+      changed.thinking = budget
+      if minimum <= budget.maximum ?? .max { changed.thinking.minimum = minimum }
+    case "think_min":
+      guard let minimum = Int(value) else { return say("think_min: found '\(value)', expected a whole number from 0.") }
+      changed.thinking.minimum = minimum
     case "verbose" where ["on", "off"].contains(value): showsSpeed = value == "on"
     case "temperature", "top_p", "min_p", "repetition_penalty", "frequency_penalty", "presence_penalty":
       guard let number = Double(value) else { return say("\(name): found '\(value)', expected a number.") }

@@ -11,6 +11,9 @@ struct ChatLoop {
   var options: GenerationOptions
   var showsSpeed: Bool
   var showsReasoning = true
+  /// Answers to each message, of which one is chosen.
+  var samples = 1
+  var choice = AnswerChoice.vote
   private let printsJSON: Bool
 
   init(model: LanguageModel, system: String?, options: GenerationOptions, showsSpeed: Bool, printsJSON: Bool) {
@@ -103,6 +106,7 @@ struct ChatLoop {
 
   private mutating func answer(_ prompt: String, isInterruptible: Bool) async throws -> Bool {
     options.sampleIndex = session.transcript.entries.count
+    if samples > 1 { return try await chosenAnswer(prompt, isInterruptible: isInterruptible) }
     let session = session, options = options, printsJSON = printsJSON
     let showsReasoning = showsReasoning && Output.isTerminal
     let work = { @Sendable () async throws -> (Completion, speed: Double?) in
@@ -130,6 +134,31 @@ struct ChatLoop {
       say(String(format: "%.1f tokens/s", speed) + (completion.summary == nil ? " (stopped)" : ""))
     }
     return completion.summary != nil
+  }
+
+  /// Answers several times, and prints the answer that was chosen, and how.
+  private func chosenAnswer(_ prompt: String, isInterruptible: Bool) async throws -> Bool {
+    let session = session, options = options, samples = samples, choice = choice
+    let work = { @Sendable () async throws -> SampledAnswers? in
+      do {
+        return try await session.respond(to: prompt, samples: samples, choosing: choice, options: options)
+      } catch is CancellationError where isInterruptible {
+        return nil
+      }
+    }
+    guard let answers = isInterruptible ? try await Interrupt.cancelling(work) : try await work() else {
+      say("stopped")
+      return false
+    }
+    if printsJSON {
+      Output.line(answers.json)
+    } else {
+      var printer = AnswerPrinter(showsReasoning: showsReasoning && Output.isTerminal)
+      printer.print(answers.best.newParts(since: Completion()))
+      printer.finish()
+    }
+    say(answers.line)
+    return true
   }
 
   /// Tells the person something that is no answer: beside the answers on a terminal, else to standard error.

@@ -21,10 +21,17 @@ struct EvalCommand: AsyncParsableCommand {
       The same model, options and seeds give the same answers. An evaluation with
       --out that was interrupted goes on where it stopped.
 
+      With --vote, --best-by or --grader one of k answers is chosen: maj@k and best@k
+      are the shares of problems whose chosen answer is right, for k = 1, 2, 4 up to
+      --samples, as means over the subsets of k answers. With --budgets everything is
+      asked once for each budget of thought, and there is a row for each; --plots
+      draws accuracy against tokens of thought, seconds and samples.
+
       EXAMPLES
         swiftlet eval smollm2 --tasks arithmetic,parity --problems 20 --samples 4
         swiftlet eval deepseek-r1:1.5b --difficulty 3 --max-tokens 4096 --out a.jsonl
         swiftlet eval smollm2 --data test.jsonl --format gsm8k --json
+        swiftlet eval smollm2 --tasks parity --budgets 0,64,256 --samples 8 --vote
         swiftlet eval --api https://api.deepseek.com --api-key-env DEEPSEEK_API_KEY
 
       ENVIRONMENT
@@ -52,7 +59,16 @@ struct EvalCommand: AsyncParsableCommand {
   var runPython = false
   @Option(help: ArgumentHelp("Answers in progress at once.", valueName: "n"))
   var parallel = 8
-  @Option(help: ArgumentHelp("Where every answer goes, a JSON object a line.", valueName: "file"))
+  @OptionGroup var choosing: ChoiceArguments
+  @Option(
+    help: ArgumentHelp("Budgets of thought as --think has them, separated by commas, each asked in turn.", valueName: "list"))
+  var budgets: String?
+  @Option(help: ArgumentHelp("With --budgets: the folder for plots, as SVG.", valueName: "folder"))
+  var plots: String?
+  @Option(
+    help: ArgumentHelp(
+      "Where every answer goes, a JSON object a line; with --budgets a file for each, its budget before the ending.",
+      valueName: "file"))
   var out: String?
   @Flag(help: "Prints one JSON object.")
   var json = false
@@ -70,18 +86,106 @@ struct EvalCommand: AsyncParsableCommand {
     try Self.check("samples", samples, in: 1...10_000)
     try Self.check("parallel", parallel, in: 1...256)
     if data != nil, !selection.tasks.isEmpty { throw ValidationError("--data and --tasks exclude each other.") }
+    if choosing.choice != nil, samples == 1 {
+      throw ValidationError("--vote, --best-by and --grader choose one of several answers: give --samples.")
+    }
+    if choosing.bestBy != nil, server.api != nil {
+      throw ValidationError(
+        "--best-by likelihood needs log-probabilities, which are not asked of servers; name a model instead of --api.")
+    }
+    if budgets == nil, plots != nil { throw ValidationError("--plots goes with --budgets.") }
+    if budgets != nil, sampling.thinking.think != nil { throw ValidationError("--budgets and --think exclude each other.") }
+    _ = try chosenBudgets()
     if data == nil, format != .jsonl { throw ValidationError("--format goes with --data.") }
   }
 
   func run() async throws {
-    let evaluation = try Evaluation(
+    var evaluation = try Evaluation(
       problems: try chosenProblems(), samples: samples, seed: sampling.seed, extraction: strict ? .tagged : .lenient,
       instruction: instruction, python: runPython ? try Self.python() : nil, concurrency: parallel)
-    let (name, answers) =
-      if let api = server.api { try await ask(api, evaluation) } else { try await askModel(evaluation) }
-    let (overall, groups) = evaluation.summaries(answers)
-    let report = EvaluationReport(model: name, samples: samples, overall: overall, groups: groups)
+    evaluation.scorer = choosing.graderCommand
+    let told = Mutex<Set<String>>([])
+    evaluation.onFailure = { failure in
+      let text = failure.description.withoutControls
+      if told.withLock({ $0.insert(text).inserted }) { Output.note(text) }
+    }
+    let list = try chosenBudgets()
+    let (name, runs) =
+      if let api = server.api { try await ask(api, evaluation, list) } else { try await askModel(evaluation, list) }
+    if budgets != nil {
+      let rows = runs.map { run in
+        TestTimeReport.Row(
+          budget: run.budget, summary: evaluation.summaries(run.answers).overall, curve: curve(run.answers),
+          secondsPerAnswer: run.seconds)
+      }
+      let report = TestTimeReport(model: name, samples: samples, rows: rows)
+      if json { Output.line(report.json) } else { Output.write(report.table) }
+      if let plots { try report.writePlots(to: plots) }
+      return
+    }
+    let answers = runs[0].answers, (overall, groups) = evaluation.summaries(answers)
+    let report = EvaluationReport(
+      model: name, samples: samples, overall: overall, groups: groups, curve: curve(answers))
     if json { Output.line(report.json) } else { Output.write(report.table) }
+  }
+
+  /// The answers of one budget.
+  private struct Run {
+    var budget: ThinkingBudget
+    var answers: [GradedAnswer]
+    /// An answer; nil where some were there already.
+    var seconds: Double?
+  }
+
+  private func curve(_ answers: [GradedAnswer]) -> SampleCurve? {
+    switch choosing.choice {
+    case nil: nil
+    case .vote: SampleCurve(answers, choice: .vote)
+    case .likelihood: SampleCurve(answers, choice: .likelihood)
+    case .grader: SampleCurve(answers, choice: .score)
+    }
+  }
+
+  /// The budgets that are asked for, or the one that --think gives.
+  private func chosenBudgets() throws -> [ThinkingBudget] {
+    guard let budgets else { return [sampling.thinking.budget] }
+    return try budgets.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard var budget = ThinkingBudget(part.trimmingCharacters(in: .whitespaces)) else {
+        throw ValidationError("--budgets: found '\(part)', expected off, low, high, max or a number of tokens.")
+      }
+      // A minimum holds as far as the budget reaches.
+      budget.minimum = min(sampling.thinking.thinkMin ?? 0, budget.maximum ?? .max)
+      return budget
+    }
+  }
+
+  /// Asks once for each budget.
+  private func run(
+    _ evaluation: Evaluation, _ budgets: [ThinkingBudget], settings: (ThinkingBudget) -> JSONValue,
+    ask: @escaping @Sendable (_ prompt: String, _ seed: UInt64, _ budget: ThinkingBudget) async throws -> ModelAnswer
+  ) async throws -> [Run] {
+    var runs: [Run] = []
+    for budget in budgets {
+      let asked = Atomic<Int>(0), start = ContinuousClock.now
+      if self.budgets != nil { Output.note("budget \(budget)") }
+      let answers = try await evaluation.run(
+        file: file(of: budget), settings: settings(budget), progress: Self.progress()
+      ) { prompt, seed in
+        asked.add(1, ordering: .relaxed)
+        return try await ask(prompt, seed, budget)
+      }
+      let isWhole = asked.load(ordering: .relaxed) == answers.count && !answers.isEmpty
+      let seconds = start.duration(to: .now) / .seconds(1)
+      runs.append(Run(budget: budget, answers: answers, seconds: isWhole ? seconds / Double(answers.count) : nil))
+    }
+    return runs
+  }
+
+  /// `answers.64.jsonl` for a budget of 64 and `answers.jsonl`.
+  private func file(of budget: ThinkingBudget) -> String? {
+    guard let out, budgets != nil else { return out }
+    let name = budget.maximum.map { "\($0)" } ?? "max", path = out as NSString
+    return path.pathExtension.isEmpty ? "\(out).\(name)" : "\(path.deletingPathExtension).\(name).\(path.pathExtension)"
   }
 
   private func chosenProblems() throws -> [EvaluationProblem] {
@@ -90,31 +194,38 @@ struct EvalCommand: AsyncParsableCommand {
     return Array(all.prefix(problems ?? .max))
   }
 
-  private func askModel(_ evaluation: Evaluation) async throws -> (String, [GradedAnswer]) {
+  private func askModel(_ evaluation: Evaluation, _ budgets: [ThinkingBudget]) async throws -> (String, [Run]) {
     let model = try await ModelFinder.load(model, engine, context, template)
-    let options = try sampling.options(advised: model.loaded.advisedOptions)
-    let answers = try await evaluation.run(
-      file: out, settings: model.settings(of: options), progress: Self.progress()
-    ) { prompt, seed in
-      var options = options
+    var options = try sampling.options(advised: model.loaded.advisedOptions)
+    if choosing.bestBy != nil { options.topLogProbabilities = 0 }
+    let shared = options
+    func with(_ budget: ThinkingBudget) -> GenerationOptions {
+      var options = shared
+      options.thinking = budget
+      return options
+    }
+    let runs = try await run(evaluation, budgets, settings: { model.settings(of: with($0)) }) { prompt, seed, budget in
+      var options = shared
+      options.thinking = budget
       options.seed = seed
       let completion = try await model.complete(.text(prompt), options: options)
       return ModelAnswer(
         reasoning: completion.reasoning, content: completion.content, tokens: completion.tokens.count,
-        isTruncated: completion.summary?.finishReason == .length)
+        isTruncated: completion.summary?.finishReason == .length,
+        reasoningTokens: completion.summary?.reasoningTokens ?? 0, logProbability: completion.logProbability)
     }
-    return (model.loaded.path, answers)
+    return (model.loaded.path, runs)
   }
 
-  private func ask(_ api: String, _ evaluation: Evaluation) async throws -> (String, [GradedAnswer]) {
+  private func ask(_ api: String, _ evaluation: Evaluation, _ budgets: [ThinkingBudget]) async throws -> (String, [Run]) {
     let fields = try serverFields(), key = try server.key
     return try await RemoteModel.with(api, key: key, model: server.apiModel, fields: fields, parallel: parallel) { remote in
-      let settings = JSONValue.object(
-        [JSONMember(key: "api", value: .string(api)), JSONMember(key: "model", value: .string(remote.model))] + fields)
-      let answers = try await evaluation.run(file: out, settings: settings, progress: Self.progress()) { prompt, seed in
-        try await remote.answer(prompt, seed: seed)
+      let named = [JSONMember(key: "api", value: .string(api)), JSONMember(key: "model", value: .string(remote.model))]
+      let runs = try await run(evaluation, budgets, settings: { .object(named + fields + $0.serverFields) }) {
+        prompt, seed, budget in
+        try await remote.answer(prompt, seed: seed, budget: budget.serverFields)
       }
-      return (remote.model, answers)
+      return (remote.model, runs)
     }
   }
 

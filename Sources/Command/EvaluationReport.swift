@@ -8,20 +8,24 @@ struct EvaluationReport {
   let samples: Int
   let overall: EvaluationSummary
   let groups: [(name: String, summary: EvaluationSummary)]
+  /// Of all problems; nil where no answer is chosen.
+  let curve: SampleCurve?
 
   var json: JSONValue {
     [
-      "model": .string(model), "overall": overall.json,
+      "model": .string(model), "overall": .object((overall.json.members ?? []) + (curve?.members ?? [])),
       "families": .object(groups.map { JSONMember(key: $0.name, value: $0.summary.json) }),
     ]
   }
 
+  static func rate(_ estimate: Statistics.Estimate) -> String {
+    String(
+      format: "%.1f [%.1f, %.1f]", estimate.value * 100, estimate.interval.lowerBound * 100, estimate.interval.upperBound * 100)
+  }
+
   /// A row a group, per cent with their intervals of 95 %.
   var table: String {
-    func rate(_ estimate: Statistics.Estimate) -> String {
-      String(
-        format: "%.1f [%.1f, %.1f]", estimate.value * 100, estimate.interval.lowerBound * 100, estimate.interval.upperBound * 100)
-    }
+    let rate = Self.rate
     func count(_ estimate: Statistics.Estimate) -> String {
       String(format: "%.0f [%.0f, %.0f]", estimate.value, estimate.interval.lowerBound, estimate.interval.upperBound)
     }
@@ -33,6 +37,8 @@ struct EvaluationReport {
           + (samples > 1 ? [rate(summary.passAtK), rate(summary.consensus)] : [])
           + [count(summary.tokens), rate(summary.truncated), rate(summary.wellFormed)])
     }
-    return Output.table(rows)
+    guard let curve else { return Output.table(rows) }
+    let choices = [["choice", "right %"]] + curve.points.map { [curve.name(of: $0), rate($0.accuracy)] }
+    return Output.table(rows) + "\n" + Output.table(choices)
   }
 }

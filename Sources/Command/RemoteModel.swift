@@ -62,20 +62,22 @@ struct RemoteModel: Sendable {
   }
 
   /// Answers one prompt.
-  func answer(_ prompt: String, seed: UInt64) async throws -> ModelAnswer {
+  /// - Parameter budget: how long it thinks, as fields of the request.
+  func answer(_ prompt: String, seed: UInt64, budget: [JSONMember]) async throws -> ModelAnswer {
     let members = [
       JSONMember(key: "model", value: .string(model)),
       JSONMember(key: "messages", value: [["role": "user", "content": .string(prompt)]]),
       JSONMember(key: "seed", value: .integer(Int(seed))),
     ]
-    let json = try await request("/chat/completions", body: .object(members + fields))
+    let json = try await request("/chat/completions", body: .object(members + fields + budget))
     guard let choice = json["choices"]?.elements?.first, let message = choice["message"] else {
       throw CommandError("\(base)/chat/completions answered without choices: \(json.serialized().prefix(300))")
     }
     return ModelAnswer(
       reasoning: message["reasoning_content"]?.string ?? message["reasoning"]?.string ?? "",
       content: message["content"]?.string ?? "", tokens: json["usage"]?["completion_tokens"]?.integer ?? 0,
-      isTruncated: choice["finish_reason"]?.string == "length")
+      isTruncated: choice["finish_reason"]?.string == "length",
+      reasoningTokens: json["usage"]?["completion_tokens_details"]?["reasoning_tokens"]?.integer ?? 0)
   }
 
   /// One request, again and with longer pauses when the server is busy or fails.
@@ -127,9 +129,13 @@ struct RemoteModel: Sendable {
 
 extension ModelAnswer {
   /// An answer whose thought came apart.
-  init(reasoning: String, content: String, tokens: Int, isTruncated: Bool) {
+  init(
+    reasoning: String, content: String, tokens: Int, isTruncated: Bool, reasoningTokens: Int, logProbability: Double? = nil
+  ) {
     let isOpen = isTruncated && content.isEmpty
     let thought = reasoning.isEmpty ? "" : "<think>\n\(reasoning)\n" + (isOpen ? "" : "</think>\n")
-    self.init(text: thought + content, tokens: tokens, isTruncated: isTruncated)
+    self.init(
+      text: thought + content, tokens: tokens, isTruncated: isTruncated, reasoningTokens: reasoningTokens,
+      logProbability: logProbability)
   }
 }

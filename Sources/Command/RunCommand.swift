@@ -20,6 +20,8 @@ struct RunCommand: AsyncParsableCommand {
         swiftlet run coder.gguf "def add(a, b):" --suffix "    return c"
         swiftlet run smollm2 "A city as JSON:" --json-schema city.json
         swiftlet run smollm2 --batch in.jsonl --output out.jsonl
+        swiftlet run deepseek-r1:1.5b "17 * 23?" --think 512 --samples 8 --vote
+        swiftlet run smollm2 "A haiku." --samples 4 --grader ./score.py
 
       A row of a batch is {"prompt": "…"} or {"messages": […]} and may have
       temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty,
@@ -51,6 +53,9 @@ struct RunCommand: AsyncParsableCommand {
   var output: String?
   @Option(help: ArgumentHelp("Rows of a batch in progress at once.", valueName: "n"))
   var parallel = 8
+  @Option(help: ArgumentHelp("Answers to the prompt, of which one is chosen.", valueName: "n"))
+  var samples = 1
+  @OptionGroup var choosing: ChoiceArguments
   @OptionGroup var constraint: ConstraintArguments
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var engine: EngineArguments
@@ -66,6 +71,17 @@ struct RunCommand: AsyncParsableCommand {
     }
     if suffix != nil, constraint.isGiven {
       throw ValidationError("--suffix fills in a text: it excludes --json-schema and --json-object.")
+    }
+    try Self.check("samples", samples, in: 1...256)
+    if samples > 1, choosing.choice == nil {
+      throw ValidationError("--samples goes with what chooses one of the answers: --vote, --best-by or --grader.")
+    }
+    if samples == 1, choosing.choice != nil {
+      throw ValidationError("--vote, --best-by and --grader choose one of several answers: give --samples.")
+    }
+    if samples > 1, batch != nil || suffix != nil { throw ValidationError("--samples excludes --batch and --suffix.") }
+    if sampling.thinking.isGiven, raw || suffix != nil {
+      throw ValidationError("--think and --think-min are for chats: they exclude --raw and --suffix.")
     }
     if raw, system != nil { throw ValidationError("--raw has no place for --system.") }
   }
@@ -98,11 +114,34 @@ struct RunCommand: AsyncParsableCommand {
       } else {
         .text(text)
       }
-    if json {
+    if let choice = choosing.choice {
+      try await choose(choice, model, prompt, options)
+    } else if json {
       Output.line(try await model.complete(prompt, options: options).json)
     } else {
       try await stream(model, prompt, options)
     }
+  }
+
+  /// Answers several times, and prints the answer that was chosen.
+  private func choose(
+    _ choice: AnswerChoice, _ model: LanguageModel, _ prompt: LanguageModel.Prompt, _ options: GenerationOptions
+  ) async throws {
+    let answers = try await model.sample(prompt, count: samples, choosing: choice, options: options)
+    for line in answers.failureLines { Output.note(line) }
+    if json { return Output.line(answers.json) }
+    var printer = AnswerPrinter(showsReasoning: Output.isTerminal)
+    printer.print(answers.best.newParts(since: Completion()))
+    printer.finish()
+    Output.note(answers.line)
+    noteThought(answers.completions.allSatisfy { $0.summary?.reasoningTokens == 0 }, options)
+    if verbose { for completion in answers.completions { if let summary = completion.summary { Output.note(summary.line) } } }
+  }
+
+  /// A budget does not make a model think that was not taught to.
+  private func noteThought(_ isMissing: Bool, _ options: GenerationOptions) {
+    guard isMissing, options.thinking.asksForThought else { return }
+    Output.note("--think had no effect: neither the model's chat format nor its answer opens a thought with <think>.")
   }
 
   private func options(_ model: LanguageModel, _ grammar: Grammar?) throws -> GenerationOptions {
@@ -118,6 +157,7 @@ struct RunCommand: AsyncParsableCommand {
       printer.print(completion.add(event))
     }
     printer.finish()
+    noteThought(completion.summary?.reasoningTokens == 0, options)
     if verbose, let summary = completion.summary { Output.note(summary.line) }
   }
 }

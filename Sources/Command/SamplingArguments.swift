@@ -36,6 +36,7 @@ struct SamplingArguments: ParsableArguments {
     name: [.long, .customLong("max-new-tokens")],
     help: ArgumentHelp("The most tokens to generate (default: as advised, else until the context is full).", valueName: "n"))
   var maxTokens: Int?
+  @OptionGroup var thinking: ThinkingArguments
   @OptionGroup var drafting: DraftingArguments
 
   func validate() throws {
@@ -61,7 +62,7 @@ struct SamplingArguments: ParsableArguments {
       minP: minP ?? advised.minP, repetitionPenalty: repetitionPenalty ?? advised.repetitionPenalty,
       frequencyPenalty: frequencyPenalty, presencePenalty: presencePenalty, logitBias: biases, seed: seed, stop: stop,
       maximumResponseTokens: maxTokens ?? advised.maximumResponseTokens, drafting: drafting.draft,
-      maximumDraftTokens: drafting.draftTokens)
+      maximumDraftTokens: drafting.draftTokens, thinking: thinking.budget)
   }
 }
 

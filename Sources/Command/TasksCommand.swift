@@ -17,6 +17,8 @@ struct TasksCommand: ParsableCommand {
         swiftlet tasks --difficulty 3
         swiftlet tasks --tasks countdown --export 1000 --output problems.jsonl
         swiftlet tasks --export 500 --worked --split train --output chats.jsonl
+        swiftlet tasks --difficulty 1-3 --export 20000 --or-fewer --worked \\
+          --instruction "" --shuffle --output chats.jsonl
 
       ENVIRONMENT
         none
@@ -27,6 +29,14 @@ struct TasksCommand: ParsableCommand {
   var export: Int?
   @Flag(help: "With --export: chats with worked reasoning instead of problems.")
   var worked = false
+  @Flag(help: "With --export: as many as there are, where a family has fewer.")
+  var orFewer = false
+  @Flag(help: "With --export: in an order that --task-seed decides, instead of family by family.")
+  var shuffle = false
+  @Option(
+    help: ArgumentHelp(
+      "With --worked: follows each question instead of the usual request; empty for none.", valueName: "text"))
+  var instruction: String?
   @Option(help: ArgumentHelp("With --export: where they go (default: standard output).", valueName: "file"))
   var output: String?
   @Flag(help: "Prints one JSON object a family.")
@@ -34,14 +44,22 @@ struct TasksCommand: ParsableCommand {
 
   func validate() throws {
     try Self.check("export", export, in: 1...1_000_000)
-    if export == nil, worked || output != nil { throw ValidationError("--worked and --output go with --export.") }
+    if export == nil, worked || output != nil || orFewer || shuffle {
+      throw ValidationError("--worked, --or-fewer, --shuffle and --output go with --export.")
+    }
+    if instruction != nil, !worked { throw ValidationError("--instruction goes with --worked.") }
     if export != nil, json { throw ValidationError("--export writes JSON Lines already; leave --json out.") }
   }
 
   func run() throws {
     guard let export else { return try list() }
-    let lines = try selection.problems(export, split: worked ? .train : .heldOut).map {
-      (worked ? $0.worked() : $0.json).serialized() + "\n"
+    var problems = try selection.problems(export, split: worked ? .train : .heldOut, orFewer: orFewer)
+    if shuffle {
+      var random = TaskRandom("shuffle", selection.taskSeed)
+      problems = random.shuffled(problems)
+    }
+    let lines = problems.map {
+      (worked ? $0.worked(instruction: instruction) : $0.json).serialized() + "\n"
     }.joined()
     guard let output else { return Output.write(lines) }
     do {
@@ -53,20 +71,21 @@ struct TasksCommand: ParsableCommand {
 
   private func list() throws {
     for family in try selection.families() {
+      let difficulty = selection.difficulty.range.lowerBound
       let set = try TaskSet(
-        family, difficulty: selection.difficulty, split: selection.split ?? .heldOut, seed: selection.taskSeed)
+        family, difficulty: difficulty, split: selection.split ?? .heldOut, seed: selection.taskSeed)
       let problem = try set.problem(at: 0)
       if json {
         Output.line([
           "family": .string(family.name), "summary": .string(family.summary),
-          "dials": .string(family.dials(difficulty: selection.difficulty)), "grader": .string(problem.grader.name),
+          "dials": .string(family.dials(difficulty: difficulty)), "grader": .string(problem.grader.name),
           "question": .string(problem.question), "answer": .string(problem.answer), "reasoning": .string(problem.reasoning),
         ])
       } else {
         func indented(_ text: String) -> String {
           text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map { "    \($0)\n" }.joined()
         }
-        Output.write("\(Output.bold(family.name))  \(family.summary) \(family.dials(difficulty: selection.difficulty)).\n")
+        Output.write("\(Output.bold(family.name))  \(family.summary) \(family.dials(difficulty: difficulty)).\n")
         Output.write(indented(problem.question) + Output.dim(indented("→ " + problem.answer.drop(while: \.isNewline))) + "\n")
       }
     }

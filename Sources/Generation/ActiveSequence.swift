@@ -20,9 +20,12 @@ final class ActiveSequence {
   private let ends: Set<Int32>
   /// Tokens that belong to the thought.
   private var reasoningTokens = 0
-  /// Tokens to come whatever the model says, and whether they were begun.
+  /// Tokens to come whatever the model says, and whether those that end a thought were begun.
   private var forced: ArraySlice<Int32> = []
   private var hasForced = false
+  /// How much of the closing tag is there; nil while no thought is open. It knows of the end before a stop text lets it through.
+  private var thoughtEnd: ThoughtEnd?
+  private let tokenizer: Tokenizer?
   /// When a chunk of its prompt was last computed, in chunks of all prompts.
   var lastChunk = 0
   /// What the blocks of the prompt are called on disk, once they were looked for.
@@ -46,9 +49,11 @@ final class ActiveSequence {
     tokens = request.prompt
     cachedTokens = cache.count
     sampler = Sampler(request.options, prompt: request.prompt)
+    self.tokenizer = tokenizer
     decoder = tokenizer.map { StreamingDecoder($0, skippingSpecialTokens: true) }
     stops = StopDetector(request.options.stop)
     reasoning = ReasoningParser(promptOpensThought: request.promptOpensThought)
+    thoughtEnd = request.startsInThought ? ThoughtEnd() : nil
     self.ends = request.options.ignoresEnd ? [] : ends
     // The last token of a full context is not computed.
     let limit = request.maximumAnswerTokens(contextLength: cache.capacity)
@@ -71,10 +76,10 @@ final class ActiveSequence {
 
   /// Chooses the next token from the logits of the last, and ends the answer when it is time.
   func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
-    let likelihoods = request.options.topLogProbabilities.map { LogProbabilities(logits, top: $0) }
-    let token: Int32
+    let likelihoods = request.options.topLogProbabilities.map { LogProbabilities(logits, top: $0, kernels: kernels) }
+    let token: Int32, isForced: Bool
     switch choose(logits, kernels) {
-    case .token(let chosen): token = chosen
+    case .token(let chosen, let forced): (token, isForced) = (chosen, forced)
     case .end: return finish(constraint?.isComplete ?? true ? .stop : .length)
     case .broken: return fail(GenerationError.notANumber(position: tokens.count))
     }
@@ -90,10 +95,12 @@ final class ActiveSequence {
     let parts = isEnd ? [] : parts(of: stops.append(decoder?.append(token) ?? ""))
     let isReasoning = request.splitsReasoning && !isEnd && (wasThinking || reasoning.isThinking)
     if isReasoning { reasoningTokens += 1 }
+    if !isEnd { noteThought(token, hasBegun: !wasThinking && reasoning.isThinking) }
     events.yield(
       .token(
         GeneratedToken(
-          id: token, parts: parts, isReasoning: isReasoning, isEnd: isEnd, logProbabilities: likelihoods?.of(token))))
+          id: token, parts: parts, isReasoning: isReasoning, isEnd: isEnd, isForced: isForced,
+          logProbabilities: likelihoods?.of(token))))
     if isEnd { return finish(.stop) }
     let generated = tokens.count - request.prompt.count
     if stops.isStopped || constraint?.isFinished ?? false {
@@ -105,7 +112,7 @@ final class ActiveSequence {
   }
 
   private enum Choice {
-    case token(Int32)
+    case token(Int32, isForced: Bool)
     /// The constraint leaves nothing but the end.
     case end
     /// The model's logits are no numbers.
@@ -115,23 +122,47 @@ final class ActiveSequence {
   private func choose(_ logits: UnsafeMutableBufferPointer<Float>, _ kernels: Kernels) -> Choice {
     func sample() -> Int32? { sampler.sample(logits, position: tokens.count, kernels: kernels) }
     let forced = forcedToken()
-    if forced != nil || constraint == nil { return sample().map { .token(forced ?? $0) } ?? .broken }
+    if forced != nil || constraint == nil {
+      guard let sampled = sample() else { return .broken }
+      return forced.map { .token($0, isForced: true) } ?? choice(sampled)
+    }
     // A broken model is told from one whose allowed tokens a bias forbids.
     let best = kernels.argmax(UnsafeBufferPointer(logits))
     guard logits.indices.contains(best), logits[best].isFinite else { return .broken }
     guard let allowed = constraint?.restrict(logits, ends: ends) else { return .end }
-    return .token(sample() ?? allowed)
+    return choice(sample() ?? allowed)
   }
 
-  /// The next of the tokens that end a thought which has become too long.
+  /// The token that was sampled, or the first of those that keep up a thought which it would end too soon.
+  private func choice(_ sampled: Int32) -> Choice {
+    guard let limit = request.thoughtLimit, !limit.continuation.isEmpty, reasoningTokens < limit.minimum, let thoughtEnd,
+      let tokenizer,
+      ends.contains(sampled) || thoughtEnd.rest(behind: tokenizer.bytes(of: sampled)) != nil,
+      constraint?.hasRoomForThought(of: limit.continuation.count) ?? true
+    else { return .token(sampled, isForced: false) }
+    forced = limit.continuation[...]
+    return forced.popFirst().map { .token($0, isForced: true) } ?? .token(sampled, isForced: false)
+  }
+
+  /// Follows a thought to its end.
+  private func noteThought(_ token: Int32, hasBegun: Bool) {
+    if hasBegun {
+      thoughtEnd = ThoughtEnd()
+    } else if let tokenizer, thoughtEnd?.append(tokenizer.bytes(of: token)) != nil {
+      thoughtEnd = nil
+    }
+  }
+
+  /// The next of the tokens that end a thought which has become too long, or keep up one that is too short.
   private func forcedToken() -> Int32? {
-    // The constraint knows of the thought's end before a stop text lets it through.
-    let isThinking = reasoning.isThinking && constraint?.isThinking ?? true
-    if let limit = request.thoughtLimit, !hasForced, isThinking, reasoningTokens >= limit.tokens {
+    if let limit = request.thoughtLimit, !hasForced, thoughtEnd != nil, reasoningTokens >= limit.tokens {
       forced = limit.closing[...]
       hasForced = true
     }
-    if forced.isEmpty, let closing = constraint?.closing { forced = closing[...] }
+    if forced.isEmpty, let closing = constraint?.closing, !closing.isEmpty {
+      forced = closing[...]
+      hasForced = true
+    }
     return forced.popFirst()
   }
 

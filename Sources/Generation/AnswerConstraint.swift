@@ -48,6 +48,9 @@ struct AnswerConstraint {
     return vocabulary.closing
   }
 
+  /// Whether a thought may go on for so many tokens, and the answer still has room behind it.
+  func hasRoomForThought(of count: Int) -> Bool { left - count > vocabulary.closing.count + leastTokens }
+
   /// Makes the logits of tokens that must not come next minus infinity.
   /// - Returns: a token that may come, for logits that leave none; nil when the answer must end.
   mutating func restrict(_ logits: UnsafeMutableBufferPointer<Float>, ends: Set<Int32>) -> Int32? {

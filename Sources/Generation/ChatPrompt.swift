@@ -48,13 +48,3 @@ public struct ChatPrompt: Sendable {
         ?? TemplateTime(secondsSince1970: Int(Date.now.timeIntervalSince1970), secondsFromGMT: TimeZone.current.secondsFromGMT()))
   }
 }
-
-extension GenerationRequest {
-  /// A request for the answer to a rendered prompt.
-  public init(renderedPrompt: String, tokenizer: Tokenizer, options: GenerationOptions) {
-    self.init(
-      prompt: tokenizer.encode(renderedPrompt), options: options,
-      promptOpensThought: ReasoningParser.opensThought(renderedPrompt),
-      mayOpenThought: !ReasoningParser.closesThought(renderedPrompt))
-  }
-}

@@ -36,6 +36,8 @@ public struct GenerationOptions: Sendable, Equatable {
   public var topLogProbabilities: Int?
   /// What the answer must be, behind a thought; nil for anything. Stop texts still end it, whole or not.
   public var constraint: Grammar?
+  /// How long the model thinks before it answers, where its prompt or its answer opens a thought.
+  public var thinking: ThinkingBudget
 
   /// Temperature 0.6 and top-p 0.95 are what DeepSeek advises for R1.
   public init(
@@ -43,7 +45,7 @@ public struct GenerationOptions: Sendable, Equatable {
     frequencyPenalty: Double = 0, presencePenalty: Double = 0, logitBias: [Int32: Double] = [:], seed: UInt64 = 0,
     sampleIndex: Int = 0, stop: [String] = [], maximumResponseTokens: Int? = nil, ignoresEnd: Bool = false,
     drafting: Drafting = .automatic, maximumDraftTokens: Int = 8, topLogProbabilities: Int? = nil,
-    constraint: Grammar? = nil
+    constraint: Grammar? = nil, thinking: ThinkingBudget = ThinkingBudget()
   ) {
     self.temperature = temperature
     self.topK = topK
@@ -62,6 +64,7 @@ public struct GenerationOptions: Sendable, Equatable {
     self.maximumDraftTokens = maximumDraftTokens
     self.topLogProbabilities = topLogProbabilities
     self.constraint = constraint
+    self.thinking = thinking
   }
 
   /// How a token is chosen, in the shape of Apple's Foundation Models.
@@ -134,6 +137,7 @@ public struct GenerationOptions: Sendable, Equatable {
         throw .invalidOption(name: "logit_bias", reason: "found \(bias) for token \(id), expected a number")
       }
     }
+    try thinking.validate()
     guard !stop.contains("") else { throw .invalidOption(name: "stop", reason: "found an empty text") }
   }
 }

@@ -25,7 +25,7 @@ final class ConstraintVocabulary: Sendable {
     self.ends = ends
     trie = TokenTrie(tokenizer, excluding: ends)
     openThought = tokenizer.id(of: "<think>").flatMap { tokenizer.isSpecial($0) ? nil : $0 }
-    closing = tokenizer.encode("\n</think>\n\n")
+    closing = tokenizer.encode(ThinkingBudget.closing)
     spaces = [" ", "\n", "\n\n"].compactMap { tokenizer.id(of: $0) }
     var closers = [[Int32]](repeating: [], count: Self.closeTag.count)
     for id in 0..<Int32(tokenizer.vocabularySize) {

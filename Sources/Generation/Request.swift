@@ -8,7 +8,7 @@ public struct GenerationRequest: Sendable {
   public var splitsReasoning: Bool
   /// Whether the model may begin a constrained answer with a thought of its own. Without a constraint it always may.
   public var mayOpenThought: Bool
-  /// Ends a long thought; nil lets it take as long as the answer may be.
+  /// Ends a long thought and keeps up a short one; nil lets it take as long as the model wants and the answer may be.
   public var thoughtLimit: ThoughtLimit?
   /// Whose request it is: tenants whose requests wait take turns, and what was computed for one serves no other, unless the engine's
   /// limits say so.
@@ -35,18 +35,6 @@ public struct GenerationRequest: Sendable {
   }
 }
 
-/// After so many tokens of thought, the tokens that end it are taken instead of those that the model would choose.
-public struct ThoughtLimit: Sendable, Equatable {
-  public var tokens: Int
-  /// `</think>` and what stands around it.
-  public var closing: [Int32]
-
-  public init(tokens: Int, closing: [Int32]) {
-    self.tokens = tokens
-    self.closing = closing
-  }
-}
-
 /// What happens while an answer is made, in order; `finished` comes last.
 public enum GenerationEvent: Sendable {
   /// The prompt was computed; `cached` of its tokens were known from an earlier request.
@@ -65,6 +53,8 @@ public struct GeneratedToken: Sendable {
   public var isReasoning: Bool
   /// Whether it is a token that ends the answer, which has no text.
   public var isEnd: Bool
+  /// Whether it was not the model's choice: it ends a thought that was long enough, or keeps up one that was not.
+  public var isForced = false
   /// How likely the model held it; nil unless `GenerationOptions.topLogProbabilities` asks.
   public var logProbabilities: TokenLogProbabilities?
 }

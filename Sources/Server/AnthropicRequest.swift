@@ -29,14 +29,14 @@ struct AnthropicRequest: Sendable {
       throw fields.failure("stop_sequences", expected: "an array of strings")
     }
     options.stop = try GenerationOptions.stops(fields, "stop_sequences")
-    let thinking = try Thinking(fields, alias: choice.thinking)
+    options.thinking = try ThinkingBudget(fields, alias: choice.thinking)
     let chat = try Self.messages(fields, parsesArguments: served.parsesArguments)
     let tools = try Self.tools(fields), toolChoice = try ToolChoice(anthropic: fields), shown = toolChoice.shown(tools)
     hasTools = shown != nil
     callLimit = toolChoice.callLimit
     options.constraint = try toolChoice.grammar(tools: tools, format: ResponseFormat.anthropicGrammar(fields), served)
     try served.prepare(options.constraint, parameter: fields["output_config"] == nil ? "tools" : "output_config")
-    request = try served.request(chat, tools: shown, thinking: thinking, options: options)
+    request = try served.request(chat, tools: shown, options: options)
   }
 
   /// Anthropic's tools as OpenAI's, which chat templates read.
@@ -61,7 +61,7 @@ struct AnthropicRequest: Sendable {
     }
     let values = try fields.required("messages", try fields.array("messages"))
     guard !values.isEmpty else { throw .malformed("messages: found none, expected at least one", parameter: "messages") }
-    var prefix: ChatMessages.Prefix?
+    var prefix: AnswerPrefix?
     for (index, value) in values.enumerated() {
       let message = try Fields(value, path: "messages[\(index)]")
       let role = try message.required("role", try message.string("role"))
@@ -76,7 +76,7 @@ struct AnthropicRequest: Sendable {
           messages.append(["role": "user", "content": .string(blocks.text)])
         }
       } else if index == values.count - 1, blocks.toolCalls.isEmpty {
-        prefix = ChatMessages.Prefix(content: blocks.text, reasoning: blocks.thought.isEmpty ? nil : blocks.thought)
+        prefix = AnswerPrefix(reasoning: blocks.thought, content: blocks.text)
       } else {
         var members = [JSONMember(key: "role", value: "assistant"), JSONMember(key: "content", value: .string(blocks.text))]
         if !blocks.toolCalls.isEmpty {

@@ -62,6 +62,7 @@ struct ChatFormat: Sendable {
   private let promptTokens: Int
   private let tokenizer: Tokenizer
   private let wantsLogProbabilities: Bool
+  private let choosing: AnswerChoice?
   let includesUsage: Bool
   /// An answer of which nothing has come.
   let choice: ChoiceState
@@ -73,6 +74,7 @@ struct ChatFormat: Sendable {
     promptTokens = chat.promptTokens
     wantsLogProbabilities = chat.wantsLogProbabilities
     includesUsage = chat.includesUsage
+    choosing = chat.choosing
     choice = ChoiceState(findsCalls: chat.hasTools, callLimit: chat.callLimit)
     self.record = record
     self.tokenizer = tokenizer
@@ -109,13 +111,14 @@ struct ChatFormat: Sendable {
     choice.takeLogProbabilities(tokenizer, isWanted: wantsLogProbabilities)
   }
 
-  private func object(_ kind: String, choices: [JSONValue], usage: JSONValue?) -> JSONValue {
+  private func object(_ kind: String, choices: [JSONValue], usage: JSONValue?, extension own: JSONValue? = nil) -> JSONValue {
     var members: [JSONMember] = [
       JSONMember(key: "id", value: .string(id)), JSONMember(key: "object", value: .string(kind)),
       JSONMember(key: "created", value: .integer(created)), JSONMember(key: "model", value: .string(model)),
       JSONMember(key: "system_fingerprint", value: nil), JSONMember(key: "choices", value: .array(choices)),
     ]
     if let usage { members.append(JSONMember(key: "usage", value: usage)) }
+    if let own { members.append(JSONMember(key: "swiftlet", value: own)) }
     return .object(members)
   }
 
@@ -144,7 +147,8 @@ struct ChatFormat: Sendable {
 
   func whole(_ choices: inout [ChoiceState]) -> JSONValue {
     var values: [JSONValue] = []
-    for index in choices.indices {
+    let selection = choosing.map { AnswerSelection(choices, by: $0) }
+    for index in selection.map({ [$0.chosen] }) ?? Array(choices.indices) {
       let logProbabilities = logProbabilities(&choices[index])
       let choice = choices[index], calls = choice.toolCalls
       var message: [JSONMember] = [
@@ -157,12 +161,14 @@ struct ChatFormat: Sendable {
         message.append(JSONMember(key: "tool_calls", value: .array(values)))
       }
       let fields: [JSONMember] = [
-        JSONMember(key: "index", value: .integer(index)), JSONMember(key: "message", value: .object(message)),
+        JSONMember(key: "index", value: .integer(values.count)), JSONMember(key: "message", value: .object(message)),
         JSONMember(key: "logprobs", value: logProbabilities),
         JSONMember(key: "finish_reason", value: choice.finishReason.map { .string($0) } ?? .null),
       ]
       values.append(.object(fields + (choice.denial.map { [$0.member] } ?? [])))
     }
-    return object("chat.completion", choices: values, usage: Usage(promptTokens: promptTokens, choices: choices).json)
+    return object(
+      "chat.completion", choices: values, usage: Usage(promptTokens: promptTokens, choices: choices).json,
+      extension: selection?.json)
   }
 }

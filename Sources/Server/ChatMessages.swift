@@ -1,3 +1,4 @@
+internal import SwiftletGeneration
 internal import SwiftletJSON
 
 /// The messages of a chat request in the form that chat templates read.
@@ -5,13 +6,7 @@ struct ChatMessages {
   /// Objects with `role` and `content`.
   private(set) var messages: [JSONValue] = []
   /// The last message, when the answer is to go on from it.
-  private(set) var prefix: Prefix?
-
-  /// The beginning of an answer.
-  struct Prefix {
-    var content: String
-    var reasoning: String?
-  }
+  private(set) var prefix: AnswerPrefix?
 
   private static let roles = ["system", "developer", "user", "assistant", "tool"]
 
@@ -32,7 +27,8 @@ struct ChatMessages {
         guard index == values.count - 1 else {
           throw .malformed("\(message.name("prefix")): only the last message may be continued", parameter: message.name("prefix"))
         }
-        prefix = Prefix(content: try Self.content(message) ?? "", reasoning: try message.string("reasoning_content"))
+        prefix = AnswerPrefix(
+          reasoning: try message.string("reasoning_content") ?? "", content: try Self.content(message) ?? "")
         continue
       }
       messages.append(try Self.message(message, role: role, parsesArguments: parsesArguments))
@@ -40,7 +36,7 @@ struct ChatMessages {
   }
 
   /// Continues an answer that is there already, or starts one.
-  init(messages: [JSONValue], prefix: Prefix?) {
+  init(messages: [JSONValue], prefix: AnswerPrefix?) {
     self.messages = messages
     self.prefix = prefix
   }

@@ -4,40 +4,40 @@ internal import SwiftletGeneration
 internal import SwiftletJSON
 internal import SwiftletTokenization
 
-/// How much a model is to think.
-struct Thinking: Sendable {
-  /// nil: as the model's template has it.
-  var isEnabled: Bool?
-  /// The most tokens of thought; nil for no limit of its own.
-  var budget: Int?
-
-  init(isEnabled: Bool? = nil, budget: Int? = nil) {
-    self.isEnabled = isEnabled
-    self.budget = budget
-  }
-
+extension ThinkingBudget {
   /// Of DeepSeek's `thinking`, OpenAI's `reasoning_effort`, and the model's name, the first that says something.
+  /// - Parameter alias: whether the model's name asks for a thought; nil for names that say nothing of it.
   init(_ fields: Fields, alias: Bool?) throws(APIError) {
-    isEnabled = alias
+    self.init(isEnabled: alias)
     if let effort = try fields.string("reasoning_effort") {
       switch effort {
       case "none": isEnabled = false
-      case "minimal", "low": budget = 1024
-      case "medium", "high", "xhigh": budget = 8192
-      case "max": budget = nil
+      case "minimal", "low": maximum = Self.lowTokens
+      case "medium", "high", "xhigh": maximum = Self.highTokens
+      case "max": maximum = nil
       default:
         throw .outOfRange(
           fields.name("reasoning_effort"),
           "found \"\(effort.prefix(40))\", expected none, minimal, low, medium, high, xhigh or max")
       }
     }
-    guard let thinking = try fields.object("thinking") else { return }
-    let type = try thinking.required("type", try thinking.string("type"))
-    guard ["enabled", "disabled", "adaptive"].contains(type) else {
-      throw .outOfRange(thinking.name("type"), "found \"\(type.prefix(40))\", expected enabled or disabled")
+    if let thinking = try fields.object("thinking") {
+      let type = try thinking.required("type", try thinking.string("type"))
+      guard ["enabled", "disabled", "adaptive"].contains(type) else {
+        throw .outOfRange(thinking.name("type"), "found \"\(type.prefix(40))\", expected enabled or disabled")
+      }
+      isEnabled = type != "disabled"
+      if let tokens = try thinking.integer("budget_tokens", in: 1 ... .max) { maximum = tokens }
+      if let tokens = try thinking.integer("min_tokens", in: 0 ... .max) {
+        guard tokens <= maximum ?? .max else {
+          throw .outOfRange(
+            thinking.name("min_tokens"), "found \(tokens), but the thought has at most \(maximum ?? 0) tokens")
+        }
+        minimum = tokens
+      }
     }
-    isEnabled = type != "disabled"
-    if let tokens = try thinking.integer("budget_tokens", in: 1 ... .max) { budget = tokens }
+    // Whoever wants no thought wants none that the model opens by itself either.
+    if isEnabled == false { (maximum, minimum) = (0, 0) }
   }
 }
 
@@ -47,42 +47,17 @@ extension ServedModel {
 
   /// The request for the answer to a conversation.
   /// - Throws: `APIError`, `TemplateError`.
-  func request(
-    _ chat: ChatMessages, tools: JSONValue?, thinking: Thinking, options: GenerationOptions
-  ) throws -> GenerationRequest {
+  func request(_ chat: ChatMessages, tools: JSONValue?, options: GenerationOptions) throws -> GenerationRequest {
     let tokenizer = try tokenizer()
     guard let chatPrompt = model.chatPrompt else {
       throw APIError.malformed("\(LanguageModelError.noChatTemplate(path: id))", parameter: "model")
     }
-    // Templates read one name or the other, if any.
-    let extra = thinking.isEnabled.map { isEnabled in
-      ["thinking", "enable_thinking"].map { JSONMember(key: $0, value: .bool(isEnabled)) }
-    }
-    var text = try chatPrompt.render(.array(chat.messages), tools: tools, extra: extra ?? [])
-    var opensThought = ChatPrompt.opensThought(text)
-    func closeThought() {
-      text += "\n</think>\n\n"
-      opensThought = false
-    }
-    if opensThought, thinking.isEnabled == false { closeThought() }
-    if let prefix = chat.prefix {
-      if let reasoning = prefix.reasoning, !reasoning.isEmpty {
-        text += (opensThought ? "" : "<think>\n") + reasoning
-        opensThought = true
-      }
-      if !prefix.content.isEmpty {
-        if opensThought { closeThought() }
-        text += prefix.content
-      }
-    }
-    var options = options
+    let text = try chatPrompt.render(.array(chat.messages), tools: tools, extra: options.thinking.templateVariables)
+    var request = GenerationRequest(renderedPrompt: text, prefix: chat.prefix, tokenizer: tokenizer, options: options)
     if options.maximumResponseTokens == nil {
-      options.maximumResponseTokens = opensThought || thinking.isEnabled == true ? Self.thoughtTokens : Self.answerTokens
+      let thinks = request.promptOpensThought || options.thinking.isEnabled == true
+      request.options.maximumResponseTokens = thinks ? Self.thoughtTokens : Self.answerTokens
     }
-    let limit = thinking.budget.map { ThoughtLimit(tokens: $0, closing: tokenizer.encode("\n</think>\n\n")) }
-    let mayOpenThought = thinking.isEnabled != false && chat.prefix == nil && !ChatPrompt.closesThought(text)
-    return GenerationRequest(
-      prompt: tokenizer.encode(text), options: options, promptOpensThought: opensThought, mayOpenThought: mayOpenThought,
-      thoughtLimit: limit)
+    return request
   }
 }

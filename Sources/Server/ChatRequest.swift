@@ -1,3 +1,4 @@
+internal import Swiftlet
 internal import SwiftletGeneration
 internal import SwiftletJSON
 internal import SwiftletTokenization
@@ -15,6 +16,8 @@ struct ChatRequest: Sendable {
   let hasTools: Bool
   /// The most calls that an answer has; nil for any number.
   let callLimit: Int?
+  /// How one of the answers is chosen; nil to give them all.
+  let choosing: AnswerChoice?
 
   var promptTokens: Int { requests.first?.prompt.count ?? 0 }
 
@@ -45,14 +48,37 @@ struct ChatRequest: Sendable {
     callLimit = toolChoice.callLimit
     options.constraint = try toolChoice.grammar(tools: tools, format: ResponseFormat.grammar(fields), served)
     try served.prepare(options.constraint, parameter: fields["response_format"] == nil ? "tools" : "response_format")
-    let request = try served.request(
-      chat, tools: shown, thinking: Thinking(fields, alias: choice.thinking), options: options)
+    options.thinking = try ThinkingBudget(fields, alias: choice.thinking)
+    let request = try served.request(chat, tools: shown, options: options)
     let count = try fields.integer("n", in: 1...16) ?? 1
+    let choosing = try Self.choice(fields, count: count, isStreamed: isStreamed, hasTools: hasTools)
+    self.choosing = choosing
     requests = (0..<count).map { index in
       var sample = request
       sample.options.sampleIndex = index
+      if choosing == .likelihood, sample.options.topLogProbabilities == nil { sample.options.topLogProbabilities = 0 }
       return sample
     }
+  }
+
+  /// Swiftlet's own fields `vote` and `best_by`.
+  private static func choice(
+    _ fields: Fields, count: Int, isStreamed: Bool, hasTools: Bool
+  ) throws(APIError) -> AnswerChoice? {
+    let votes = try fields.bool("vote") ?? false, way = try fields.string("best_by")
+    guard votes || way != nil else { return nil }
+    let name = votes ? "vote" : "best_by"
+    if let way, way != "likelihood" {
+      throw .outOfRange("best_by", "found \"\(way.prefix(40))\", expected likelihood")
+    }
+    func conflict(_ reason: String) -> APIError { .malformed("\(name): \(reason)", parameter: name) }
+    if votes, way != nil { throw conflict("excludes best_by; one answer is chosen in one way") }
+    if count < 2 { throw conflict("chooses one of several answers; give \"n\" from 2 to 16") }
+    if isStreamed { throw conflict("chooses when all answers are there, so it excludes \"stream\": true") }
+    if hasTools {
+      throw conflict("excludes tools: calls have no answer to compare; leave tools out, or \"tool_choice\": \"none\"")
+    }
+    return votes ? .vote : .likelihood
   }
 
   /// The tools of a request, checked.

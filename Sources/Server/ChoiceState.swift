@@ -38,6 +38,8 @@ struct ChoiceState: Sendable {
   private(set) var finishReason: String?
   /// The rule that ended the answer, where one did.
   private(set) var denial: Policy.Rule?
+  /// How likely the model held it, where that was asked for.
+  private(set) var likelihood = MeanLogProbability()
   /// The tokens whose log-probabilities were not taken yet.
   private(set) var logProbabilities: [(token: GeneratedToken, values: TokenLogProbabilities)] = []
 
@@ -60,6 +62,7 @@ struct ChoiceState: Sendable {
     case .token(let token):
       completionTokens += 1
       if token.isReasoning { reasoningTokens += 1 }
+      likelihood.add(token)
       if let values = token.logProbabilities, !token.isEnd { logProbabilities.append((token, values)) }
       return token.parts.flatMap { add($0) }
     case .finished(let summary):

@@ -22,7 +22,11 @@
 @_exported public import struct SwiftletGeneration.MemoryLimits
 @_exported public import class SwiftletGeneration.PrefixStore
 @_exported public import enum SwiftletGeneration.PrefixStoreError
+@_exported public import struct SwiftletGeneration.ThinkingBudget
 @_exported public import struct SwiftletGeneration.ThoughtLimit
 @_exported public import struct SwiftletGeneration.TokenLogProbabilities
 @_exported public import enum SwiftletJSON.JSONValue
 @_exported public import struct SwiftletModels.PackedWeightCache
+@_exported public import struct SwiftletTasks.Ballot
+@_exported public import struct SwiftletTasks.GraderCommand
+@_exported public import struct SwiftletTasks.Vote

@@ -33,7 +33,8 @@ extension LanguageModel {
       return GenerationRequest(prompt: ids, options: options, splitsReasoning: false)
     case .messages(let messages):
       guard let chatPrompt else { throw LanguageModelError.noChatTemplate(path: loaded.path) }
-      return GenerationRequest(renderedPrompt: try chatPrompt.render(messages), tokenizer: tokenizer, options: options)
+      let rendered = try chatPrompt.render(messages, extra: options.thinking.templateVariables)
+      return GenerationRequest(renderedPrompt: rendered, tokenizer: tokenizer, options: options)
     }
   }
 
@@ -74,8 +75,14 @@ extension LanguageModel {
       "logit_bias": .object(biases), "seed": .string("\(options.seed)"), "stop": .array(options.stop.map { .string($0) }),
       "max_tokens": options.maximumResponseTokens.map { .integer($0) } ?? .null,
     ]
-    let constraint = options.constraint.map { [JSONMember(key: "constraint", value: .string($0.description))] } ?? []
-    return .object((settings.members ?? []) + constraint)
+    var members = settings.members ?? []
+    if let constraint = options.constraint {
+      members.append(JSONMember(key: "constraint", value: .string(constraint.description)))
+    }
+    if options.thinking != ThinkingBudget() {
+      members.append(JSONMember(key: "thinking", value: .string(options.thinking.description)))
+    }
+    return .object(members)
   }
 }
 
@@ -87,6 +94,9 @@ public struct Completion: Sendable {
   public var tokens: [Int32] = []
   /// Counts, speeds and why the answer ended; nil until it has.
   public var summary: GenerationSummary?
+  /// The mean log-probability of its tokens; nil unless `GenerationOptions.topLogProbabilities` asks.
+  public var logProbability: Double? { likelihood.value }
+  private var likelihood = MeanLogProbability()
 
   public init() {}
 
@@ -98,6 +108,7 @@ public struct Completion: Sendable {
     case .promptDone: parts = []
     case .token(let token):
       tokens.append(token.id)
+      likelihood.add(token)
       parts = token.parts
     case .finished(let summary):
       self.summary = summary
@@ -120,10 +131,12 @@ public struct Completion: Sendable {
       JSONMember(key: "ids", value: .array(tokens.map { .integer(Int($0)) })),
       JSONMember(key: "prompt_tokens", value: .integer(summary?.promptTokens ?? 0)),
       JSONMember(key: "completion_tokens", value: .integer(tokens.count)),
+      JSONMember(key: "reasoning_tokens", value: .integer(summary?.reasoningTokens ?? 0)),
       JSONMember(key: "finish_reason", value: summary.map { .string($0.finishReason.rawValue) } ?? .null),
       JSONMember(key: "prefill_tokens_per_second", value: .number(summary?.prefillTokensPerSecond ?? 0)),
       JSONMember(key: "decode_tokens_per_second", value: .number(summary?.decodeTokensPerSecond ?? 0)),
     ]
+    if let logProbability { members.append(JSONMember(key: "log_probability", value: .number(logProbability))) }
     if let drafts = summary?.drafts { members.append(JSONMember(key: "draft", value: drafts.json)) }
     return .object(members)
   }

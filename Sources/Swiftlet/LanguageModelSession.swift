@@ -60,6 +60,25 @@ public final class LanguageModelSession: Sendable {
     return try JSONDecoder().decode(type, from: Data(content.utf8))
   }
 
+  /// Answers a prompt several times at once; the answer that is chosen becomes part of the conversation.
+  /// - Throws: as `respond(to:options:)`.
+  public func respond(
+    to prompt: String, samples: Int, choosing choice: AnswerChoice = .vote, options: GenerationOptions? = nil
+  ) async throws -> SampledAnswers {
+    guard let turn = begin() else { throw LanguageModelError.sessionIsResponding }
+    do {
+      var asked = transcript
+      asked.entries.append(.prompt(prompt))
+      let answers = try await model.sample(.messages(asked.messages), count: samples, choosing: choice, options: options)
+      let best = answers.best
+      end(turn: turn, entries: [.prompt(prompt), .response(content: best.content, reasoning: best.reasoning)])
+      return answers
+    } catch {
+      end(turn: turn, entries: [])
+      throw error
+    }
+  }
+
   /// Answers a prompt; every element is the whole answer so far, the last one has a summary.
   ///
   /// Leaving the loop over the stream, or cancelling its task, ends the answer at the next token, and what came stays in the

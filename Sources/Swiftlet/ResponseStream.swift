@@ -90,7 +90,7 @@ final class Turn: Sendable {
     guard let chatPrompt = model.chatPrompt else { throw LanguageModelError.noChatTemplate(path: model.loaded.path) }
     var transcript = session.transcript
     transcript.entries.append(.prompt(prompt))
-    let rendered = try chatPrompt.render(transcript.messages)
+    let rendered = try chatPrompt.render(transcript.messages, extra: options.thinking.templateVariables)
     return try await model.generate(GenerationRequest(renderedPrompt: rendered, tokenizer: tokenizer, options: options))
   }
 

@@ -29,12 +29,24 @@ extension EvaluationProblem {
   /// - Throws: `FieldError` that names the member.
   init(_ json: JSONValue, number: Int) throws(FieldError) {
     let grader = try Grader(json)
-    let language = json["language"]?.string.flatMap { Problem.Language(rawValue: $0) } ?? .english
+    let language = try Self.language(json)
+    try grader.check(answer: try json.text("answer"))
     problem = Problem(
       question: try json.text("question"), answer: try json.text("answer"), grader: grader,
       reasoning: json["reasoning"]?.string ?? "", language: language)
     group = json["family"]?.string ?? "problems"
     id = json["id"]?.string ?? "\(group)/\(number)"
+  }
+
+  /// English unless said otherwise.
+  private static func language(_ json: JSONValue) throws(FieldError) -> Problem.Language {
+    guard let value = json["language"], !value.isNull else { return .english }
+    guard let language = value.string.flatMap({ Problem.Language(rawValue: $0) }) else {
+      throw FieldError(
+        "language: found \(value.serialized().prefix(40)), expected one of "
+          + Problem.Language.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    return language
   }
 }
 
@@ -74,6 +86,18 @@ extension Grader {
     case .program: "program"
     case .python: "python"
     }
+  }
+
+  /// - Throws: `FieldError` for a right answer that it could not read, so that nothing would be right.
+  fileprivate func check(answer: String) throws(FieldError) {
+    switch self {
+    case .program, .python: return
+    case .countdown(_, let target):
+      guard canonical(answer) != "\(target)" else { return }
+    default:
+      guard canonical(answer)?.isEmpty ?? true else { return }
+    }
+    throw FieldError("answer: found '\(answer.prefix(40))', which the grader \(name) cannot read as a right answer")
   }
 
   /// The members beside `grader`.
@@ -126,7 +150,10 @@ extension Grader {
       var all: [ProgramTest] = []
       for test in tests {
         var inputs: [ProgramTest.Input] = []
-        for member in test["inputs"]?.members ?? [] {
+        guard let members = test["inputs"].map({ $0.members }) ?? [] else {
+          throw FieldError("tests: inputs: found a \(test["inputs"]?.typeName ?? "null"), expected an object of integers")
+        }
+        for member in members {
           guard let value = member.value.integer else { throw FieldError("tests: input \(member.key) is no integer") }
           inputs.append(ProgramTest.Input(name: member.key, value: value))
         }

@@ -5,13 +5,17 @@ public enum TaskFamilies {
     Counting(), BaseConversion(), Dates(), PropositionalLogic(), WordProblems(), ProgramOutput(), ProgramWriting(),
   ]
 
+  /// Those that are made and measured only when they are named.
+  public static let onlyNamed: [any TaskFamily] = [OutOfScope()]
+
   /// The families of these names; all for none.
   /// - Throws: `TaskError.unknownFamily`.
   public static func named(_ names: [String]) throws(TaskError) -> [any TaskFamily] {
     if names.isEmpty { return all }
     var families: [any TaskFamily] = []
+    let known = all + onlyNamed
     for name in names {
-      guard let family = all.first(where: { $0.name == name }) else { throw .unknownFamily(name, known: all.map(\.name)) }
+      guard let family = known.first(where: { $0.name == name }) else { throw .unknownFamily(name, known: known.map(\.name)) }
       if !families.contains(where: { $0.name == name }) { families.append(family) }
     }
     return families

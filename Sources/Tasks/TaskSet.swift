@@ -55,8 +55,9 @@ public struct TaskSet: Sendable {
   }
 
   /// The first problems that differ from each other.
+  /// - Parameter orFewer: takes as many as are within reach.
   /// - Throws: `TaskError.tooFewProblems` when there are not as many.
-  public func problems(_ count: Int) throws(TaskError) -> [EvaluationProblem] {
+  public func problems(_ count: Int, orFewer: Bool = false) throws(TaskError) -> [EvaluationProblem] {
     var problems: [EvaluationProblem] = [], keys = Set<String>(), index = 0, repeats = 0
     while problems.count < count {
       let problem = try problem(at: index)
@@ -68,6 +69,7 @@ public struct TaskSet: Sendable {
         repeats += 1
       }
       guard repeats < Self.attempts else {
+        if orFewer, !problems.isEmpty { break }
         throw .tooFewProblems(
           family: family.name, difficulty: difficulty, split: split, found: problems.count, wanted: count)
       }

@@ -40,6 +40,17 @@ import Testing
       let answer = try #require(messages[1]["content"]?.string)
       #expect(answer.hasPrefix("<think>\n") && answer.hasSuffix("</answer>"))
     }
+    let mixed = try lines(
+      try await runner.succeed(
+        "tasks", "--tasks", "parity,sorting", "--difficulty", "1-3", "--export", "7", "--worked", "--instruction", "", "--shuffle"
+      ).output)
+    let questions = mixed.compactMap { $0["messages"]?.elements?[0]["content"]?.string }
+    #expect(questions.count == 14 && questions.allSatisfy { !$0.contains("<think>") })
+    #expect(questions.prefix(7).contains { $0.hasPrefix("Sort") } && questions.prefix(7).contains { $0.contains("1s in") })
+    // There are not as many different ones.
+    let few = try lines(
+      try await runner.succeed("tasks", "--tasks", "base-conversion", "--export", "100000", "--or-fewer").output)
+    #expect((100..<100_000).contains(few.count))
     // `data pack` takes them as they are.
     let model = try TinyModels.chat(in: runner.folder)
     _ = try await runner.succeed("data", "pack", "chats.jsonl", "--tokenizer", model, "--out", "packed")
@@ -47,7 +58,9 @@ import Testing
 
   @Test(arguments: [
     (["tasks", "--tasks", "sums"], "no task 'sums'"), (["tasks", "--difficulty", "11"], "expected 1 to 10"),
-    (["tasks", "--worked"], "go with --export"), (["tasks", "--split", "test"], "expected train, held-out, harder"),
+    (["tasks", "--worked"], "go with --export"), (["tasks", "--difficulty", "3-1"], "--difficulty"),
+    (["tasks", "--export", "2", "--instruction", "x"], "goes with --worked"),
+    (["tasks", "--split", "test"], "expected train, held-out, harder"),
     (["eval"], "Name a model"), (["eval", "m", "--api", "http://x"], "one of them"),
     (["eval", "m", "--format", "gsm8k"], "goes with --data"), (["eval", "m", "--samples", "0"], "expected 1 to 10000"),
     (["eval", "m", "--api-model", "x"], "go with --api"), (["eval", "m", "--data", "missing.jsonl"], "missing.jsonl"),
@@ -79,7 +92,7 @@ import Testing
     #expect(one["families"]?.members?.map(\.key) == ["parity", "arithmetic"])
     #expect(
       one["overall"]?.members?.map(\.key) == [
-        "problems", "samples", "pass@1", "pass@3", "cons@3", "mean_tokens", "truncated", "well_formed",
+        "problems", "samples", "pass@1", "pass@3", "cons@3", "mean_tokens", "mean_reasoning_tokens", "truncated", "well_formed",
       ])
     let rows = try lines(runner.read("one.jsonl"))
     #expect(rows.count == 25 && rows.dropFirst().allSatisfy { $0["text"]?.string != nil })

@@ -118,8 +118,21 @@ import Testing
     #expect(problems.first { $0.language == .chinese }?.prompt().contains("请先在") == true)
   }
 
+  @Test func whatIsOutOfScopeMustBeNamed() throws {
+    #expect(!TaskFamilies.all.contains { $0.name == "out-of-scope" })
+    let family = try #require(try TaskFamilies.named(["out-of-scope"]).first)
+    for split in TaskSplit.allCases {
+      let problems = try TaskSet(family, difficulty: 1, split: split).problems(150).map(\.problem)
+      for problem in problems {
+        #expect(
+          try problem.grade(problem.workedAnswer).isCorrect && !problem.grade("<think></think><answer>42</answer>").isCorrect)
+        #expect(!problem.question.contains { "{}".contains($0) }, "\(problem.question)")
+      }
+    }
+  }
+
   @Test func wrongRequestsAreRefused() throws {
-    #expect(throws: TaskError.unknownFamily("sums", known: Self.names)) { try TaskFamilies.named(["sums"]) }
+    #expect(throws: TaskError.unknownFamily("sums", known: Self.names + ["out-of-scope"])) { try TaskFamilies.named(["sums"]) }
     #expect(throws: TaskError.difficultyOutOfRange(0, allowed: 1...10)) { try TaskSet(Parity(), difficulty: 0) }
     #expect(throws: TaskError.difficultyOutOfRange(11, allowed: 1...10)) { try TaskSet(Parity(), difficulty: 11) }
     #expect(throws: TaskError.indexOutOfRange(-1)) { try TaskSet(Parity(), difficulty: 1).problem(at: -1) }

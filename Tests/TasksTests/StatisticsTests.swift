@@ -72,7 +72,7 @@ import Testing
     #expect(summary.consensus.value == 0.5 && summary.tokens.value == 15 && summary.truncated.value == 0.5)
     #expect(
       summary.json.members?.map(\.key) == [
-        "problems", "samples", "pass@1", "pass@2", "cons@2", "mean_tokens", "truncated", "well_formed",
+        "problems", "samples", "pass@1", "pass@2", "cons@2", "mean_tokens", "mean_reasoning_tokens", "truncated", "well_formed",
       ])
   }
 }

@@ -14,6 +14,10 @@ public struct Evaluation: Sendable {
   public var python: PythonRunner?
   /// How many answers are under way at once.
   public var concurrency: Int
+  /// What tells how much each answer is worth, beside the problem's grader; nil for nothing.
+  public var scorer: GraderCommand?
+  /// Told why an answer has no score.
+  public var onFailure: @Sendable (GraderCommand.Failure) -> Void = { _ in }
 
   /// - Throws: `TaskError.pythonNotAllowed` before anything is asked.
   public init(
@@ -65,9 +69,12 @@ public struct Evaluation: Sendable {
         guard let (problem, sample) = open.popFirst() else { return }
         group.addTask {
           let seed = Self.seed(seed, problem: problem.id, sample: sample)
-          let answer = try await ask(problem.problem.prompt(instruction: instruction), seed)
+          let prompt = problem.problem.prompt(instruction: instruction)
+          let answer = try await ask(prompt, seed)
           let grade = try await grade(answer.text, problem.problem)
-          return GradedAnswer(problem: problem.id, group: problem.group, sample: sample, answer: answer, grade: grade)
+          return GradedAnswer(
+            problem: problem.id, group: problem.group, sample: sample, answer: answer, grade: grade,
+            score: await score(answer.text, prompt: prompt))
         }
       }
       for _ in 0..<concurrency { start() }
@@ -81,6 +88,16 @@ public struct Evaluation: Sendable {
     let ordered = all.compactMap { answers[Key(problem: $0.problem.id, sample: $0.sample)] }
     try file?.finish(ordered)
     return ordered
+  }
+
+  private func score(_ text: String, prompt: String) async -> Double? {
+    guard let scorer else { return nil }
+    switch await scorer.score(prompt: prompt, response: text) {
+    case .success(let value): return value
+    case .failure(let failure):
+      onFailure(failure)
+      return nil
+    }
   }
 
   /// Grading may wait for a program, so it does not take a thread of the tasks.
@@ -100,7 +117,8 @@ public struct Evaluation: Sendable {
       "samples": .integer(samples), "answers_seed": .string("\(seed)"), "extraction": .string(extraction.rawValue),
       "instruction": instruction.map { .string($0) } ?? .null,
     ]
-    return .object((own.members ?? []) + (further.members ?? []))
+    let scored = scorer.map { [JSONMember(key: "grader", value: .string($0.command))] } ?? []
+    return .object((own.members ?? []) + scored + (further.members ?? []))
   }
 
   /// The figures of all answers, and of each group in the order of the problems.

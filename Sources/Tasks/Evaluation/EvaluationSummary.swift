@@ -12,6 +12,8 @@ public struct EvaluationSummary: Sendable, Equatable {
   public var consensus: Statistics.Estimate
   /// The mean length of an answer.
   public var tokens: Statistics.Estimate
+  /// The mean length of its thought.
+  public var reasoningTokens: Statistics.Estimate
   /// The share of answers that ended for want of room.
   public var truncated: Statistics.Estimate
   /// The share of answers of the form that was asked for.
@@ -19,12 +21,7 @@ public struct EvaluationSummary: Sendable, Equatable {
 
   /// - Parameter answers: of each problem all samples.
   public init(_ answers: [GradedAnswer], samples: Int) {
-    var order: [String] = [], byProblem: [String: [GradedAnswer]] = [:]
-    for answer in answers {
-      if byProblem[answer.problem] == nil { order.append(answer.problem) }
-      byProblem[answer.problem, default: []].append(answer)
-    }
-    let groups = order.map { problem in (byProblem[problem] ?? []).sorted { $0.sample < $1.sample } }
+    let groups = Self.byProblem(answers)
     func estimate(isRate: Bool = true, _ value: ([GradedAnswer]) -> Double) -> Statistics.Estimate {
       Statistics.estimate(groups.map(value), isRate: isRate)
     }
@@ -40,28 +37,34 @@ public struct EvaluationSummary: Sendable, Equatable {
     }
     consensus = estimate { Self.isConsensusCorrect($0) ? 1 : 0 }
     tokens = estimate(isRate: false) { Double($0.reduce(0) { $0 + $1.answer.tokens }) / Double($0.count) }
+    reasoningTokens = estimate(isRate: false) {
+      Double($0.reduce(0) { $0 + $1.answer.reasoningTokens }) / Double($0.count)
+    }
     truncated = share(\.answer.isTruncated)
     wellFormed = share(\.grade.isWellFormed)
   }
 
+  /// The answers to each problem, in the order of their samples.
+  static func byProblem(_ answers: [GradedAnswer]) -> [[GradedAnswer]] {
+    var order: [String] = [], byProblem: [String: [GradedAnswer]] = [:]
+    for answer in answers {
+      if byProblem[answer.problem] == nil { order.append(answer.problem) }
+      byProblem[answer.problem, default: []].append(answer)
+    }
+    return order.map { problem in (byProblem[problem] ?? []).sorted { $0.sample < $1.sample } }
+  }
+
   /// Whether the most frequent answer of a problem is right. Answers without a result have no vote.
   static func isConsensusCorrect(_ answers: [GradedAnswer]) -> Bool {
-    var votes: [String: Int] = [:]
-    for answer in answers { if let canonical = answer.grade.canonical { votes[canonical, default: 0] += 1 } }
-    guard let most = votes.values.max() else { return false }
-    return answers.first { $0.grade.canonical.map { votes[$0] == most } ?? false }?.grade.isCorrect ?? false
+    Vote(answers.map(\.ballot)).winner.map { answers[$0.sample].grade.isCorrect } ?? false
   }
 
   public var json: JSONValue {
-    func estimate(_ estimate: Statistics.Estimate) -> JSONValue {
-      [
-        "value": .number(estimate.value), "low": .number(estimate.interval.lowerBound),
-        "high": .number(estimate.interval.upperBound),
-      ]
-    }
+    func estimate(_ estimate: Statistics.Estimate) -> JSONValue { estimate.json }
     let members: JSONValue = [
       "problems": .integer(problems), "samples": .integer(samples), "pass@1": estimate(passAt1),
       "pass@\(samples)": estimate(passAtK), "cons@\(samples)": estimate(consensus), "mean_tokens": estimate(tokens),
+      "mean_reasoning_tokens": estimate(reasoningTokens),
       "truncated": estimate(truncated), "well_formed": estimate(wellFormed),
     ]
     // With one sample pass@k is pass@1, and stands there once.

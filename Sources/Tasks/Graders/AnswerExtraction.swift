@@ -10,22 +10,25 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
   private static let tail = 1 << 16
 
   /// The answer's text; nil when there is none.
-  public func answer(in response: String) -> String? {
+  public func answer(in response: String) -> String? { find(in: response)?.text }
+
+  /// The answer's text, and whether it stood apart rather than being the last line of what was said.
+  func find(in response: String) -> (text: String, isMarked: Bool)? {
     let bytes = Array(response.utf8)
     guard let said = Self.behindThought(bytes) else { return nil }
-    if let block = Self.lastBlock(said) { return Self.text(block) }
+    if let block = Self.lastBlock(said) { return (Self.text(block), true) }
     if self == .tagged { return nil }
     let end = said.suffix(Self.tail)
     let text = Self.text(end)
-    if let boxed = Self.lastBoxed(text) { return boxed }
+    if let boxed = Self.lastBoxed(text) { return (boxed, true) }
     let marks = ["####", "nswer is", "答案是", "nswer:", "答案："].compactMap {
       Self.lastRange(of: Array($0.utf8), in: end)?.upperBound
     }
     if let start = marks.max() {
       let lines = Self.text(end[start...]).split(whereSeparator: \.isNewline).lazy.map { $0.drop { ":： *".contains($0) } }
-      return lines.first { !$0.allSatisfy(\.isWhitespace) }.map(String.init) ?? ""
+      return (lines.first { !$0.allSatisfy(\.isWhitespace) }.map(String.init) ?? "", false)
     }
-    return text.split(whereSeparator: \.isNewline).last { !$0.allSatisfy(\.isWhitespace) }.map(String.init)
+    return text.split(whereSeparator: \.isNewline).last { !$0.allSatisfy(\.isWhitespace) }.map { (String($0), false) }
   }
 
   /// All that was said after the thought; nil while the thought is open.
@@ -76,9 +79,16 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
     return inside[..<(firstRange(of: close, in: inside)?.lowerBound ?? inside.endIndex)]
   }
 
-  /// The inside of the last `\boxed{…}` or `\fbox{…}` whose braces are whole.
+  /// The inside of the last `\boxed{…}` or `\fbox{…}` whose braces are whole, or what stands behind a later `\boxed ` up to the end
+  /// of the formula or the line, as the MATH data set reads it.
   static func lastBoxed(_ text: String) -> String? {
     let bytes = Array(text.utf8)
+    let bare = lastRange(of: Array("\\boxed ".utf8), in: bytes[...])?.upperBound
+    if let bare, lastRange(of: Array("boxed{".utf8), in: bytes[bare...]) == nil {
+      let inside = bytes[bare...].prefix { ![0x24, 0x0A, 0x0D].contains($0) }
+      let answer = Self.text(inside)[...].trimmed { $0.isWhitespace || $0 == "." }
+      if !answer.isEmpty { return String(answer) }
+    }
     let starts = ["\\boxed{", "\\fbox{"].compactMap { lastRange(of: Array($0.utf8), in: bytes[...])?.upperBound }
     guard let start = starts.max() else { return nil }
     var depth = 1

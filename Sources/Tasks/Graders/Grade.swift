@@ -45,10 +45,6 @@ extension Problem {
   /// Where a number is asked for and a sentence found, the last number in it.
   private func lastNumber(_ text: String) -> String? {
     guard grader == .number, grader.canonical(text) == nil else { return nil }
-    let plain = AnswerText.plain(text)
-    let parts = plain.split { !($0.isASCII && ($0.isNumber || "-.,/".contains($0))) }
-    return parts.last { $0.contains { $0.isNumber } }.map { part in
-      String(part.trimmed { ".,/".contains($0) })
-    }
+    return NumberText.last(in: text)
   }
 }

@@ -34,6 +34,22 @@ enum NumberText {
     return canonicalPlain(rest.dropLast(length).trimmed(\.isWhitespace))
   }
 
+  /// The last number of a sentence, as it is written there.
+  static func last(in text: String) -> String? {
+    let plain = AnswerText.plain(text)
+    let parts = plain.split { !($0.isASCII && ($0.isNumber || "-.,/".contains($0))) }
+    guard let part = parts.last(where: { $0.contains { $0.isNumber } }) else { return nil }
+    // A fraction in LaTeX ends with a number that is only its denominator.
+    if let start = ["\\frac{", "\\dfrac{", "\\tfrac{"].compactMap({ plain.ranges(of: $0).last?.lowerBound }).max(),
+      start < part.startIndex, let end = plain[part.endIndex...].first == "}" ? plain.index(after: part.endIndex) : nil
+    {
+      let sign = start > plain.startIndex && plain[plain.index(before: start)] == "-" ? "-" : ""
+      let fraction = sign + plain[start..<end]
+      if canonicalPlain(fraction[...]) != nil { return fraction }
+    }
+    return String(part.trimmed { ".,/".contains($0) })
+  }
+
   /// A number without anything around it.
   static func canonicalPlain(_ text: Substring) -> String? {
     let text = text.trimmed(\.isWhitespace)
@@ -95,12 +111,14 @@ enum NumberText {
     /// Digits, in groups of three behind commas, spaces, `{,}` or `\,`, or in one.
     private static func whole(_ text: ArraySlice<UInt8>) -> [UInt8]? {
       var groups: [[UInt8]] = [[]]
-      for byte in text {
+      let plain = String(decoding: text, as: UTF8.self)
+        .replacing("{,}", with: ",").replacing("\\,", with: ",").replacing("\\!", with: "")
+      for byte in plain.utf8 {
         if isDigit(byte) {
           groups[groups.count - 1].append(byte)
         } else if byte == UInt8(ascii: ",") || byte == UInt8(ascii: " ") || byte == UInt8(ascii: "_") {
           groups.append([])
-        } else if ![UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "\\"), UInt8(ascii: "!")].contains(byte) {
+        } else {
           return nil
         }
       }

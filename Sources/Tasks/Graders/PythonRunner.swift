@@ -28,54 +28,26 @@ public struct PythonRunner: Sendable {
 
   /// - Returns: the exit status, or a signal's number, and the output.
   func run(_ program: String) throws(TaskError) -> (status: Int32, output: String) {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-python-\(UUID().uuidString)")
-    do {
-      try FileManager.default.createDirectory(
-        at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-    } catch {
-      throw .pythonFailed("\(folder.path): \(error.localizedDescription)")
-    }
-    defer { try? FileManager.default.removeItem(at: folder) }
-    do {
-      return try run(program, in: folder)
-    } catch let error as TaskError {
-      throw error
-    } catch {
-      throw .pythonFailed("\(error.localizedDescription)")
-    }
-  }
-
-  private func run(_ program: String, in folder: URL) throws -> (status: Int32, output: String) {
-    let source = folder.appendingPathComponent("program.py"), output = folder.appendingPathComponent("output")
     // A group of its own, which it leads already on some systems, so that what the program starts can be ended with it.
     // The alarm ends it when nobody is left to do so.
     let head =
       "import os as _os, signal as _signal\n_os.getpgrp() == _os.getpid() or _os.setpgid(0, 0)\n_signal.alarm(\(seconds * 3 + 1))\n"
-    try Data((head + program).utf8).write(to: source)
-    try Data().write(to: output)
-    let file = try FileHandle(forWritingTo: output)
-    defer { try? file.close() }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    let limits =
-      "ulimit -c 0; ulimit -t \(seconds); ulimit -f \(outputBytes / 512); ulimit -v \(memoryBytes / 1024) 2>/dev/null; "
-    // -I: neither the environment nor the folder of the program change what Python imports.
-    process.arguments = ["-c", limits + "exec \"$0\" -I -S \"$1\"", executable, source.path]
-    process.environment = ["PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": folder.path]
-    process.currentDirectoryURL = folder
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = file
-    process.standardError = FileHandle.nullDevice
-    let ended = DispatchSemaphore(value: 0)
-    process.terminationHandler = { _ in ended.signal() }
-    try process.run()
-    let isLate = ended.wait(timeout: .now() + .seconds(seconds * 3)) == .timedOut
-    kill(-process.processIdentifier, SIGKILL)
-    if isLate {
-      kill(process.processIdentifier, SIGKILL)
-      ended.wait()
+    // -I: neither the environment nor the folder of the program change what Python imports. The program reads nothing, so it comes
+    // on standard input.
+    let process = BoundedProcess(
+      executable: executable, arguments: ["-I", "-S", "-"], environment: ["PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"],
+      folder: nil, seconds: Double(seconds * 3), processorSeconds: seconds, memoryBytes: memoryBytes, outputBytes: outputBytes,
+      fileBytes: outputBytes)
+    do {
+      let result = try process.run(input: Array((head + program).utf8))
+      let status =
+        switch result.ending {
+        case .exited(let status), .signal(let status): status
+        case .late, .tooMuchOutput: SIGKILL
+        }
+      return (status, String(decoding: result.output, as: UTF8.self))
+    } catch {
+      throw .pythonFailed("\(error.localizedDescription)")
     }
-    let bytes = try FileHandle(forReadingFrom: output).read(upToCount: outputBytes + 512) ?? Data()
-    return (isLate ? SIGKILL : process.terminationStatus, String(decoding: bytes, as: UTF8.self))
   }
 }

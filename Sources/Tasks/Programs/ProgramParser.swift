@@ -40,8 +40,11 @@ struct ProgramParser {
     return name
   }
 
+  /// Words that are no names, also those that Python has and this language does not.
   private static let words: Set<String> = [
     "and", "or", "not", "if", "elif", "else", "while", "for", "in", "def", "return", "break", "continue", "pass", "True", "False",
+    "None", "as", "assert", "async", "await", "class", "del", "except", "finally", "from", "global", "import", "is", "lambda",
+    "nonlocal", "raise", "try", "with", "yield",
   ]
 
   private mutating func deeper<Result>(_ body: (inout Self) throws(ProgramError) -> Result) throws(ProgramError) -> Result {

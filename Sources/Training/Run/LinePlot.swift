@@ -1,22 +1,30 @@
 internal import Foundation
 
-/// Lines over steps as an SVG document that reads on light and dark ground.
-struct LinePlot {
-  struct Series {
-    var name: String
-    var color: String
-    var points: [(x: Double, y: Double)]
+/// Lines, over steps unless told otherwise, as an SVG document that reads on light and dark ground.
+public struct LinePlot {
+  public struct Series {
+    public var name: String
+    public var color: String
+    public var points: [(x: Double, y: Double)]
     /// Points are marked, for lines with few of them.
-    var isMarked = false
+    public var isMarked = false
+
+    public init(name: String, color: String, points: [(x: Double, y: Double)], isMarked: Bool = false) {
+      self.name = name
+      self.color = color
+      self.points = points
+      self.isMarked = isMarked
+    }
   }
 
-  static let blue = "#4a90c4"
-  static let orange = "#d9822b"
+  public static let blue = "#4a90c4"
+  public static let orange = "#d9822b"
   /// Points beside each other that no eye can tell apart are drawn as their mean.
   private static let mostPoints = 800
-  var svg: String
+  public var svg: String
 
-  init(title: String, subtitle: String, series: [Series]) {
+  /// - Parameter axis: what x counts, in whole numbers; `countsWhole` false for what it measures.
+  public init(title: String, subtitle: String, series: [Series], axis: String = "steps", countsWhole: Bool = true) {
     let left = 64.0, plotWidth = 600.0, top = 56.0, plotHeight = 260.0
     let width = left + plotWidth + 24, bottom = top + plotHeight, height = bottom + 56
     let points = series.flatMap(\.points)
@@ -24,7 +32,8 @@ struct LinePlot {
     let step = Self.roundStep(max(high - low, abs(high) * 1e-3, 1e-12) / 4)
     low = (low / step).rounded(.down) * step
     high = max((high / step).rounded(.up) * step, low + step)
-    let first = points.map(\.x).min() ?? 0, last = max(points.map(\.x).max() ?? 1, first + 1)
+    let first = points.map(\.x).min() ?? 0, least = countsWhole ? 1 : 1e-9
+    let last = max(points.map(\.x).max() ?? 1, first + least)
     func x(_ value: Double) -> Double { left + (value - first) / (last - first) * plotWidth }
     func y(_ value: Double) -> Double { bottom - (value - low) / (high - low) * plotHeight }
     func text(_ x: Double, _ y: Double, _ text: String, anchor: String = "start", size: Int = 11, weight: String = "normal")
@@ -41,9 +50,9 @@ struct LinePlot {
         format: "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#7d7d7d\" stroke-opacity=\"0.25\"/>\n", left, y(value), left + plotWidth)
       body += text(left - 8, y(value) + 4, PlanText.short(value), anchor: "end")
     }
-    let stepsApart = max(1, Self.roundStep((last - first) / 5))
+    let stepsApart = max(countsWhole ? 1 : 0, Self.roundStep((last - first) / 5))
     for value in stride(from: (first / stepsApart).rounded(.up) * stepsApart, through: last, by: stepsApart) {
-      body += text(x(value), bottom + 18, PlanText.count(value), anchor: "middle")
+      body += text(x(value), bottom + 18, countsWhole ? PlanText.count(value) : PlanText.short(value), anchor: "middle")
     }
     for (index, line) in series.enumerated() where !line.points.isEmpty {
       let shown = Self.thinned(line.points)
@@ -54,12 +63,12 @@ struct LinePlot {
           body += String(format: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\" fill=\"\(line.color)\"/>\n", x(point.x), y(point.y))
         }
       }
-      let place = left + Double(index) * 150
+      let place = left + Double(index) * min(150, plotWidth / Double(series.count + 1))
       body += String(
         format: "<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"3\" fill=\"\(line.color)\"/>\n", place, bottom + 38)
       body += text(place + 20, bottom + 43, line.name)
     }
-    body += text(left + plotWidth, bottom + 43, "steps", anchor: "end")
+    body += text(left + plotWidth, bottom + 43, axis, anchor: "end")
     svg =
       String(
         format: "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" ", width,

@@ -1,0 +1,74 @@
+public import SwiftletJSON
+
+/// What an answer says, for counting.
+public struct Ballot: Sendable, Equatable {
+  /// As it was written.
+  public var answer: String
+  /// The same for answers that mean the same.
+  public var canonical: String
+
+  public init(answer: String, canonical: String) {
+    self.answer = answer
+    self.canonical = canonical
+  }
+
+  /// What a response says where nothing is known of the question: what stands between `<answer>` tags or in a box, or behind
+  /// "answer is", else the last line. A number is compared as one, LaTeX without what only changes its looks, of an unmarked line
+  /// the last number counts, and other text without case and white space. nil where nothing was said.
+  public init?(response: String) {
+    guard let found = AnswerExtraction.lenient.find(in: response) else { return nil }
+    let text = found.text[...].trimmed(\.isWhitespace)
+    guard !text.isEmpty, text.utf8.count <= Self.longest else { return nil }
+    let answer = String(text)
+    let canonical =
+      NumberText.canonical(answer) ?? (found.isMarked ? nil : NumberText.last(in: answer).flatMap(NumberText.canonical))
+      ?? (answer.contains("\\") ? MathematicsText.canonical(answer) : nil) ?? AnswerText.normalized(answer)
+    guard !canonical.isEmpty else { return nil }
+    self.init(answer: answer, canonical: canonical)
+  }
+
+  /// Longer ones, in bytes, are no answers that others could agree with.
+  private static let longest = 4096
+}
+
+/// A majority vote over several answers to one question (self-consistency, Wang et al. 2022).
+public struct Vote: Sendable, Equatable {
+  public struct Candidate: Sendable, Equatable {
+    /// As the first that said so wrote it.
+    public var answer: String
+    public var votes: Int
+    /// Which answer was the first to say so, from 0.
+    public var sample: Int
+  }
+
+  /// The most frequent answer first; of equally frequent ones the one that stood first.
+  public let candidates: [Candidate]
+  /// Answers that say nothing, which have no vote.
+  public let blanks: Int
+
+  /// - Parameter ballots: of all answers, in their order; nil, or one that says nothing, has no vote.
+  public init(_ ballots: [Ballot?]) {
+    var places: [String: Int] = [:], candidates: [Candidate] = []
+    for (sample, ballot) in ballots.enumerated() {
+      guard let ballot, !ballot.canonical.isEmpty else { continue }
+      if let place = places[ballot.canonical] {
+        candidates[place].votes += 1
+      } else {
+        places[ballot.canonical] = candidates.count
+        candidates.append(Candidate(answer: ballot.answer, votes: 1, sample: sample))
+      }
+    }
+    blanks = ballots.count - candidates.reduce(0) { $0 + $1.votes }
+    self.candidates = candidates.sorted { ($1.votes, $0.sample) < ($0.votes, $1.sample) }
+  }
+
+  /// nil where no answer says anything.
+  public var winner: Candidate? { candidates.first }
+
+  public var json: JSONValue {
+    [
+      "answer": winner.map { .string($0.answer) } ?? .null, "votes": .integer(winner?.votes ?? 0), "blank": .integer(blanks),
+      "counts": .array(candidates.map { ["answer": .string($0.answer), "votes": .integer($0.votes)] }),
+    ]
+  }
+}
