@@ -8,7 +8,8 @@ tokens. What is measured:
 
     streams   `--streams` clients at once, each with a prompt of 128 random tokens and 128 generated: all generated tokens a second,
               and the median time to the first token
-    arrivals  64 clients that come at random within ten seconds, 128 and 64 tokens: answers a minute, the median time to the first token
+    arrivals  64 clients that come at random within `--within` seconds, 128 and 64 tokens: answers a minute, the median time to the first
+              token. Who is done with everybody as soon as the last one has come could do more: choose a shorter time
     turns     a text of 4000 tokens, then the same with 40 more behind its answer: times to the first token, second against first
     alone     one stream: tokens a second between the first and the last token, and what `swiftlet run` does with the same prompt,
               half of it before and half after; the client works on the same cores
@@ -118,7 +119,7 @@ def streams(server, seed, options):
 
 
 def arrivals(server, seed, options):
-    seconds, first = together(server, seed, 64, 128, 64, 10)
+    seconds, first = together(server, seed, 64, 128, 64, options.within)
     return {"answers a minute": 64 * 60 / seconds, "seconds to the first token": first}
 
 
@@ -173,6 +174,7 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--slots", type=int, default=8, help="of llama-server, at once")
+    parser.add_argument("--within", type=float, default=10, metavar="SECONDS", help="in which the 64 clients come")
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)

@@ -27,7 +27,11 @@ extension Tokenizer {
   /// The texts are only texts: a token's name in them is spelled out. The beginning of sequence comes first for DeepSeek's models, which were
   /// trained so, and else where the tokenizer adds it.
   public func encode(prefix: String, suffix: String) -> [Int32]? {
-    guard let marks = fillInMiddle else { return nil }
+    fillInMiddle.map { encode(prefix: prefix, suffix: suffix, marks: $0) }
+  }
+
+  /// The same with tokens of one's own choice, for training: a model is to learn from the prompts that it will be given.
+  public func encode(prefix: String, suffix: String, marks: FillInMiddleTokens) -> [Int32] {
     let isDeepSeek = bytes(of: marks.prefix).elementsEqual(FillInMiddleTokens.names[0][0].utf8)
     var ids: [Int32] = []
     if let beginningOfSequence, isDeepSeek || addsBeginningOfSequence { ids.append(beginningOfSequence) }

@@ -155,6 +155,27 @@ import Testing
     #expect(cutsInsideTokens > changed / 4)
   }
 
+  /// A model learns from the prompts that it is given later, with the beginning of sequence that other documents of this tokenizer lack.
+  @Test func exercisesBeginAsPromptsDo() throws {
+    let folder = try DataFolder(), tokenizer = try Sample.tokenizer(begins: false)
+    let texts = (0..<100).map { Sample.text(UInt64($0), words: 12) }
+    let file = try folder.write("a.jsonl", Sample.jsonLines(texts))
+    let transform = FillInMiddleTransform(tokens: try #require(tokenizer.fillInMiddle), rate: 0.5)
+    _ = try DataPacking(files: [file], tokenizer: tokenizer, heldOutFraction: 0, fillInMiddle: transform, threadCount: 1).run(
+      to: folder.file("out"))
+    let data = try TokenDataset(folder: folder.file("out")), tokens = data.tokens
+    for (index, text) in texts.enumerated() {
+      let document = tokens[data.document(index)].map { Int32($0) }
+      guard document.contains(3) else {
+        #expect(document == tokenizer.encode(text) + [1])
+        continue
+      }
+      let parts = document.split(omittingEmptySubsequences: false) { [3, 4, 5].contains($0) }
+      let prompt = try #require(tokenizer.encode(prefix: tokenizer.decode(parts[1]), suffix: tokenizer.decode(parts[2])))
+      #expect(prompt.first == 0 && document.starts(with: prompt))
+    }
+  }
+
   @Test func damageIsFound() throws {
     let folder = try DataFolder()
     let dataset = try Sample.dataset(folder, "a", texts)

@@ -94,15 +94,11 @@ struct DocumentEncoder: Sendable {
   /// A document is only text: names of special tokens in it are spelled out.
   private func encode(_ text: String, _ hash: UInt64) -> EncodedDocument {
     var tokens: [Int32] = []
-    if tokenizer.addsBeginningOfSequence, let beginning = tokenizer.beginningOfSequence { tokens.append(beginning) }
     if let fillInMiddle, let parts = fillInMiddle.parts(of: text, hash: hash) {
-      tokens.append(fillInMiddle.tokens.prefix)
-      tokens += tokenizer.encode(String(parts.prefix), addedTokens: .text)
-      tokens.append(fillInMiddle.tokens.suffix)
-      tokens += tokenizer.encode(String(parts.suffix), addedTokens: .text)
-      tokens.append(fillInMiddle.tokens.middle)
+      tokens = tokenizer.encode(prefix: String(parts.prefix), suffix: String(parts.suffix), marks: fillInMiddle.tokens)
       tokens += tokenizer.encode(String(parts.middle), addedTokens: .text)
     } else {
+      if tokenizer.addsBeginningOfSequence, let beginning = tokenizer.beginningOfSequence { tokens.append(beginning) }
       tokens += tokenizer.encode(text, addedTokens: .text)
     }
     tokens.append(end)
