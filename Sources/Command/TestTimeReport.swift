@@ -40,7 +40,7 @@ struct TestTimeReport {
       lines.append(
         [
           row.budget.description, String(format: "%.1f", row.summary.reasoningTokens.value),
-          String(format: "%.1f", row.summary.tokens.value), row.secondsPerAnswer.map { String(format: "%.3f", $0) } ?? "-",
+          String(format: "%.1f", row.summary.tokens.value), row.secondsPerAnswer.map { String(format: "%.3g", $0) } ?? "-",
           EvaluationReport.rate(row.summary.passAt1),
         ] + (row.curve?.points.map { EvaluationReport.rate($0.accuracy) } ?? [])
           + [EvaluationReport.rate(row.summary.truncated)])

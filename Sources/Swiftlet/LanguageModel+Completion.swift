@@ -123,7 +123,8 @@ public struct Completion: Sendable {
     return parts
   }
 
-  /// The answer as the command's `--json` prints it. `draft` is there when the next tokens were guessed.
+  /// The answer as the command's `--json` prints it. `reasoning_tokens` is there when it has a thought, `log_probability`
+  /// when that was asked for, `draft` when the next tokens were guessed.
   public var json: JSONValue {
     var members = [
       JSONMember(key: "text", value: .string(content)),
@@ -131,11 +132,13 @@ public struct Completion: Sendable {
       JSONMember(key: "ids", value: .array(tokens.map { .integer(Int($0)) })),
       JSONMember(key: "prompt_tokens", value: .integer(summary?.promptTokens ?? 0)),
       JSONMember(key: "completion_tokens", value: .integer(tokens.count)),
-      JSONMember(key: "reasoning_tokens", value: .integer(summary?.reasoningTokens ?? 0)),
       JSONMember(key: "finish_reason", value: summary.map { .string($0.finishReason.rawValue) } ?? .null),
       JSONMember(key: "prefill_tokens_per_second", value: .number(summary?.prefillTokensPerSecond ?? 0)),
       JSONMember(key: "decode_tokens_per_second", value: .number(summary?.decodeTokensPerSecond ?? 0)),
     ]
+    if let count = summary?.reasoningTokens, count > 0 {
+      members.append(JSONMember(key: "reasoning_tokens", value: .integer(count)))
+    }
     if let logProbability { members.append(JSONMember(key: "log_probability", value: .number(logProbability))) }
     if let drafts = summary?.drafts { members.append(JSONMember(key: "draft", value: drafts.json)) }
     return .object(members)

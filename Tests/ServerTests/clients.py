@@ -147,6 +147,19 @@ def n_gives_different_answers(c):
 
 
 @check
+def one_of_several_answers_is_chosen(c):
+    ask = dict(model=c.model, messages=user("What is 2 + 2?"), n=4, temperature=1, seed=3, max_tokens=24)
+    every = c.openai.chat.completions.create(**ask)
+    for field in [{"vote": True}, {"best_by": "likelihood"}]:
+        one = c.openai.chat.completions.create(**ask, extra_body=field)
+        told = one.model_extra["swiftlet"]
+        assert len(one.choices) == 1 and told["samples"] == 4
+        assert one.choices[0].message.content == every.choices[told["chosen"]].message.content
+        assert one.usage.completion_tokens == every.usage.completion_tokens
+    raises(openai.BadRequestError, lambda: c.openai.chat.completions.create(**ask, stream=True, extra_body={"vote": True}))
+
+
+@check
 def max_tokens_ends_with_length(c):
     for name in ["max_tokens", "max_completion_tokens"]:
         answer = c.openai.chat.completions.create(model=c.model, messages=CAPITAL, temperature=0, **{name: 3})

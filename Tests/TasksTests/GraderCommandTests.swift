@@ -16,7 +16,8 @@ import Testing
   }
 
   @Test func aNumberComesForEachLine() throws {
-    let answers = GraderCommand("while read -r line; do echo \"$line\" | grep -c 'one and one' || true; done").scores(of: Self.rows)
+    let command = #"while read -r line; do echo "$line" | grep -c 'one and one' || true; done"#
+    let answers = GraderCommand(command).scores(of: Self.rows)
     #expect(try answers.map { try $0.get() } == [1, 0])
     #expect(try GraderCommand("echo ' -1.5e2 '; echo; echo 7").scores(of: Self.rows).map { try $0.get() } == [-150, 7])
     #expect(GraderCommand("exit 1").scores(of: []).isEmpty)

@@ -2,7 +2,7 @@ public import SwiftletJSON
 
 /// What an answer says, for counting.
 public struct Ballot: Sendable, Equatable {
-  /// As it was written.
+  /// As it was written; of a sentence the number in it.
   public var answer: String
   /// The same for answers that mean the same.
   public var canonical: String
@@ -19,10 +19,12 @@ public struct Ballot: Sendable, Equatable {
     guard let found = AnswerExtraction.lenient.find(in: response) else { return nil }
     let text = found.text[...].trimmed(\.isWhitespace)
     guard !text.isEmpty, text.utf8.count <= Self.longest else { return nil }
-    let answer = String(text)
+    let whole = String(text)
+    let number = NumberText.canonical(whole) == nil && !found.isMarked ? NumberText.last(in: whole) : nil
+    let answer = number ?? whole
     let canonical =
-      NumberText.canonical(answer) ?? (found.isMarked ? nil : NumberText.last(in: answer).flatMap(NumberText.canonical))
-      ?? (answer.contains("\\") ? MathematicsText.canonical(answer) : nil) ?? AnswerText.normalized(answer)
+      NumberText.canonical(answer) ?? (answer.contains("\\") ? MathematicsText.canonical(answer) : nil)
+      ?? AnswerText.normalized(answer)
     guard !canonical.isEmpty else { return nil }
     self.init(answer: answer, canonical: canonical)
   }
