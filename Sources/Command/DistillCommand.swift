@@ -176,7 +176,8 @@ struct DistillCommand: AsyncParsableCommand {
       guard let problem = problems[answer.problem] else { return nil }
       let messages = questions.messages(of: problem, instruction: instruction).elements ?? []
       return [
-        "messages": .array(messages + [["role": "assistant", "content": .string(answer.answer.text)]]), "id": .string(answer.problem),
+        "messages": .array(messages + [["role": "assistant", "content": .string(answer.answer.text)]]),
+        "id": .string(answer.problem),
         "family": .string(answer.group), "sample": .integer(answer.sample), "tokens": .integer(answer.answer.tokens),
       ]
     }
@@ -196,7 +197,8 @@ struct DistillCommand: AsyncParsableCommand {
     if json { return Output.line(card.json) }
     let dropped = card.json["dropped"]?.members ?? []
     let reasons = dropped.map { "\($0.value.integer ?? 0) \($0.key)" }.joined(separator: ", ")
-    Output.write("\(rows.count) of \(questions.problems.count * samples) answers kept" + (reasons.isEmpty ? "" : "; dropped: \(reasons)"))
+    Output.write(
+      "\(rows.count) of \(questions.problems.count * samples) answers kept" + (reasons.isEmpty ? "" : "; dropped: \(reasons)"))
     Output.write("\n\(output)  \(stem).card.md\n")
     if rows.isEmpty { throw CommandError("No answer is left to learn from; \(stem).answers.jsonl has all of them.") }
     if !asked.failures.isEmpty {

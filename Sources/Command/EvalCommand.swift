@@ -107,7 +107,8 @@ struct EvalCommand: AsyncParsableCommand {
 
   private func ask(_ api: String, _ evaluation: Evaluation) async throws -> (String, [GradedAnswer]) {
     let fields = try server.fields(sampling), key = try server.key
-    return try await RemoteModel.with(api, key: key, model: server.apiModel, fields: fields, parallel: parallel,
+    return try await RemoteModel.with(
+      api, key: key, model: server.apiModel, fields: fields, parallel: parallel,
       requestsPerMinute: server.requestsPerMinute
     ) { remote in
       let settings = JSONValue.object(

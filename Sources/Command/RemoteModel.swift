@@ -77,7 +77,8 @@ struct RemoteModel: Sendable {
     ]
     let json = try await request("/chat/completions", body: .object(members + fields))
     guard let choice = json["choices"]?.elements?.first, let message = choice["message"] else {
-      throw AnswerFailure("\(base)/chat/completions answered without choices: \(json.serialized().prefix(300).description.withoutControls)")
+      throw AnswerFailure(
+        "\(base)/chat/completions answered without choices: \(json.serialized().prefix(300).description.withoutControls)")
     }
     return ModelAnswer(
       reasoning: message["reasoning_content"]?.string ?? message["reasoning"]?.string ?? "",

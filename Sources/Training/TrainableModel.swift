@@ -301,7 +301,8 @@ public final class TrainableModel {
     let (normed, _, _) = hidden(batch, LossOptions(), tape: tape)
     defer { tape.reset() }
     return tape.teacherRows(
-      normed, head, targets: batch.targets, k: k, temperature: temperature, vocabulary: vocabulary ?? configuration.vocabularySize)
+      normed, head, targets: batch.targets, k: k, temperature: temperature, vocabulary: vocabulary ?? configuration.vocabularySize
+    )
   }
 
   /// Computes what comes out of the last norm.

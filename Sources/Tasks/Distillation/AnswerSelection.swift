@@ -72,7 +72,11 @@ public struct AnswerSelection: Sendable {
     for problem in problems {
       var candidates: [GradedAnswer] = []
       for answer in byProblem[problem.id] ?? [] {
-        if let reason = reasonToDrop(answer, problem) { result.dropped.append((answer, reason)) } else { candidates.append(answer) }
+        if let reason = reasonToDrop(answer, problem) {
+          result.dropped.append((answer, reason))
+        } else {
+          candidates.append(answer)
+        }
       }
       var count = 0
       for answer in ordered(candidates) {

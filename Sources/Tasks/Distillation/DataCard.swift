@@ -93,7 +93,9 @@ public struct DataCard: Sendable {
           return JSONMember(
             key: count.group,
             value: .object(
-              [JSONMember(key: "asked", value: .integer(count.asked))] + right + [JSONMember(key: "kept", value: .integer(count.kept))]
+              [JSONMember(key: "asked", value: .integer(count.asked))] + right + [
+                JSONMember(key: "kept", value: .integer(count.kept))
+              ]
             ))
         }),
       "tokens": integers(Self.lengths(tokens)), "bytes": integers(Self.lengths(bytes)), "sha256": object(files),
@@ -111,7 +113,8 @@ public struct DataCard: Sendable {
     func facts(_ title: String, _ facts: [Fact]) -> String {
       facts.isEmpty ? "" : "\n## \(title)\n\n" + table(["", ""], facts.map { [$0.name, $0.value] })
     }
-    var text = "# \(cell(title))\n\nAnswers of a model, to train another one with: a conversation a line, as `data.chats` of a recipe reads it. "
+    var text =
+      "# \(cell(title))\n\nAnswers of a model, to train another one with: a conversation a line, as `data.chats` of a recipe reads it. "
     text += "Made by `swiftlet distill` on \(date).\n"
     text += facts("Teacher", teacher) + facts("Prompts", prompts) + facts("Sampling", sampling) + facts("Selection", selection)
     text += "\n## Counts\n\n"
@@ -119,9 +122,11 @@ public struct DataCard: Sendable {
       ["", "answers"],
       [["asked for", "\(asked)"], ["came", "\(answered)"]] + dropped.map { ["dropped: \($0.reason.rawValue)", "\($0.count)"] }
         + [["kept", "\(kept)"]])
-    text += "\n" + table(
-      ["family", "asked for"] + (isGraded ? ["right"] : []) + ["kept"],
-      counts.map { [$0.group, "\($0.asked)"] + (isGraded ? ["\($0.right)"] : []) + ["\($0.kept)"] })
+    text +=
+      "\n"
+      + table(
+        ["family", "asked for"] + (isGraded ? ["right"] : []) + ["kept"],
+        counts.map { [$0.group, "\($0.asked)"] + (isGraded ? ["\($0.right)"] : []) + ["\($0.kept)"] })
     let lengths = [("tokens", Self.lengths(tokens)), ("bytes", Self.lengths(bytes))].filter { !$0.1.isEmpty }
     if let first = lengths.first {
       text += "\n## Lengths of kept answers\n\n"

@@ -43,7 +43,8 @@ public enum PromptFile {
   private static func prompt(_ line: Line, line number: Int) throws(FieldError) -> Prompt {
     switch line {
     case .text(let text):
-      return Prompt(id: "prompts/\(number)", group: "prompts", messages: [["role": "user", "content": .string(text)]], text: text)
+      return Prompt(
+        id: "prompts/\(number)", group: "prompts", messages: [["role": "user", "content": .string(text)]], text: text)
     case .object(let object):
       let group = object["family"]?.string ?? "prompts", id = object["id"]?.string ?? "\(group)/\(number)"
       if let messages = object["messages"] {

@@ -29,7 +29,9 @@ public enum Script: String, Sendable, CaseIterable {
       counts[script, default: 0] += 1
     }
     let all = counts.values.reduce(0, +)
-    guard let (script, count) = counts.max(by: { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }) else { return .none }
+    guard let (script, count) = counts.max(by: { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }) else {
+      return .none
+    }
     return Double(all - count) <= tolerance * Double(all) ? .one(script) : .mixed
   }
 

@@ -185,7 +185,8 @@ extension Tape {
     return measured("teacherRows") {
       let rows = targets.indices.filter { targets[$0] >= 0 }.map { UInt32($0) }
       var result = TeacherRows(
-        k: k, tokens: [UInt32](repeating: 0, count: rows.count * k), logProbabilities: [Float](repeating: 0, count: rows.count * k),
+        k: k, tokens: [UInt32](repeating: 0, count: rows.count * k),
+        logProbabilities: [Float](repeating: 0, count: rows.count * k),
         tails: [Float](repeating: 0, count: rows.count))
       result.tokens.withUnsafeMutableBufferPointer { tokens in
         result.logProbabilities.withUnsafeMutableBufferPointer { logProbabilities in

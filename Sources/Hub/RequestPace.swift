@@ -1,17 +1,17 @@
-import Foundation
+public import Foundation
 
 /// When the next request to a server may go.
-actor RequestPace {
+public actor RequestPace {
   private static let longestPause = 120.0
   private let interval: Duration
   private var next = ContinuousClock.now
   private var held = ContinuousClock.now
 
   /// - Parameter perMinute: nil for no limit.
-  init(perMinute: Double?) { interval = perMinute.map { .seconds(60 / $0) } ?? .zero }
+  public init(perMinute: Double?) { interval = perMinute.map { .seconds(60 / $0) } ?? .zero }
 
   /// Waits for a request's turn.
-  func wait() async throws {
+  public func wait() async throws {
     repeat {
       let turn = max(next, held, .now)
       next = turn + interval
@@ -20,12 +20,12 @@ actor RequestPace {
   }
 
   /// Sends nothing for a while: the server asked for it.
-  func hold(for pause: Duration) {
+  public func hold(for pause: Duration) {
     held = max(held, ContinuousClock.now + pause)
   }
 
   /// What `Retry-After` asks for, at most two minutes: seconds, or a date (RFC 9110, section 10.2.3).
-  static func pause(retryAfter text: String, now: Date) -> Duration? {
+  public static func pause(retryAfter text: String, now: Date) -> Duration? {
     if let seconds = Double(text), seconds >= 0 { return .seconds(min(seconds, longestPause)) }
     let format = DateFormatter()
     format.locale = Locale(identifier: "en_US_POSIX")
