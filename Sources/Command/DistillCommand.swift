@@ -129,7 +129,8 @@ struct DistillCommand: AsyncParsableCommand {
           try await remote.answer(messages: questions.messages(of: problem, instruction: instruction), seed: seed)
         }
         return Asked(
-          teacher: [("model", remote.model), ("behind", api)] + licence(nil), sampling: facts(fields), answers: answers,
+          teacher: [("model", remote.model), ("behind", String(api.prefix { $0 != "?" }))] + licence(nil),
+          sampling: facts(fields), answers: answers,
           failures: failures)
       }
     }
