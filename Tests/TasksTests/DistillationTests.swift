@@ -62,7 +62,7 @@ import Testing
     let first = kept()
     #expect(first.count == 2 && kept() == first)
     let draws = Set(
-      (0..<20).map { seed -> [Int] in
+      (UInt64(0)..<20).map { seed -> [Int] in
         selection.seed = seed
         return kept()
       })
@@ -99,7 +99,8 @@ import Testing
       // Two words of 120: 106 of 126 runs are common, a share of 0.84.
       for place in [random.integer(10...50), random.integer(60...110)] { changed[place] = "changed" }
       var near = NearDuplicates(threshold: 0.8)
-      #expect(near.insert(question: "q", answer: words.joined(separator: " ")))
+      let isFirst = near.insert(question: "q", answer: words.joined(separator: " "))
+      #expect(isFirst)
       if near.insert(question: "q", answer: changed.joined(separator: " ")) { missed += 1 }
     }
     #expect(missed <= 3, "\(missed) of \(pairs)")
@@ -121,8 +122,12 @@ import Testing
     // Of answers only long runs count.
     #expect(isFound("Write a story.", "She sold clips: Natalia sold clips to 48 of her friends in April, and then she left."))
     #expect(!isFound("Write a story.", "What is two plus seven? Nine."))
-    #expect(throws: TaskError.self) { try held.add(file: Array("{\"x\": 1}".utf8), name: "held") }
-    #expect(throws: TaskError.self) { try held.add(file: [], name: "held") }
+    for text in ["{\"x\": 1}", "", "\n"] {
+      #expect(throws: TaskError.self) {
+        var other = Decontamination()
+        try other.add(file: Array(text.utf8), name: "held")
+      }
+    }
   }
 
   @Test func splitsOfFamiliesAreFound() throws {
