@@ -116,6 +116,7 @@ let package = Package(
         "SwiftletConversion", "SwiftletTokenization", "SwiftletTraining", "SwiftletTasks", "SwiftletConstraints",
         "SwiftletJSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SwiftletJSON
 
 /// A server that is asked instead of a model here.
 struct APIArguments: ParsableArguments {
@@ -12,9 +13,14 @@ struct APIArguments: ParsableArguments {
   var apiKeyEnv: String?
   @Option(help: ArgumentHelp("The server's model (default: the first that it lists).", valueName: "name"))
   var apiModel: String?
+  @Option(help: ArgumentHelp("The most requests to the server in a minute, repeated ones among them.", valueName: "n"))
+  var requestsPerMinute: Double?
 
   func validate() throws {
-    if api == nil, apiKeyEnv != nil || apiModel != nil { throw ValidationError("--api-key-env and --api-model go with --api.") }
+    if api == nil, apiKeyEnv != nil || apiModel != nil || requestsPerMinute != nil {
+      throw ValidationError("--api-key-env, --api-model and --requests-per-minute go with --api.")
+    }
+    try Self.check("requests-per-minute", requestsPerMinute, in: 0.01...1e6)
   }
 
   var key: String? {
@@ -31,5 +37,21 @@ struct APIArguments: ParsableArguments {
       }
       return trimmed
     }
+  }
+
+  /// The options that were given, as servers name them; what is left out is the server's choice.
+  func fields(_ sampling: SamplingArguments) throws -> [JSONMember] {
+    if !sampling.logitBias.isEmpty { throw CommandError("--logit-bias: token ids are a model's own; leave it out with --api.") }
+    let numbers: [(String, Double?)] = [
+      ("temperature", sampling.temperature), ("top_p", sampling.topP), ("min_p", sampling.minP),
+      ("repetition_penalty", sampling.repetitionPenalty),
+      ("frequency_penalty", sampling.frequencyPenalty == 0 ? nil : sampling.frequencyPenalty),
+      ("presence_penalty", sampling.presencePenalty == 0 ? nil : sampling.presencePenalty),
+    ]
+    var fields = numbers.compactMap { name, value in value.map { JSONMember(key: name, value: .number($0)) } }
+    if let topK = sampling.topK { fields.append(JSONMember(key: "top_k", value: .integer(topK))) }
+    if let limit = sampling.maxTokens { fields.append(JSONMember(key: "max_tokens", value: .integer(limit))) }
+    if !sampling.stop.isEmpty { fields.append(JSONMember(key: "stop", value: .array(sampling.stop.map { .string($0) }))) }
+    return fields
   }
 }

@@ -55,8 +55,7 @@ struct EvalCommand: AsyncParsableCommand {
   var strict = false
   @Option(help: ArgumentHelp("Follows each question instead of the usual request; empty for none.", valueName: "text"))
   var instruction: String?
-  @Flag(help: "Allows running Python that the model wrote, with limits of time and memory but with your rights.")
-  var runPython = false
+  @OptionGroup var python: PythonArguments
   @Option(help: ArgumentHelp("Answers in progress at once.", valueName: "n"))
   var parallel = 8
   @OptionGroup var choosing: ChoiceArguments
@@ -102,7 +101,7 @@ struct EvalCommand: AsyncParsableCommand {
   func run() async throws {
     var evaluation = try Evaluation(
       problems: try chosenProblems(), samples: samples, seed: sampling.seed, extraction: strict ? .tagged : .lenient,
-      instruction: instruction, python: runPython ? try Self.python() : nil, concurrency: parallel)
+      instruction: instruction, python: python.runner(), concurrency: parallel)
     evaluation.scorer = choosing.graderCommand
     let told = Mutex<Set<String>>([])
     evaluation.onFailure = { failure in
@@ -218,8 +217,10 @@ struct EvalCommand: AsyncParsableCommand {
   }
 
   private func ask(_ api: String, _ evaluation: Evaluation, _ budgets: [ThinkingBudget]) async throws -> (String, [Run]) {
-    let fields = try serverFields(), key = try server.key
-    return try await RemoteModel.with(api, key: key, model: server.apiModel, fields: fields, parallel: parallel) { remote in
+    let fields = try server.fields(sampling), key = try server.key
+    return try await RemoteModel.with(
+      api, key: key, model: server.apiModel, fields: fields, parallel: parallel, requestsPerMinute: server.requestsPerMinute
+    ) { remote in
       let named = [JSONMember(key: "api", value: .string(api)), JSONMember(key: "model", value: .string(remote.model))]
       let runs = try await run(evaluation, budgets, settings: { .object(named + fields + $0.serverFields) }) {
         prompt, seed, budget in
@@ -227,22 +228,6 @@ struct EvalCommand: AsyncParsableCommand {
       }
       return (remote.model, runs)
     }
-  }
-
-  /// The options that were given, as servers name them; what is left out is the server's choice.
-  private func serverFields() throws -> [JSONMember] {
-    if !sampling.logitBias.isEmpty { throw CommandError("--logit-bias: token ids are a model's own; leave it out with --api.") }
-    let numbers: [(String, Double?)] = [
-      ("temperature", sampling.temperature), ("top_p", sampling.topP), ("min_p", sampling.minP),
-      ("repetition_penalty", sampling.repetitionPenalty),
-      ("frequency_penalty", sampling.frequencyPenalty == 0 ? nil : sampling.frequencyPenalty),
-      ("presence_penalty", sampling.presencePenalty == 0 ? nil : sampling.presencePenalty),
-    ]
-    var fields = numbers.compactMap { name, value in value.map { JSONMember(key: name, value: .number($0)) } }
-    if let topK = sampling.topK { fields.append(JSONMember(key: "top_k", value: .integer(topK))) }
-    if let limit = sampling.maxTokens { fields.append(JSONMember(key: "max_tokens", value: .integer(limit))) }
-    if !sampling.stop.isEmpty { fields.append(JSONMember(key: "stop", value: .array(sampling.stop.map { .string($0) }))) }
-    return fields
   }
 
   /// A line on standard error at the start, every few seconds, and at the end.
@@ -257,14 +242,5 @@ struct EvalCommand: AsyncParsableCommand {
       }
       if isDue { Output.note("\(done) of \(all) answers") }
     }
-  }
-
-  /// The python3 that a shell would find.
-  private static func python() throws -> PythonRunner {
-    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
-    guard let path = folders.map({ $0 + "/python3" }).first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
-      throw CommandError("--run-python: there is no python3 in PATH; install Python 3.")
-    }
-    return PythonRunner(executable: path)
   }
 }

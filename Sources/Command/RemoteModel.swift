@@ -9,7 +9,6 @@ import SwiftletTasks
 /// A model behind OpenAI's /v1/chat/completions.
 struct RemoteModel: Sendable {
   private static let attempts = 7
-  private static let longestPause = Duration.seconds(120)
   private static let longestAnswer = 64 << 20
 
   private let base: String
@@ -18,14 +17,16 @@ struct RemoteModel: Sendable {
   let model: String
   /// What every request has beside model, messages and seed.
   private let fields: [JSONMember]
+  private let pace: RequestPace
 
   /// Opens connections for as long as `body` runs.
   /// - Parameters:
   ///   - address: with or without /v1 at its end.
   ///   - model: nil for the first that the server lists.
   ///   - parallel: requests at once.
+  ///   - requestsPerMinute: nil for no limit.
   static func with<Result: Sendable>(
-    _ address: String, key: String?, model: String?, fields: [JSONMember], parallel: Int,
+    _ address: String, key: String?, model: String?, fields: [JSONMember], parallel: Int, requestsPerMinute: Double? = nil,
     _ body: @Sendable (RemoteModel) async throws -> Result
   ) async throws -> Result {
     guard let url = URL(string: address), url.user == nil, url.password == nil else {
@@ -45,33 +46,40 @@ struct RemoteModel: Sendable {
     settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(8, parallel)
     let proxies = ProxySettings(environment: ProcessInfo.processInfo.environment)
     if !proxies.excludes(origin) { settings.proxy = try proxies.proxy }
+    let pace = RequestPace(perMinute: requestsPerMinute)
     return try await HTTPClient.withHTTPClient(configuration: settings) { [base] client in
       let name: String
       if let model {
         name = model
       } else {
-        let unnamed = RemoteModel(base: base, key: key, client: client, model: "", fields: [])
+        let unnamed = RemoteModel(base: base, key: key, client: client, model: "", fields: [], pace: pace)
         let list = try await unnamed.request("/models", body: nil)
         guard let first = list["data"]?.elements?.first?["id"]?.string else {
           throw CommandError("\(base)/models names no model; say which one with --api-model.")
         }
         name = first
       }
-      return try await body(RemoteModel(base: base, key: key, client: client, model: name, fields: fields))
+      return try await body(RemoteModel(base: base, key: key, client: client, model: name, fields: fields, pace: pace))
     }
   }
 
   /// Answers one prompt.
   /// - Parameter budget: how long it thinks, as fields of the request.
   func answer(_ prompt: String, seed: UInt64, budget: [JSONMember]) async throws -> ModelAnswer {
+    try await answer(messages: [["role": "user", "content": .string(prompt)]], seed: seed, budget: budget)
+  }
+
+  /// Answers a conversation.
+  /// - Throws: `AnswerFailure` where another request may well be answered, `CommandError` where the server refuses all.
+  func answer(messages: JSONValue, seed: UInt64, budget: [JSONMember] = []) async throws -> ModelAnswer {
     let members = [
-      JSONMember(key: "model", value: .string(model)),
-      JSONMember(key: "messages", value: [["role": "user", "content": .string(prompt)]]),
+      JSONMember(key: "model", value: .string(model)), JSONMember(key: "messages", value: messages),
       JSONMember(key: "seed", value: .integer(Int(seed))),
     ]
     let json = try await request("/chat/completions", body: .object(members + fields + budget))
     guard let choice = json["choices"]?.elements?.first, let message = choice["message"] else {
-      throw CommandError("\(base)/chat/completions answered without choices: \(json.serialized().prefix(300))")
+      throw AnswerFailure(
+        "\(base)/chat/completions answered without choices: \(json.serialized().prefix(300).description.withoutControls)")
     }
     return ModelAnswer(
       reasoning: message["reasoning_content"]?.string ?? message["reasoning"]?.string ?? "",
@@ -84,6 +92,7 @@ struct RemoteModel: Sendable {
   private func request(_ path: String, body: JSONValue?) async throws -> JSONValue {
     var failure = ""
     for attempt in 0..<Self.attempts {
+      try await pace.wait()
       var request = HTTPClientRequest(url: base + path)
       request.headers.add(name: "User-Agent", value: "swiftlet")
       if let key { request.headers.add(name: "Authorization", value: "Bearer \(key)") }
@@ -101,27 +110,33 @@ struct RemoteModel: Sendable {
         switch response.status.code {
         case 200..<300:
           guard let json = try? JSONValue(parsing: bytes) else {
-            throw CommandError("\(base)\(path) answered what is no JSON: \(Self.excerpt(bytes))")
+            throw AnswerFailure("\(base)\(path) answered what is no JSON: \(Self.excerpt(bytes))")
           }
           return json
         case 408, 429, 500...599:
           failure = "status \(response.status.code): \(Self.excerpt(bytes))"
-          if let seconds = response.headers.first(name: "Retry-After").flatMap({ Double($0) }), seconds >= 0 {
-            pause = .seconds(min(seconds, Self.longestPause / .seconds(1)))
+          if let wish = response.headers.first(name: "Retry-After").flatMap({ RequestPace.pause(retryAfter: $0, now: Date()) }) {
+            pause = wish
+            await pace.hold(for: wish)
           }
+        // What the request says is at fault, such as a prompt that is too long.
+        case 400, 413, 422:
+          throw AnswerFailure("\(base)\(path) refused the request with status \(response.status.code): \(Self.excerpt(bytes))")
         default:
           throw CommandError("\(base)\(path) refused the request with status \(response.status.code): \(Self.excerpt(bytes))")
         }
       } catch let error as CommandError {
         throw error
+      } catch let error as AnswerFailure {
+        throw error
       } catch {
         try Task.checkCancellation()
         failure = "no answer: \(String(describing: error).prefix(200))"
       }
-      if attempt + 1 < Self.attempts { try await Task.sleep(for: min(pause, Self.longestPause)) }
+      if attempt + 1 < Self.attempts { try await Task.sleep(for: pause) }
     }
-    throw CommandError(
-      "\(base)\(path) failed in \(Self.attempts) attempts, at last with \(failure). What was answered is kept in --out.")
+    throw AnswerFailure(
+      "\(base)\(path) failed in \(Self.attempts) attempts, at last with \(failure). What was answered is kept.")
   }
 
   private static func excerpt(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix(300), as: UTF8.self).withoutControls }

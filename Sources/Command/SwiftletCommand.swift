@@ -27,7 +27,7 @@ struct SwiftletCommand: AsyncParsableCommand {
       RemoveCommand.self, CacheCommand.self, KeysCommand.self, UsageCommand.self,
       TokenizeCommand.self, TokenizerCommand.self, DataCommand.self, ConvertCommand.self, MergeCommand.self, LogitsCommand.self,
       PerplexityCommand.self, BenchCommand.self, PlanCommand.self, TrainCommand.self,
-      TasksCommand.self, EvalCommand.self,
+      TasksCommand.self, EvalCommand.self, DistillCommand.self,
     ])
 
   static func main() async {

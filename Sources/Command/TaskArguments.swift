@@ -9,7 +9,7 @@ struct TaskArguments: ParsableArguments {
   var difficulty = Difficulties(1...1)
   @Option(
     help: ArgumentHelp(
-      "train, held-out, or harder: two steps harder, and never among the others. No problem is in two of them (default: held-out; with --worked train).",
+      "train, held-out, or harder: two steps harder, and never among the others. No problem is in two of them (default: held-out; with --worked, and for distill, train).",
       valueName: "split"), transform: named)
   var split: TaskSplit?
   @Option(help: ArgumentHelp("Another seed gives other problems.", valueName: "n"))

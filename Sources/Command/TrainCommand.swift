@@ -51,7 +51,7 @@ struct TrainCommand: AsyncParsableCommand {
       let trainer = try Trainer(run, compute: Compute(threadCount: threadCount))
       let progress = TrainingProgress(steps: given.steps)
       defer { progress.finish() }
-      let outcome = try trainer.train(isCancelled: { Task.isCancelled }) { record in
+      let outcome = try trainer.train(isCancelled: { Task.isCancelled }, note: { Output.note($0) }) { record in
         if json { Output.line(Self.json(record)) } else { progress.print(record) }
       }
       progress.finish()
@@ -71,17 +71,26 @@ struct TrainCommand: AsyncParsableCommand {
     }
   }
 
-  /// `model.from` may be what every command takes for a model, where it is no path beside the recipe.
+  /// `model.from` and `distill.teacher` may be what every command takes for a model, where they are no paths beside the recipe.
   private func resolveModel(_ recipe: inout Recipe) async throws {
-    guard case .checkpoint(let name) = recipe.model else { return }
+    if case .checkpoint(let name) = recipe.model, let path = try await Self.path(name, recipe, "model.from") {
+      recipe.model = .checkpoint(path)
+    }
+    if let name = recipe.distillation?.teacher, let path = try await Self.path(name, recipe, "distill.teacher") {
+      recipe.distillation?.teacher = path
+    }
+  }
+
+  /// - Returns: nil for what is a path beside the recipe.
+  private static func path(_ name: String, _ recipe: Recipe, _ key: String) async throws -> String? {
     let path = recipe.resolved(name)
-    if FileManager.default.fileExists(atPath: path) { return }
+    if FileManager.default.fileExists(atPath: path) { return nil }
     guard !name.hasPrefix("."), !name.hasPrefix("/"), !name.hasPrefix("~"),
       !FileManager.default.fileExists(atPath: recipe.resolved(String(name.prefix { $0 != "/" })))
     else {
-      throw CommandError("\(recipe.file), model.from: \(path) is not there, expected a folder of a model or a GGUF file.")
+      throw CommandError("\(recipe.file), \(key): \(path) is not there, expected a folder of a model or a GGUF file.")
     }
-    recipe.model = .checkpoint(URL(fileURLWithPath: try await ModelFinder.path(name)).path)
+    return URL(fileURLWithPath: try await ModelFinder.path(name)).path
   }
 
   private static func summary(_ run: PreparedRun) -> String {
@@ -100,7 +109,8 @@ struct TrainCommand: AsyncParsableCommand {
     func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
     return [
       "step": .integer(record.step), "loss": number(record.loss), "prediction_loss": number(record.predictionLoss),
-      "held_out_loss": number(record.heldOutLoss), "held_out_bits_per_byte": number(record.heldOutBitsPerByte),
+      "divergence": number(record.divergence), "held_out_loss": number(record.heldOutLoss),
+      "held_out_bits_per_byte": number(record.heldOutBitsPerByte),
       "gradient_norm": number(record.gradientNorm),
       "learning_rate": .number(record.learningRate), "tokens": .integer(record.tokens),
       "tokens_per_second": .number(record.tokensPerSecond), "utilization": .number(record.utilization),
@@ -195,6 +205,7 @@ final class TrainingProgress {
     } else {
       parts.append("loss \(record.loss.map(loss) ?? "not finite")")
     }
+    if let divergence = record.divergence { parts.append("KL \(loss(divergence))") }
     if let heldOut { parts.append("held out \(loss(heldOut))") }
     parts.append("\(PlanText.count(record.tokensPerSecond.rounded())) tokens/s")
     parts.append("utilization \(PlanText.percent(record.utilization))")

@@ -16,6 +16,8 @@ public struct TrainingBatch: Sendable {
   public var sequences: [Range<Int>]
   /// Rows behind which nothing is predicted though their range goes on: the last ones of whole documents.
   public var ends: Set<Int> = []
+  /// What a teacher expects in the rows with a target; nil where the data alone is learned from.
+  public var teacher: TeacherRows?
 
   public init(tokens: [Int], targets: [Int], documents: [Range<Int>], sequences: [Range<Int>]? = nil) {
     self.tokens = tokens
@@ -59,12 +61,18 @@ public struct LossOptions: Sendable {
   public var predictionWeight: Float
   /// What the balance loss is multiplied with (alpha); for several passes alpha divided by their number.
   public var balanceCoefficient: Float
+  /// How a batch with a teacher is learned from it.
+  public var distillation: DistillationOptions
 
-  public init(scale: Float? = nil, predictionScale: Float? = nil, predictionWeight: Float = 0, balanceCoefficient: Float = 0) {
+  public init(
+    scale: Float? = nil, predictionScale: Float? = nil, predictionWeight: Float = 0, balanceCoefficient: Float = 0,
+    distillation: DistillationOptions = DistillationOptions()
+  ) {
     self.scale = scale
     self.predictionScale = predictionScale
     self.predictionWeight = predictionWeight
     self.balanceCoefficient = balanceCoefficient
+    self.distillation = distillation
   }
 }
 
@@ -76,10 +84,16 @@ public struct Losses: Sendable {
   public var prediction = 0.0
   /// The balance loss of all layers.
   public var balance = 0.0
+  /// The divergence from a teacher, times the square of its temperature.
+  public var divergence = 0.0
+  /// Its share in the total; the cross-entropy has the rest.
+  public var divergenceWeight = 0.0
 
   public init() {}
 
-  public var total: Double { crossEntropy + prediction + balance }
+  public var total: Double {
+    (1 - divergenceWeight) * crossEntropy + divergenceWeight * divergence + prediction + balance
+  }
 }
 
 /// A decoder whose parameters are trained: the architectures of `ModelConfiguration`, forward and back, on a tape.
@@ -170,18 +184,8 @@ public final class TrainableModel {
   public convenience init(
     _ base: HubModel, adapters options: LowRankOptions, seed: UInt64, saved: SafetensorsFolder? = nil
   ) throws {
-    var configuration = base.configuration
-    configuration.predictionLayerCount = 0
-    let weights = try configuration.weights(
-      path: base.path, shape: { base.shape(of: $0) }, floats: { _ in nil }
-    ).names
-    var parameters = ParameterSet()
-    for name in weights {
-      guard let tensor = try base.stored(name) else { continue }
-      let isVector = tensor.shape.rank < 2
-      parameters.add(Parameter(name: name, frozen: isVector ? Tensor(tensor.floatArray(), shape: tensor.shape) : tensor))
-    }
-    try base.check()
+    let (configuration, weights) = try Self.frozen(base)
+    var parameters = weights
     for parameter in options.parameters(for: parameters.parameters, seed: seed) { parameters.add(parameter) }
     if let saved {
       for parameter in parameters.parameters where !parameter.isFrozen {
@@ -196,6 +200,29 @@ public final class TrainableModel {
       try saved.check()
     }
     self.init(configuration, parameters, predictionLayers: 0, adapterScale: options.scale)
+  }
+
+  /// A model that is only asked: its weights stay as they are stored, and the layer that predicts further tokens is left out.
+  /// - Throws: `CheckpointError` naming the tensor, what was found and what was expected.
+  public convenience init(frozen base: HubModel) throws {
+    let (configuration, parameters) = try Self.frozen(base)
+    self.init(configuration, parameters, predictionLayers: 0)
+  }
+
+  private static func frozen(_ base: HubModel) throws -> (ModelConfiguration, ParameterSet) {
+    var configuration = base.configuration
+    configuration.predictionLayerCount = 0
+    let weights = try configuration.weights(
+      path: base.path, shape: { base.shape(of: $0) }, floats: { _ in nil }
+    ).names
+    var parameters = ParameterSet()
+    for name in weights {
+      guard let tensor = try base.stored(name) else { continue }
+      let isVector = tensor.shape.rank < 2
+      parameters.add(Parameter(name: name, frozen: isVector ? Tensor(tensor.floatArray(), shape: tensor.shape) : tensor))
+    }
+    try base.check()
+    return (configuration, parameters)
   }
 
   private init(
@@ -250,8 +277,14 @@ public final class TrainableModel {
   public func loss(_ batch: TrainingBatch, _ options: LossOptions = LossOptions(), tape: Tape) -> Losses {
     var losses = Losses()
     let (normed, pass) = hidden(batch, balanceCoefficient: options.balanceCoefficient, tape: tape)
-    losses.crossEntropy = tape.crossEntropy(
-      normed, head, targets: batch.targets, scale: options.scale ?? 1 / Float(max(1, batch.targetCount)))
+    let scale = options.scale ?? 1 / Float(max(1, batch.targetCount))
+    if let teacher = batch.teacher {
+      (losses.crossEntropy, losses.divergence) = tape.distillation(
+        normed, head, targets: batch.targets, teacher: teacher, options.distillation, scale: scale)
+      losses.divergenceWeight = Double(options.distillation.weight)
+    } else {
+      losses.crossEntropy = tape.crossEntropy(normed, head, targets: batch.targets, scale: scale)
+    }
     if let prediction, options.predictionWeight > 0 {
       losses.prediction = predictionLoss(prediction, normed, batch, options, tape, pass)
     }
@@ -273,6 +306,21 @@ public final class TrainableModel {
     let result = tape.logProbabilities(normed, head, targets: batch.targets)
     tape.reset()
     return result.map { Float($0) }
+  }
+
+  /// What the model expects next in the rows with a target.
+  /// - Parameters:
+  ///   - k: tokens that are kept of a row.
+  ///   - vocabulary: the first so many tokens are all there are; nil for the model's own.
+  ///   - tape: one that does not record.
+  public func teacherRows(
+    _ batch: TrainingBatch, k: Int, temperature: Float, vocabulary: Int? = nil, tape: Tape
+  ) -> TeacherRows {
+    let (normed, _) = hidden(batch, tape: tape)
+    defer { tape.reset() }
+    return tape.teacherRows(
+      normed, head, targets: batch.targets, k: k, temperature: temperature, vocabulary: vocabulary ?? configuration.vocabularySize
+    )
   }
 
   /// The way forward up to the last norm, on a tape that was reset: `[rows, hidden]`; and what further layers of the pass need.

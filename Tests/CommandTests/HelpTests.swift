@@ -3,7 +3,7 @@ import Testing
 @Suite struct HelpTests {
   static let commands = [
     "run", "chat", "serve", "pull", "list", "show", "rm", "cache", "keys", "usage", "tokenize", "tokenizer", "data", "convert",
-    "merge", "logits", "perplexity", "bench", "plan", "train", "tasks", "eval",
+    "merge", "logits", "perplexity", "bench", "plan", "train", "tasks", "eval", "distill",
   ]
 
   @Test(arguments: [""] + commands) func everyHelpHasAnExampleAndTheEnvironment(command: String) async throws {

@@ -18,6 +18,8 @@ public struct Evaluation: Sendable {
   public var scorer: GraderCommand?
   /// Told why an answer has no score.
   public var onFailure: @Sendable (GraderCommand.Failure) -> Void = { _ in }
+  /// Whether answers are graded; prompts without an answer to compare with cannot be.
+  public var grades = true
 
   /// - Throws: `TaskError.pythonNotAllowed` before anything is asked.
   public init(
@@ -54,6 +56,26 @@ public struct Evaluation: Sendable {
     file: String? = nil, settings: JSONValue = .object([]), progress: @Sendable (Int, Int) -> Void = { _, _ in },
     ask: @escaping @Sendable (_ prompt: String, _ seed: UInt64) async throws -> ModelAnswer
   ) async throws -> [GradedAnswer] {
+    try await collect(file: file, settings: settings) {
+      progress($0.answered, $0.all)
+    } ask: {
+      try await ask($0.problem.prompt(instruction: instruction), $1)
+    }.answers
+  }
+
+  /// Asks all problems, of which some may stay without an answer.
+  /// - Parameters:
+  ///   - failuresInARow: so many `AnswerFailure`s one after the other end the run; 1 ends it with the first. What failed is not in the
+  ///     file, so the same run asks for it again.
+  ///   - progress: called at the start and after each answer.
+  ///   - ask: answers a problem with a seed.
+  /// - Returns: the answers, in the order of the problems, and what failed.
+  /// - Throws: `TaskError`, or what `ask` throws.
+  public func collect(
+    file: String? = nil, settings: JSONValue = .object([]), failuresInARow: Int = 1,
+    progress: @Sendable (AnswerProgress) -> Void,
+    ask: @escaping @Sendable (_ problem: EvaluationProblem, _ seed: UInt64) async throws -> ModelAnswer
+  ) async throws -> (answers: [GradedAnswer], failures: [FailedAnswer]) {
     let file = try file.map { try AnswerFile(path: $0, settings: self.settings(settings)) }
     struct Key: Hashable {
       var problem: String
@@ -63,31 +85,49 @@ public struct Evaluation: Sendable {
     for answer in file?.answers ?? [] { answers[Key(problem: answer.problem, sample: answer.sample)] = answer }
     let all = problems.flatMap { problem in (0..<samples).map { (problem: problem, sample: $0) } }
     var open = all.filter { answers[Key(problem: $0.problem.id, sample: $0.sample)] == nil }[...]
-    progress(all.count - open.count, all.count)
-    try await withThrowingTaskGroup(of: GradedAnswer.self) { group in
+    var failures: [FailedAnswer] = [], inARow = 0
+    var state = AnswerProgress(all: all.count)
+    for answer in answers.values { state.count(answer) }
+    progress(state)
+    try await withThrowingTaskGroup(of: Result<GradedAnswer, FailedAnswer>.self) { group in
       func start() {
         guard let (problem, sample) = open.popFirst() else { return }
         group.addTask {
           let seed = Self.seed(seed, problem: problem.id, sample: sample)
-          let prompt = problem.problem.prompt(instruction: instruction)
-          let answer = try await ask(prompt, seed)
-          let grade = try await grade(answer.text, problem.problem)
-          return GradedAnswer(
-            problem: problem.id, group: problem.group, sample: sample, answer: answer, grade: grade,
-            score: await score(answer.text, prompt: prompt))
+          do {
+            let answer = try await ask(problem, seed)
+            let grade = try await grade(answer.text, problem.problem)
+            let prompt = problem.problem.prompt(instruction: instruction)
+            return .success(
+              GradedAnswer(
+                problem: problem.id, group: problem.group, sample: sample, answer: answer, grade: grade,
+                score: await score(answer.text, prompt: prompt)))
+          } catch let error as AnswerFailure {
+            return .failure(FailedAnswer(problem: problem.id, group: problem.group, sample: sample, failure: error))
+          }
         }
       }
       for _ in 0..<concurrency { start() }
-      while let answer = try await group.next() {
-        try file?.add(answer)
-        answers[Key(problem: answer.problem, sample: answer.sample)] = answer
-        progress(answers.count, all.count)
+      while let result = try await group.next() {
+        switch result {
+        case .success(let answer):
+          try file?.add(answer)
+          answers[Key(problem: answer.problem, sample: answer.sample)] = answer
+          state.count(answer)
+          inARow = 0
+        case .failure(let failure):
+          failures.append(failure)
+          state.failed += 1
+          inARow += 1
+          if inARow >= failuresInARow { throw failure.failure.after(inARow) }
+        }
+        progress(state)
         start()
       }
     }
     let ordered = all.compactMap { answers[Key(problem: $0.problem.id, sample: $0.sample)] }
     try file?.finish(ordered)
-    return ordered
+    return (ordered, failures)
   }
 
   private func score(_ text: String, prompt: String) async -> Double? {
@@ -102,6 +142,9 @@ public struct Evaluation: Sendable {
 
   /// Grading may wait for a program, so it does not take a thread of the tasks.
   private func grade(_ text: String, _ problem: Problem) async throws -> Grade {
+    guard grades else {
+      return Grade(isCorrect: false, isWellFormed: AnswerExtraction.isWellFormed(text), answer: nil, canonical: nil)
+    }
     guard case .python = problem.grader else { return try problem.grade(text, extraction: extraction) }
     return try await withCheckedThrowingContinuation { continuation in
       DispatchQueue.global().async {

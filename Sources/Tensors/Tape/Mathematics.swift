@@ -13,6 +13,7 @@ func naturalLogarithm(_ x: Double) -> Double { log(x) }
 ///   - margin: the largest logit less the token's.
 ///   - total: the sum of exp(logit - largest).
 public func logProbability(margin: Float, total: Float) -> Double { -(Double(margin) + naturalLogarithm(Double(total))) }
+func exponential(_ x: Double) -> Double { exp(x) }
 
 /// By how much a running mean that began at zero is too small after so many steps.
 func correction(_ beta: Float, _ step: Int) -> Float { Float(1 - pow(Double(beta), Double(step))) }

@@ -149,10 +149,11 @@ public struct BatchIterator: Sendable {
     // Sequences do not mix epochs, so that an epoch's end is the same for all lengths.
     while position.sources[source].epoch == epoch {
       let here = position.sources[source].next
-      let range = dataset.document(orders[source]?[here] ?? here)
+      let document = orders[source]?[here] ?? here, range = dataset.document(document)
       let isFirst = batch.tokens.count == start
       guard isFirst || batch.tokens.count - start + range.count <= length else { break }
       _ = take(source)
+      batch.origins.append(TokenBatch.Origin(source: source, document: document))
       dataset.forEachDocument(in: range) { shard, part in
         add(shard, part.prefix(length), limit: start + length, &batch)
         // Nothing follows the document.

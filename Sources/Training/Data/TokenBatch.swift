@@ -13,6 +13,14 @@ public struct TokenBatch: Sendable, Equatable {
   public var sources: [Int]
   /// What fills sequences up, as ranges of `tokens`.
   public var padding: [Range<Int>] = []
+  /// Of whole documents, which they are; empty where sequences are cut from a stream.
+  public var origins: [Origin] = []
+
+  public struct Origin: Sendable, Equatable {
+    public var source: Int
+    /// Of the source.
+    public var document: Int
+  }
 
   /// How many tokens are to be predicted.
   public var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }

@@ -20,7 +20,7 @@ extension Recipe {
   public init(yaml text: String, file: String) throws(RecipeError) {
     let root = try RecipeValue.parse(text, file: file)
     let fields = try root.fields(
-      "data", "reinforce", "tokenizer", "model", "lora", "optimizer", "balance", "prediction", "sequence_length", "batch",
+      "data", "reinforce", "tokenizer", "model", "lora", "distill", "optimizer", "balance", "prediction", "sequence_length", "batch",
       "micro_batch",
       "batch_ramp",
       "steps", "precision", "recompute", "seed", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder")
@@ -48,6 +48,16 @@ extension Recipe {
     }
     if let value = fields["lora"], contextExtension != nil {
       throw value.error("adapters do not carry another rope_scaling or max_position_embeddings; leave those out, or lora")
+    }
+    distillation = try fields["distill"].map { value throws(RecipeError) in try Distillation(value) }
+    if let value = fields["distill"]?.key, let cache = distillation?.cache,
+      data.packing != .documents || !data.masksDocuments
+    {
+      throw RecipeError(
+        file: file, key: value + ".cache",
+        reason:
+          "found '\(cache)', but what a teacher says is kept of whole documents alone: expected data with packing: documents and "
+          + "document_mask: true, as chats have; or leave it out, and the teacher is asked while training")
     }
     optimizer = try Self.optimizer(fields.required("optimizer"), steps: steps)
     balance = Balance(gamma: 0.001, alpha: 0.0001)

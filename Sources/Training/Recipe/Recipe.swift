@@ -15,6 +15,8 @@ public struct Recipe: Sendable {
   public var lora: LowRankOptions?
   /// Of a model that was trained already: how its context is made longer.
   public var contextExtension: ContextExtension?
+  /// A teacher beside the data; nil for none.
+  public var distillation: Distillation?
   public var optimizer: Optimizer
   public var balance: Balance
   /// What the loss of the prediction layer is multiplied with (lambda; DeepSeek-V3 report, section 4.2: 0.3, later 0.1).

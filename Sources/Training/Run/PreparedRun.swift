@@ -31,6 +31,8 @@ public struct PreparedRun {
   let heldOutBytesPerToken: Double?
   /// What `model.from` names; nil for random weights.
   let base: HubModel?
+  /// nil where the data alone is learned from.
+  let teacher: Teacher?
   /// The checkpoint that the run goes on from.
   let saved: SafetensorsFolder?
   let checkpoints: RunCheckpoints
@@ -44,6 +46,7 @@ public struct PreparedRun {
     // What needs no data comes first.
     base = try Self.base(recipe)
     base?.notes.forEach(note)
+    teacher = try Teacher(recipe)
     let draft = try Self.model(recipe, base, vocabularySize: nil)
     try Self.check(recipe, draft.configuration)
     if case .configuration(let members) = recipe.model, let range = members["initializer_range"] {
@@ -61,9 +64,9 @@ public struct PreparedRun {
     checkpoints = RunCheckpoints(runFolder: folder)
     checkpoints.removeUnfinished()
     (state, damagedCheckpoints) = try checkpoints.newest()
-    if let state { try Self.checkSettings(recipe, Self.settings(recipe, base), state) }
+    if let state { try Self.checkSettings(recipe, Self.settings(recipe, base, teacher), state) }
 
-    data = try RunData(recipe, base: base, goesOn: state != nil, threadCount: threadCount, note: note)
+    data = try RunData(recipe, base: base, teacher: teacher, goesOn: state != nil, threadCount: threadCount, note: note)
     (modelJSON, configuration) = try Self.model(recipe, base, vocabularySize: data.vocabularySize)
     guard data.vocabularySize <= configuration.vocabularySize else {
       let isConfiguration = if case .configuration = recipe.model { true } else { false }
@@ -141,13 +144,14 @@ public struct PreparedRun {
   }
 
   /// What a run must be the same in to go on: the recipe's keys, what the model it began with is, and for adapters its weights.
-  static func settings(_ recipe: Recipe, _ base: HubModel?) -> [String: String] {
+  static func settings(_ recipe: Recipe, _ base: HubModel?, _ teacher: Teacher?) -> [String: String] {
     var result = recipe.settings
     if case .file(let path, _, _)? = recipe.reinforcement?.problems,
       let content = FileManager.default.contents(atPath: recipe.resolved(path))
     {
       result["reinforce.problems (its content)"] = String(Checksum64.of(Array(content)), radix: 16)
     }
+    if let teacher { result["distill.teacher (its weights)"] = teacher.fingerprint }
     guard let base else { return result }
     let configuration = String(Checksum64.of(Array(base.config.serialized().utf8)), radix: 16)
     result["model.from (its config.json)"] = configuration
@@ -230,7 +234,7 @@ public struct PreparedRun {
 
   /// Keys whose values may change while a run rests: they do not change what its steps compute, or are meant to be.
   private static let changeable = [
-    "steps", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder", "recompute",
+    "steps", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder", "recompute", "distill.cache",
   ]
 
   private static func checkSettings(_ recipe: Recipe, _ settings: [String: String], _ state: RunState) throws(RecipeError) {

@@ -21,11 +21,15 @@ struct RunData {
   /// Opens datasets, or trains a tokenizer and packs texts first.
   /// - Parameters:
   ///   - base: the model that training begins with, for its tokenizer and chat template.
+  ///   - teacher: whose vocabulary must be that of the data.
   ///   - goesOn: whether the run has a checkpoint; then its tokenizer and data must be as they were.
   ///   - note: told what takes a while.
-  init(_ recipe: Recipe, base: HubModel?, goesOn: Bool, threadCount: Int, note: (String) -> Void) throws {
+  init(
+    _ recipe: Recipe, base: HubModel?, teacher: Teacher?, goesOn: Bool, threadCount: Int, note: (String) -> Void
+  ) throws {
     let tokenizer = try Self.tokenizer(recipe, base: base, goesOn: goesOn, threadCount: threadCount, note: note)
     (self.tokenizer, tokenizerJSON) = (tokenizer?.0, tokenizer?.1)
+    if let tokenizer { try teacher?.checkVocabulary(tokenizer.0, identity: nil, recipe) }
     var folders: [(key: String, folder: String, weight: Double)] = []
     switch recipe.data.source {
     case .datasets(let datasets): folders = datasets.map { ($0.key, recipe.resolved($0.folder), $0.weight) }
@@ -70,6 +74,7 @@ struct RunData {
     }
     sources = try open(.training)
     heldOut = recipe.evaluation.interval > 0 ? try open(.heldOut) : []
+    if tokenizer == nil { try teacher?.checkVocabulary(nil, identity: sources.first?.dataset.vocabulary, recipe) }
     vocabularySize = sources.first?.dataset.vocabulary.size ?? tokenizer?.0.vocabularySize ?? 0
   }
 

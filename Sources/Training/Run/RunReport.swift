@@ -49,6 +49,14 @@ public struct RunReport: Sendable {
     } else if let last, let loss = last.loss {
       rows.append(("loss", "\(Self.loss(loss)) at step \(last.step)"))
     }
+    if let divergence = last?.divergence, let distillation = recipe.distillation {
+      rows.append(
+        (
+          "divergence from the teacher",
+          "\(Self.loss(divergence)) (\(distillation.options.divergence.rawValue), with a weight of "
+            + "\(PlanText.short(Double(distillation.options.weight))))"
+        ))
+    }
     if let prediction = last?.predictionLoss { rows.append(("loss of the token after the next", Self.loss(prediction))) }
     if let held, let loss = held.heldOutLoss {
       let bits = held.heldOutBitsPerByte.map { ", \(Self.loss($0)) bits a byte" } ?? ""

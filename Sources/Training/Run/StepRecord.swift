@@ -10,6 +10,8 @@ public struct StepRecord: Codable, Sendable, Equatable {
   /// The same of the token after the next; nil without a prediction layer.
   public var predictionLoss: Double?
   public var balanceLoss: Double?
+  /// From the teacher, times the square of its temperature; nil without one.
+  public var divergence: Double?
   /// On held-out sequences, after the step; nil where it was not measured.
   public var heldOutLoss: Double?
   /// The same as bits a byte of text, which does not depend on the vocabulary; nil without a tokenizer.

@@ -23,6 +23,10 @@ public final class Trainer {
   let compute: Compute
   let tape: Tape
   let optimizer: RunOptimizer
+  /// Its answers, where the recipe keeps them.
+  private let teacherCache: TeacherCache?
+  private let teacherTape: Tape
+  private var teacherModel: TrainableModel?
   /// Bytes of the optimizer's moments.
   public var optimizerStateBytes: Int { optimizer.stateByteCount }
   /// nil where the model makes its data itself.
@@ -53,6 +57,13 @@ public final class Trainer {
     optimizer = RunOptimizer(recipe.optimizer, model.parameters.parameters, precision: recipe.precision, compute: compute)
     tape = Tape(compute: compute, precision: recipe.precision)
     tape.recomputesActivations = recipe.recomputesActivations
+    teacherTape = Tape(compute: compute, precision: recipe.precision.original)
+    teacherTape.recordsGradients = false
+    teacherCache = try run.teacher.flatMap { teacher in
+      try teacher.settings.cache.map {
+        try TeacherCache(run, teacher, folder: recipe.resolved($0), precision: recipe.precision.original)
+      }
+    }
     batches = run.batches
     if let settings = recipe.reinforcement, let problems = run.problems {
       tape.matchesGeneration = true
@@ -61,7 +72,7 @@ public final class Trainer {
       reinforcement = nil
     }
     state = run.state ?? RunState(position: run.batches?.position, settings: [:])
-    state.settings = PreparedRun.settings(recipe, run.base)
+    state.settings = PreparedRun.settings(recipe, run.base, run.teacher)
     if run.state != nil {
       let path = run.checkpoints.path(step: state.step) + "/" + RunCheckpoints.momentsName
       try optimizer.load(try SafetensorsFile(path: path))
@@ -80,14 +91,20 @@ public final class Trainer {
   /// - Parameters:
   ///   - lastStep: stops there with a checkpoint, as if it had been interrupted.
   ///   - isCancelled: asked between passes. When it says so, the run stops with a checkpoint of the last whole step.
+  ///   - note: told what takes a while before the first step.
   ///   - onStep: told of every step.
   /// - Throws: `TrainingError` for numbers that are not finite and for spikes, if the recipe says so, and when the disk is full: the
   ///   last checkpoint is whole.
   public func train(
-    until lastStep: Int? = nil, isCancelled: () -> Bool = { false }, onStep: (StepRecord) -> Void = { _ in }
+    until lastStep: Int? = nil, isCancelled: () -> Bool = { false }, note: (String) -> Void = { _ in },
+    onStep: (StepRecord) -> Void = { _ in }
   ) throws -> Outcome {
     let end = min(recipe.steps, lastStep ?? recipe.steps)
     clock = RunClock()
+    guard try teacherCache?.fill(askTeacher, isCancelled: isCancelled, note: note) ?? true else {
+      try save()
+      return .interrupted
+    }
     while state.step < end {
       guard !isCancelled(), var record = try nextStep(isCancelled) else {
         try save()
@@ -142,25 +159,32 @@ public final class Trainer {
     let start = ContinuousClock.now, index = state.step, before = batches
     var passes: [TrainingBatch] = []
     while passes.count < recipe.passes(step: index), let batch = try batches?.next() {
-      passes.append(TrainingBatch(batch, masksDocuments: recipe.data.masksDocuments))
+      var pass = TrainingBatch(batch, masksDocuments: recipe.data.masksDocuments)
+      pass.teacher = try teacherCache?.rows(of: batch)
+      passes.append(pass)
     }
     let weight = recipe.prediction.weight(step: index)
     let options = LossOptions(
       scale: 1 / Float(max(1, passes.reduce(0) { $0 + $1.targetCount })),
       predictionScale: 1 / Float(max(1, passes.reduce(0) { $0 + $1.secondTargetCount })), predictionWeight: weight,
-      balanceCoefficient: run.configuration.mixture == nil ? 0 : recipe.balance.alpha / Float(passes.count))
+      balanceCoefficient: run.configuration.mixture == nil ? 0 : recipe.balance.alpha / Float(passes.count),
+      distillation: recipe.distillation?.options ?? DistillationOptions())
     model.parameters.clearGradients(compute)
     model.resetLoads()
     var losses = Losses()
-    for batch in passes {
+    for index in passes.indices {
       if isCancelled() {
         batches = before
         return nil
       }
+      if run.teacher != nil, passes[index].teacher == nil { passes[index].teacher = try askTeacher(passes[index]) }
+      let batch = passes[index]
       let part = model.loss(batch, options, tape: tape)
       losses.crossEntropy += part.crossEntropy
       losses.prediction += part.prediction
       losses.balance += part.balance
+      losses.divergence += part.divergence
+      losses.divergenceWeight = part.divergenceWeight
     }
     let norm = optimizer.gradientNorm(compute), rate = recipe.optimizer.schedule.rate(step: index)
     let skipped = try reasonToSkip(losses, norm: norm, passes, options)
@@ -183,11 +207,23 @@ public final class Trainer {
     return StepRecord(
       step: state.step, loss: finite(losses.crossEntropy),
       predictionLoss: model.hasPrediction && weight > 0 ? finite(losses.prediction / Double(weight)) : nil,
-      balanceLoss: options.balanceCoefficient > 0 ? finite(losses.balance) : nil, gradientNorm: finite(norm),
+      balanceLoss: options.balanceCoefficient > 0 ? finite(losses.balance) : nil,
+      divergence: run.teacher == nil ? nil : finite(losses.divergence), gradientNorm: finite(norm),
       learningRate: Double(rate), tokens: tokens, flops: flops, seconds: seconds, elapsedSeconds: 0, processorSeconds: 0,
       utilization: flops / max(seconds, 1e-9) / peak.value,
       maximalViolation: violations.isEmpty ? nil : violations.reduce(0, +) / Double(violations.count), memoryBytes: 0,
       skipped: skipped)
+  }
+
+  /// What the teacher expects in the rows with a target. Its weights are opened when they are needed.
+  private func askTeacher(_ batch: TrainingBatch) throws -> TeacherRows {
+    guard let teacher = run.teacher else { preconditionFailure("the recipe has no teacher") }
+    let model = try teacherModel ?? TrainableModel(frozen: teacher.base)
+    teacherModel = model
+    let vocabulary = teacher.vocabulary(beside: run.configuration)
+    return model.teacherRows(
+      batch, k: min(teacher.settings.topK, vocabulary), temperature: teacher.settings.options.temperature, vocabulary: vocabulary,
+      tape: teacherTape)
   }
 
   /// The mean loss on the held-out sequences.

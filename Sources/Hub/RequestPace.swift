@@ -1,0 +1,36 @@
+public import Foundation
+
+/// When the next request to a server may go.
+public actor RequestPace {
+  private static let longestPause = 120.0
+  private let interval: Duration
+  private var next = ContinuousClock.now
+  private var held = ContinuousClock.now
+
+  /// - Parameter perMinute: nil for no limit.
+  public init(perMinute: Double?) { interval = perMinute.map { .seconds(60 / $0) } ?? .zero }
+
+  /// Waits for a request's turn.
+  public func wait() async throws {
+    repeat {
+      let turn = max(next, held, .now)
+      next = turn + interval
+      try await Task.sleep(until: turn)
+    } while held > .now
+  }
+
+  /// Sends nothing for a while: the server asked for it.
+  public func hold(for pause: Duration) {
+    held = max(held, ContinuousClock.now + pause)
+  }
+
+  /// What `Retry-After` asks for, at most two minutes: seconds, or a date (RFC 9110, section 10.2.3).
+  public static func pause(retryAfter text: String, now: Date) -> Duration? {
+    if let seconds = Double(text), seconds >= 0 { return .seconds(min(seconds, longestPause)) }
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.timeZone = TimeZone(identifier: "GMT")
+    format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+    return format.date(from: text).map { .seconds(min(max(0, $0.timeIntervalSince(now)), longestPause)) }
+  }
+}

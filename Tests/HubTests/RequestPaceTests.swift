@@ -1,0 +1,28 @@
+import Foundation
+import Testing
+
+@testable import SwiftletHub
+
+@Suite struct RequestPaceTests {
+  @Test func retryAfterIsReadAsSecondsAndAsADate() throws {
+    let now = Date(timeIntervalSince1970: 784_111_777)  // Sun, 06 Nov 1994 08:49:37 GMT
+    #expect(RequestPace.pause(retryAfter: "3", now: now) == .seconds(3))
+    #expect(RequestPace.pause(retryAfter: "1e9", now: now) == .seconds(120))
+    #expect(RequestPace.pause(retryAfter: "Sun, 06 Nov 1994 08:49:47 GMT", now: now) == .seconds(10))
+    #expect(RequestPace.pause(retryAfter: "Sun, 06 Nov 1994 08:49:07 GMT", now: now) == .zero)
+    #expect(RequestPace.pause(retryAfter: "soon", now: now) == nil && RequestPace.pause(retryAfter: "-1", now: now) == nil)
+  }
+
+  @Test func requestsKeepTheirPace() async throws {
+    let pace = RequestPace(perMinute: 1200), start = ContinuousClock.now
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<5 { group.addTask { try await pace.wait() } }
+      try await group.waitForAll()
+    }
+    #expect(start.duration(to: .now) >= .milliseconds(199))
+    await pace.hold(for: .milliseconds(150))
+    let held = ContinuousClock.now
+    try await pace.wait()
+    #expect(held.duration(to: .now) >= .milliseconds(149))
+  }
+}
