@@ -20,7 +20,8 @@ extension Recipe {
   public init(yaml text: String, file: String) throws(RecipeError) {
     let root = try RecipeValue.parse(text, file: file)
     let fields = try root.fields(
-      "data", "reinforce", "tokenizer", "model", "lora", "distill", "optimizer", "balance", "prediction", "sequence_length", "batch",
+      "data", "reinforce", "tokenizer", "model", "lora", "distill", "optimizer", "balance", "prediction", "sequence_length",
+      "batch",
       "micro_batch",
       "batch_ramp",
       "steps", "precision", "recompute", "seed", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder")
