@@ -147,7 +147,8 @@ struct DistillCommand: AsyncParsableCommand {
         let completion = try await model.complete(questions.prompt(of: problem, instruction: instruction), options: options)
         return ModelAnswer(
           reasoning: completion.reasoning, content: completion.content, tokens: completion.tokens.count,
-          isTruncated: completion.summary?.finishReason == .length)
+          isTruncated: completion.summary?.finishReason == .length,
+          reasoningTokens: completion.summary?.reasoningTokens ?? 0)
       } catch let error as GenerationError {
         throw AnswerFailure("\(error)")
       }
