@@ -9,7 +9,7 @@ import Testing
 
 /// Training on a model's own answers, as recipes say it.
 @Suite struct ReinforcementTests {
-  /// A tiny checkpoint with a vocabulary. It answers noise, of which some is more Latin than other.
+  /// A tiny checkpoint with a vocabulary. It answers noise.
   private func folder(_ checkpoint: String = "llama-gqa-tied") throws -> DataFolder {
     let folder = try DataFolder(), manager = FileManager.default
     let source = Fixture.folder.deletingLastPathComponent().appendingPathComponent(
@@ -22,6 +22,9 @@ import Testing
     for seed in 0..<20 { counts.add(Sample.text(UInt64(seed))) }
     let json = try BytePairTraining(vocabularySize: 268).vocabulary(of: counts).tokenizerJSON().serialized()
     _ = try folder.write("base/tokenizer.json", json)
+    // An "e" in the answer is worth something.
+    let script = "#!/bin/sh\nwhile read -r line; do printf %s \"$line\" | tr -cd e | wc -c; done\n"
+    try manager.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.write("count.sh", script))
     _ = try folder.write(
       "problems.jsonl", (0..<6).map { #"{"id": "\#($0)", "question": "\#($0) + 1", "answer": "\#($0 + 1)"}"# + "\n" }.joined())
     return folder
@@ -29,7 +32,7 @@ import Testing
 
   private static let lines = [
     "model:", "  from: base", "reinforce:", "  problems: problems.jsonl", "  prompt: \"{question} =\"", "  instruction: \"\"",
-    "  prompts: 3", "  samples: 4", "  max_new_tokens: 12", "  rewards: {language: 1, accuracy: 1}", "  minibatches: 1",
+    "  prompts: 3", "  samples: 4", "  max_new_tokens: 12", "  rewards: {command: {run: ./count.sh}}", "  minibatches: 1",
     "optimizer:", "  learning_rate: 1e-2", "  weight_decay: 0", "sequence_length: 64", "micro_batch: 5", "steps: 6",
     "precision: float32", "seed: 5", "checkpoint_interval: 2", "cost: {peak_flops: 1e11}", "folder: run",
   ]
@@ -61,13 +64,26 @@ import Testing
     try trainer.records.map { try #require($0.reinforcement) }
   }
 
+  /// Random weights of a mixture, with a layer that predicts further tokens.
+  private static let deepSeek = [
+    "model": "tokenizer: {file: base/tokenizer.json}\nmodel:",
+    "from": "  config: {model_type: deepseek_v3, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, "
+      + "num_key_value_heads: 2, q_lora_rank: 16, kv_lora_rank: 16, qk_nope_head_dim: 8, qk_rope_head_dim: 8, v_head_dim: 8, "
+      + "intermediate_size: 64, moe_intermediate_size: 32, n_routed_experts: 4, num_experts_per_tok: 2, n_shared_experts: 1, "
+      + "first_k_dense_replace: 1, n_group: 1, topk_group: 1, norm_topk_prob: true, routed_scaling_factor: 1.0, "
+      + "num_nextn_predict_layers: 1, max_position_embeddings: 64, initializer_range: 0.02}",
+  ]
+
   /// The sampler's log-probabilities are the trainer's, after every update; going on gives the same bits, with any number of threads.
   @Test(
     arguments: [
       ("llama-gqa-tied", "float32", [:]), ("llama-gqa-tied", "bfloat16", ["minibatches": "  minibatches: 2\n  epochs: 2"]),
-      ("deepseek-v3-plain", "bfloat16", ["minibatches": "  beta: 0.05\n  reference_interval: 2\n  loss: answers"]),
       (
-        "deepseek-v3-plain", "float32",
+        "llama-gqa-tied", "bfloat16",
+        deepSeek.merging(["minibatches": "  beta: 0.05\n  reference_interval: 2\n  loss: answers"]) { $1 }
+      ),
+      (
+        "llama-gqa-tied", "float32",
         ["model": "lora: {rank: 4}\nmodel:", "minibatches": "  beta: 0.05\n  zero_variance: resample\n  loss: constant"]
       ),
     ] as [(String, String, [String: String])])
@@ -134,10 +150,8 @@ import Testing
   /// What a reward wants comes about: here an "e" in the answer.
   @Test func rewardsRise() throws {
     let folder = try folder()
-    let script = "#!/bin/sh\nwhile read -r line; do printf %s \"$line\" | tr -cd e | wc -c; done\n"
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.write("count.sh", script))
     let changes = [
-      "rewards": "  rewards: {command: {run: ./count.sh}}", "steps": "steps: 40",
+      "steps": "steps: 40",
       "checkpoint_interval": "checkpoint_interval: 100",
     ]
     let trainer = try trainer(folder, changes)
@@ -205,9 +219,11 @@ import Testing
     ]
     _ = try folder.write("problems.jsonl", mixed.joined(separator: "\n"))
     let error = try #require(throws: RecipeError.self) { _ = try self.run(folder) }
-    #expect(error.key == "reinforce.problems" && error.reason.contains("line 2"), "\(error)")
+    #expect(error.key == "reinforce.problems" && error.reason.contains("line 3: is no JSON"), "\(error)")
     var notes: [String] = []
-    let run = try self.run(folder, ["instruction": "  instruction: \"\"\n  skip_broken: true"]) { notes.append($0) }
+    let run = try self.run(
+      folder, ["instruction": "  instruction: \"\"\n  skip_broken: true", "rewards": "  rewards: {accuracy: 1}"]
+    ) { notes.append($0) }
     #expect(run.problemCount == 2)
     #expect(notes.contains("left out 4 problems that cannot be asked"), "\(notes)")
     for reason in ["line 2", "line 3", "Python", "tokens long"] { #expect(notes.contains { $0.contains(reason) }, "\(notes)") }
