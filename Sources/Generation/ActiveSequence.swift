@@ -76,7 +76,7 @@ final class ActiveSequence {
 
   /// Chooses the next token from the logits of the last, and ends the answer when it is time.
   func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
-    let likelihoods = request.options.topLogProbabilities.map { LogProbabilities(logits, top: $0) }
+    let likelihoods = request.options.topLogProbabilities.map { LogProbabilities(logits, top: $0, kernels: kernels) }
     let token: Int32, isForced: Bool
     switch choose(logits, kernels) {
     case .token(let chosen, let forced): (token, isForced) = (chosen, forced)

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import SwiftletTensors
 
 /// The mean log-probability of an answer's tokens, of those that the model chose itself.
 public struct MeanLogProbability: Sendable, Equatable {
@@ -21,23 +21,27 @@ public struct MeanLogProbability: Sendable, Equatable {
 /// How likely each token is by the model's logits as they are.
 struct LogProbabilities {
   private let logits: [Float]
-  /// The logarithm of the sum of all exponentials.
-  private let logSum: Double
+  private let largest: Float
+  /// The sum of exp(logit - largest).
+  private let total: Float
   private let top: [Int32]
 
   /// - Parameters:
   ///   - logits: of every token, before anything was changed.
   ///   - top: how many of the most likely tokens are wanted.
-  init(_ logits: UnsafeMutableBufferPointer<Float>, top: Int) {
+  init(_ logits: UnsafeMutableBufferPointer<Float>, top: Int, kernels: Kernels) {
     self.logits = Array(logits)
-    let largest = Double(logits.reduce(-Float.infinity) { max($0, $1) })
-    // In the order of the ids, so that the sum is always the same.
-    logSum = largest + log(logits.reduce(0.0) { $1.isNaN ? $0 : $0 + exp(Double($1) - largest) })
+    // Training's arithmetic, whose bits reinforcement learning compares. What is no number counts as impossible.
+    var scratch = logits.map { $0.isNaN ? -.infinity : $0 }
+    (largest, total) = scratch.withUnsafeMutableBufferPointer {
+      let best = kernels.argmax(UnsafeBufferPointer($0))
+      return ($0.indices.contains(best) ? $0[best] : 0, kernels.exponentialSum($0))
+    }
     self.top = top == 0 ? [] : Sampler.largest(top, of: logits)
   }
 
   func of(_ token: Int32) -> TokenLogProbabilities {
-    func value(_ id: Int32) -> Double { Double(logits[Int(id)]) - logSum }
+    func value(_ id: Int32) -> Double { logProbability(margin: largest - logits[Int(id)], total: total) }
     return TokenLogProbabilities(chosen: value(token), top: top.map { .init(id: $0, logProbability: value($0)) })
   }
 }

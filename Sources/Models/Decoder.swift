@@ -6,9 +6,9 @@ public import SwiftletTensors
 /// Weights are immutable after loading. A pass is run by one thread at a time, the engine's, which owns `Compute` and the caches.
 public struct Decoder: Sendable {
   public let configuration: ModelConfiguration
-  /// The type keys and values are cached in: F32 for models of F32 weights, else BF16.
+  /// The type keys and values are cached in: F32 for models of F32 weights and for weights in memory, else BF16.
   public let cacheType: ElementType
-  /// How latent attention is computed.
+  /// How latent attention is computed; weights in memory (`MemoryWeights`) have a form of their own.
   public var attentionForm: AttentionForm = .absorbed
   private let embedding: Tensor
   private let layers: [DecoderLayer]
@@ -55,7 +55,7 @@ public struct Decoder: Sendable {
     self.layers = layers
     loader.layer = configuration.layerCount
     prediction = try MultiTokenPrediction(configuration, embedding: embedding, head: head, loader: loader)
-    cacheType = embedding.type == .float32 ? .float32 : .bfloat16
+    cacheType = embedding.type == .float32 || source.isMemory ? .float32 : .bfloat16
     // Some weights were copied.
     try source.check()
   }
@@ -88,7 +88,8 @@ public struct Decoder: Sendable {
   }
 
   private var cacheLayout: KeyValueCache.Layout {
-    KeyValueCache.Layout(configuration, layerCount: layers.count + (prediction == nil ? 0 : 1), type: cacheType)
+    KeyValueCache.Layout(
+      configuration, layerCount: layers.count + (prediction == nil ? 0 : 1), type: cacheType, isExpanded: source.isMemory)
   }
 
   /// Bytes a cached position takes.

@@ -5,7 +5,7 @@ public import SwiftletTensors
 /// Copies share blocks until one of them writes to a block, and so do those that were handed out (`wholeBlocks`).
 ///
 /// Latent attention keeps the normed latent and the rotated shared key of a position (V3: 576 values a layer); grouped-query
-/// attention keeps keys and values.
+/// attention keeps keys and values, and so does latent attention with weights in memory.
 public final class KeyValueCache {
   /// Positions stored so far.
   public private(set) var count = 0
@@ -25,13 +25,20 @@ public final class KeyValueCache {
     /// Values are the leading part of keys, and not stored again.
     let isLatent: Bool
 
-    /// - Parameter layerCount: the decoder's layers, and the one that predicts further tokens.
-    init(_ configuration: ModelConfiguration, layerCount: Int, type: ElementType) {
+    /// - Parameters:
+    ///   - layerCount: the decoder's layers, and the one that predicts further tokens.
+    ///   - isExpanded: whether latent attention's keys and values are kept for every head.
+    init(_ configuration: ModelConfiguration, layerCount: Int, type: ElementType, isExpanded: Bool = false) {
       self.type = type
       self.layerCount = layerCount
       switch configuration.attention {
       case .groupedQuery(let heads, let dimension):
         (headCount, keyDimension, valueDimension, isLatent) = (heads, dimension, dimension, false)
+      case .latent(let latent) where isExpanded:
+        (headCount, keyDimension, valueDimension) = (
+          configuration.headCount, latent.plainDimension + latent.rotaryDimension, latent.valueDimension
+        )
+        isLatent = false
       case .latent(let latent):
         (headCount, keyDimension, valueDimension) = (1, latent.keyValueRank + latent.rotaryDimension, latent.keyValueRank)
         isLatent = true

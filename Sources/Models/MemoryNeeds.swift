@@ -32,7 +32,7 @@ public struct MemoryNeeds: Sendable, Equatable {
     let embedding =
       switch source {
       case .gguf: WeightName.embedding.gguf
-      case .safetensors: WeightName.embedding.huggingFace
+      case .safetensors, .memory: WeightName.embedding.huggingFace
       }
     for (name, tensor) in source.tensors {
       let layer = Self.layer(of: name)

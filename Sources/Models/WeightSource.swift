@@ -5,19 +5,25 @@ public import SwiftletTensors
 public enum WeightSource: Sendable {
   case gguf(GGUFFile)
   case safetensors(SafetensorsFolder)
+  case memory(MemoryWeights)
 
   public var path: String {
     switch self {
     case .gguf(let file): file.path
     case .safetensors(let folder): folder.path
+    case .memory: "the model in memory"
     }
   }
+
+  /// Whether the weights are those of another part of the program; see `MemoryWeights`.
+  var isMemory: Bool { if case .memory = self { true } else { false } }
 
   /// The files that hold the weights.
   var files: [MappedFile] {
     switch self {
     case .gguf(let file): file.files
     case .safetensors(let folder): folder.files.map(\.file)
+    case .memory: []
     }
   }
 
@@ -32,6 +38,7 @@ public enum WeightSource: Sendable {
     switch self {
     case .gguf(let file): try file.check()
     case .safetensors(let folder): try folder.check()
+    case .memory: break
     }
   }
 
@@ -39,6 +46,7 @@ public enum WeightSource: Sendable {
     switch self {
     case .gguf(let file): file.tensor(named: name)
     case .safetensors(let folder): folder.tensor(named: name)
+    case .memory(let weights): weights.tensor(named: name)
     }
   }
 
@@ -47,6 +55,7 @@ public enum WeightSource: Sendable {
     switch self {
     case .gguf(let file): file.unreadTensor(named: name)
     case .safetensors(let folder): folder.unreadTensor(named: name)
+    case .memory: nil
     }
   }
 
@@ -54,7 +63,7 @@ public enum WeightSource: Sendable {
   private var readTypes: String {
     switch self {
     case .gguf: ElementType.ggufTypes.map(\.name).joined(separator: ", ")
-    case .safetensors: "F32, F16, BF16, F8_E4M3 with weight_scale_inv"
+    case .safetensors, .memory: "F32, F16, BF16, F8_E4M3 with weight_scale_inv"
     }
   }
 
@@ -75,6 +84,7 @@ public enum WeightSource: Sendable {
     switch self {
     case .gguf(let file): file.tensors
     case .safetensors(let folder): folder.tensors
+    case .memory(let weights): weights.tensors
     }
   }
 
@@ -83,6 +93,7 @@ public enum WeightSource: Sendable {
     switch self {
     case .gguf(let file): file.unreadTensors
     case .safetensors(let folder): folder.unreadTensors
+    case .memory: []
     }
   }
 }
@@ -172,7 +183,7 @@ struct WeightLoader {
     let template =
       switch source {
       case .gguf: name.gguf
-      case .safetensors: name.huggingFace
+      case .safetensors, .memory: name.huggingFace
       }
     return layer.map { template.replacing("#", with: String($0)) } ?? template
   }
@@ -209,22 +220,25 @@ struct WeightLoader {
     let isRequired = kind.map(requiredBiases.contains) ?? false
     let bias = try isRequired ? required(weight.bias, [out]) : optional(name(weight.bias), [out])
     if let bias { try count(copyOf: bias, named: name(weight.bias)) }
-    return Projection(weight: packed(try required(weight, [out, inputs]), name(weight)), bias: bias?.asFloat32())
+    let adapter = if case .memory(let weights) = source { weights.adapters[name(weight)] } else { MemoryWeights.Adapter?.none }
+    return Projection(
+      weight: packed(try required(weight, [out, inputs]), name(weight)), bias: bias?.asFloat32(), adapter: adapter)
   }
 
   /// A weight as products read it; see `WeightPacking.packed`.
   func packed(_ tensor: Tensor, _ name: String) -> Tensor { packing.packed(tensor, name) }
 }
 
-/// A linear map: `weight` `[out, in]` of any type, `bias` `[out]` in F32.
+/// A linear map: `weight` `[out, in]` of any type, `bias` `[out]` in F32, and what an adapter adds.
 struct Projection {
   var weight: Tensor
   var bias: Tensor?
+  var adapter: MemoryWeights.Adapter?
 }
 
 extension Compute {
   func linear(_ x: Tensor, _ projection: Projection, role: PositionRole) -> Tensor {
-    linear(x, projection.weight, bias: projection.bias, role: role)
+    linear(x, [projection], role: role)[0]
   }
 
   /// Several linear maps of one input.
@@ -232,6 +246,8 @@ extension Compute {
     let results = linear(x, projections.map(\.weight), role: role)
     for (projection, result) in zip(projections, results) {
       if let bias = projection.bias { add(bias: bias, to: result) }
+      guard let adapter = projection.adapter else { continue }
+      add(linear(linear(x, adapter.down, role: role), adapter.up, role: role), scaledBy: adapter.scale, into: result)
     }
     return results
   }

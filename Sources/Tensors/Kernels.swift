@@ -66,6 +66,14 @@ public struct Kernels: @unchecked Sendable {
     values.baseAddress.map { table.pointee.argmax($0, values.count) } ?? 0
   }
 
+  /// The sum of exp(logit - largest logit), as training's cross-entropy adds it. The logits, of which none is NaN, hold anything then.
+  public func exponentialSum(_ logits: UnsafeMutableBufferPointer<Float>) -> Float {
+    guard let base = logits.baseAddress, !logits.isEmpty else { return 0 }
+    var margin: Float = 0, total: Float = 0
+    table.pointee.cross_entropy(base, logits.count, 0, 0, &margin, &total)
+    return total
+  }
+
   /// In place: `exp(x - max) / sum`.
   public func softmax(_ values: UnsafeMutableBufferPointer<Float>) {
     if let base = values.baseAddress, !values.isEmpty { table.pointee.softmax(base, values.count) }

@@ -7,8 +7,14 @@ struct TrainingPass {
   let angles: TapeAngles
   let documents: [Range<Int>]
   let balance: BalanceLoss?
+  /// The balance losses of the layers so far.
+  let balanceSum = Sum()
   /// Told of every mixture's routing, once a pass.
   let onRouting: (_ layer: Int, Routing) -> Void
+
+  final class Sum {
+    var value = 0.0
+  }
 }
 
 /// Attention and feed-forward, each behind a norm and added to what came in.
@@ -147,7 +153,10 @@ final class TrainableLayer {
     // Small errors here change which experts run.
     let logits = tape.linear(x, mixture.router, precision: .float32)[0]
     let (routing, weights) = tape.route(logits, mixture.rule, bias: mixture.bias?.value, balance: pass.balance)
-    if !tape.isRecomputing { pass.onRouting(index, routing) }
+    if !tape.isRecomputing {
+      pass.balanceSum.value += routing.balanceLoss
+      pass.onRouting(index, routing)
+    }
     let routed = tape.feedForward(x, mixture.experts, routing, weights: weights)
     guard let shared = mixture.shared else { return routed }
     return tape.add(shared(x, tape), consuming: routed, releasesFirst: true)

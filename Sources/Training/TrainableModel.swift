@@ -93,7 +93,9 @@ public final class TrainableModel {
   private let embedding: Parameter
   private let layers: [TrainableLayer]
   private let finalNorm: Parameter
-  private let head: LinearWeights
+  let head: LinearWeights
+  /// What the results of adapters are multiplied with.
+  let adapterScale: Float
   private let prediction: Prediction?
   private let frequencies: RotaryFrequencies
   /// Angles of the positions that came so far.
@@ -204,6 +206,7 @@ public final class TrainableModel {
       return parameter
     }
     self.configuration = configuration
+    self.adapterScale = adapterScale
     self.parameters = parameters
     let embedding = find("model.embed_tokens.weight"), count = configuration.layerCount
     self.embedding = embedding
@@ -246,17 +249,42 @@ public final class TrainableModel {
   /// Computes the loss of a batch and, when the tape records, adds the gradients to the parameters'.
   public func loss(_ batch: TrainingBatch, _ options: LossOptions = LossOptions(), tape: Tape) -> Losses {
     var losses = Losses()
+    let (normed, pass) = hidden(batch, balanceCoefficient: options.balanceCoefficient, tape: tape)
+    losses.crossEntropy = tape.crossEntropy(
+      normed, head, targets: batch.targets, scale: options.scale ?? 1 / Float(max(1, batch.targetCount)))
+    if let prediction, options.predictionWeight > 0 {
+      losses.prediction = predictionLoss(prediction, normed, batch, options, tape, pass)
+    }
+    losses.balance = pass.balanceSum.value
+    if tape.recordsGradients { tape.backward() } else { tape.reset() }
+    return losses
+  }
+
+  /// The logarithm of each target's probability, without gradients; of rows without a target 0. On a tape that `matchesGeneration`
+  /// these are the bits of a `RolloutEngine` with the same weights.
+  public func logProbabilities(of batch: TrainingBatch, tape: Tape) -> [Float] {
+    let records = tape.recordsGradients, counted = loads
+    tape.recordsGradients = false
+    defer {
+      tape.recordsGradients = records
+      loads = counted
+    }
+    let (normed, _) = hidden(batch, tape: tape)
+    let result = tape.logProbabilities(normed, head, targets: batch.targets)
+    tape.reset()
+    return result.map { Float($0) }
+  }
+
+  /// The way forward up to the last norm, on a tape that was reset: `[rows, hidden]`; and what further layers of the pass need.
+  func hidden(_ batch: TrainingBatch, balanceCoefficient coefficient: Float = 0, tape: Tape) -> (Value, TrainingPass) {
     tape.reset()
     let positions = batch.documents.flatMap { 0..<$0.count }
     precondition(
       batch.tokens.count == batch.targets.count && positions.count == batch.tokens.count, "documents must cover all rows")
-    let coefficient = options.balanceCoefficient
-    var balance = 0.0
     let pass = TrainingPass(
       angles: TapeAngles(angles(of: (positions.max() ?? 0) + 1, tape.compute), positions: positions), documents: batch.documents,
       balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
     ) { layer, routing in
-      balance += routing.balanceLoss
       for (expert, load) in routing.loads(of: batch.sequences).enumerated() { self.loads[layer][expert] += load }
     }
     var x = tape.embedding(embedding, batch.tokens)
@@ -267,14 +295,7 @@ public final class TrainableModel {
     }
     let normed = tape.rmsNorm(x, finalNorm, epsilon: configuration.normEpsilon)
     onOutput?("model.norm", tape.array(normed))
-    losses.crossEntropy = tape.crossEntropy(
-      normed, head, targets: batch.targets, scale: options.scale ?? 1 / Float(max(1, batch.targetCount)))
-    if let prediction, options.predictionWeight > 0 {
-      losses.prediction = predictionLoss(prediction, normed, batch, options, tape, pass)
-    }
-    losses.balance = balance
-    if tape.recordsGradients { tape.backward() } else { tape.reset() }
-    return losses
+    return (normed, pass)
   }
 
   private func angles(of count: Int, _ compute: Compute) -> RotaryAngles {

@@ -118,12 +118,12 @@ import Testing
   @Test func areThoseOfTheSoftmax() {
     var logits: [Float] = [1, -2, 3, .nan, 3, 0]
     logits.withUnsafeMutableBufferPointer { buffer in
-      let values = LogProbabilities(buffer, top: 3)
+      let values = LogProbabilities(buffer, top: 3, kernels: .best)
       let sum = exp(1.0) + exp(-2) + 2 * exp(3) + 1
       let result = values.of(1)
-      #expect(abs(result.chosen - (-2 - log(sum))) < 1e-12)
+      #expect(abs(result.chosen - (-2 - log(sum))) < 1e-6)
       #expect(result.top.map(\.id) == [2, 4, 0])
-      #expect(abs(result.top[0].logProbability - (3 - log(sum))) < 1e-12)
+      #expect(abs(result.top[0].logProbability - (3 - log(sum))) < 1e-6)
     }
   }
 

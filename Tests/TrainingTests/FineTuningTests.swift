@@ -69,7 +69,7 @@ import Testing
   @Test func onlyAnswersAreLearned() throws {
     let folder = try folder(), run = try run(folder)
     let tokenizer = try LoadedModel.tokenizer(path: folder.file("base"))
-    var iterator = run.batches, seen: Set<String> = []
+    var iterator = try #require(run.batches), seen: Set<String> = []
     for _ in 0..<30 {
       guard let tokens = try iterator.next() else { break }
       let batch = TrainingBatch(tokens, masksDocuments: run.recipe.data.masksDocuments)
@@ -159,7 +159,7 @@ import Testing
     let folder = try folder()
     _ = try folder.write("chats.jsonl", #"{"prompt": "the river", "completion": " runs down"}"# + "\n")
     let run = try run(folder, ["held_out": "  held_out: 0", "evaluation": nil, "interval": nil, "sequences": nil])
-    var iterator = run.batches
+    var iterator = try #require(run.batches)
     let batch = try #require(try iterator.next()), tokenizer = try LoadedModel.tokenizer(path: folder.file("base"))
     let document = batch.documents[0]
     #expect(tokenizer.decode(batch.targets[document].filter { $0 >= 0 }.map { Int32($0) }) == " runs down<｜end▁of▁sentence｜>")

@@ -39,16 +39,7 @@ struct GroupedQueryAttention: Sendable {
         heads, headStride: headDimension, offset: 0, dimension: headDimension, angles: pass.angles, interleaved: isInterleaved)
     }
     let sequences = pass.attentionSequences(layer: layer)
-    for sequence in sequences {
-      let blocks = sequence.blocks
-      for (source, target, start) in [
-        (keys, blocks.keys, blocks.keyOffset), (values, blocks.values, blocks.valueOffset),
-      ] {
-        compute.store(
-          source, rows: sequence.rows, heads: keyValueHeadCount, into: target, blockOffset: start, type: blocks.type,
-          startPosition: sequence.startPosition, offset: 0, stride: headDimension)
-      }
-    }
+    for sequence in sequences { sequence.store(keys: keys, values: values, compute) }
     let attended = compute.attention(queries, heads: headCount, sequences: sequences, scale: scale)
     return compute.linear(attended, output, role: pass.role)
   }

@@ -10,6 +10,9 @@ struct LatentAttention: Sendable {
   let queryDownNorm: Tensor?
   let keyValueDown: Projection
   let keyValueDownNorm: Tensor
+  /// `[heads * (plain + value), latent]`: of each head the keys' part and then the values'. With weights in memory: keys and values are then
+  /// expanded once and cached, and the two below are empty.
+  let keyValueUp: Projection?
   /// For each head `[latent, plain]`: takes a query into the latent space.
   let keyAbsorption: [Tensor]
   /// For each head `[value, latent]`.
@@ -41,7 +44,14 @@ struct LatentAttention: Sendable {
     keyValueDownNorm = try loader.floats(.keyValueDownNorm, [latent.keyValueRank])
     output = try loader.projection(
       .attentionOutput, out: hidden, in: headCount * latent.valueDimension, bias: .attentionOutput)
-    (keyAbsorption, valueUp) = try Self.upProjections(latent, headCount: headCount, loader: loader)
+    if loader.source.isMemory {
+      keyValueUp = try loader.projection(
+        .keyValueUp, out: headCount * (latent.plainDimension + latent.valueDimension), in: latent.keyValueRank)
+      (keyAbsorption, valueUp) = ([], [])
+    } else {
+      keyValueUp = nil
+      (keyAbsorption, valueUp) = try Self.upProjections(latent, headCount: headCount, loader: loader)
+    }
   }
 
   /// The checkpoint's `kv_b` holds, head by head, the rows of keys and then of values; GGUF files may have it split, the key
@@ -80,12 +90,18 @@ struct LatentAttention: Sendable {
   func callAsFunction(_ x: Tensor, layer: Int, pass: ForwardPass) -> Tensor {
     let compute = pass.compute
     let queries = makeQueries(x, pass)
-    store(x, layer: layer, pass)
-    let attended =
-      switch pass.attentionForm {
-      case .absorbed: absorbed(queries, layer: layer, pass)
-      case .expanded: expanded(queries, layer: layer, pass)
-      }
+    let attended: Tensor
+    if let keyValueUp {
+      storeExpanded(x, keyValueUp, layer: layer, pass)
+      attended = compute.attention(queries, heads: headCount, sequences: pass.attentionSequences(layer: layer), scale: scale)
+    } else {
+      store(x, layer: layer, pass)
+      attended =
+        switch pass.attentionForm {
+        case .absorbed: absorbed(queries, layer: layer, pass)
+        case .expanded: expanded(queries, layer: layer, pass)
+        }
+    }
     return compute.linear(attended, output, role: pass.role)
   }
 
@@ -104,13 +120,40 @@ struct LatentAttention: Sendable {
     return queries
   }
 
-  /// Puts the normed latent and the rotated shared key of every row into the cache.
-  private func store(_ x: Tensor, layer: Int, _ pass: ForwardPass) {
-    let compute = pass.compute, rank = latent.keyValueRank, width = rank + latent.rotaryDimension
+  /// The normed latent of every row, and the rotated shared key behind the latent as it was: `[rows, latent]`, `[rows, latent + rotary]`.
+  private func makeLatents(_ x: Tensor, _ pass: ForwardPass) -> (normed: Tensor, both: Tensor) {
+    let compute = pass.compute, rank = latent.keyValueRank
     let both = compute.linear(x, keyValueDown, role: pass.role)
     let normed = compute.rmsNorm(both, keyValueDownNorm, epsilon: ModelConfiguration.Latent.normEpsilon)
     compute.rotate(
-      both, headStride: width, offset: rank, dimension: latent.rotaryDimension, angles: pass.angles, interleaved: isInterleaved)
+      both, headStride: rank + latent.rotaryDimension, offset: rank, dimension: latent.rotaryDimension, angles: pass.angles,
+      interleaved: isInterleaved)
+    return (normed, both)
+  }
+
+  /// Puts keys and values of all heads of every row into the cache.
+  private func storeExpanded(_ x: Tensor, _ keyValueUp: Projection, layer: Int, _ pass: ForwardPass) {
+    let compute = pass.compute, (normed, both) = makeLatents(x, pass), rows = x.shape.rows, rotary = latent.rotaryDimension
+    let plain = latent.plainDimension, value = latent.valueDimension, keyWidth = plain + rotary
+    let up = compute.linear(normed, keyValueUp, role: pass.role)
+    let keys = compute.make(Shape(rows, headCount * keyWidth)), values = compute.make(Shape(rows, headCount * value))
+    let shared = compute.make(Shape(rows, rotary))
+    compute.copyHeads(up, headStride: plain + value, offset: 0, count: plain, to: keys, headStride: keyWidth, offset: 0)
+    compute.copyHeads(up, headStride: plain + value, offset: plain, count: value, to: values, headStride: value, offset: 0)
+    compute.copyHeads(
+      both, headStride: both.shape.columns, offset: latent.keyValueRank, count: rotary, to: shared, headStride: rotary, offset: 0)
+    compute.copyHeads(
+      compute.repeatHeads(shared, heads: headCount), headStride: rotary, offset: 0, count: rotary, to: keys, headStride: keyWidth,
+      offset: plain)
+    for sequence in pass.attentionSequences(layer: layer) {
+      sequence.store(keys: keys, values: values, compute)
+    }
+  }
+
+  /// Puts the normed latent and the rotated shared key of every row into the cache.
+  private func store(_ x: Tensor, layer: Int, _ pass: ForwardPass) {
+    let compute = pass.compute, rank = latent.keyValueRank, width = rank + latent.rotaryDimension
+    let (normed, both) = makeLatents(x, pass)
     compute.copyHeads(normed, headStride: rank, offset: 0, count: rank, to: both, headStride: width, offset: 0)
     for sequence in pass.attentionSequences(layer: layer) {
       compute.store(

@@ -4,7 +4,7 @@ internal import Foundation
 ///
 /// This guards against mistakes, endless loops and full memory. It is no guard against malice: a program may read and write what the
 /// user may.
-struct BoundedProcess {
+package struct BoundedProcess {
   /// A path, or a name that is looked up in `PATH`.
   var executable: String
   var arguments: [String]
@@ -23,7 +23,16 @@ struct BoundedProcess {
   /// What it may write to a file; nil for no limit.
   var fileBytes: Int?
 
-  enum Ending: Equatable {
+  package init(
+    executable: String, arguments: [String], environment: [String: String]? = nil, folder: String? = nil, seconds: Double,
+    processorSeconds: Int? = nil, memoryBytes: Int? = nil, outputBytes: Int, fileBytes: Int? = nil
+  ) {
+    (self.executable, self.arguments, self.environment, self.folder) = (executable, arguments, environment, folder)
+    (self.seconds, self.processorSeconds, self.memoryBytes) = (seconds, processorSeconds, memoryBytes)
+    (self.outputBytes, self.fileBytes) = (outputBytes, fileBytes)
+  }
+
+  package enum Ending: Equatable {
     case exited(Int32)
     case signal(Int32)
     /// It was ended: it took too long, or wrote too much.
@@ -31,10 +40,10 @@ struct BoundedProcess {
     case tooMuchOutput
   }
 
-  struct Result {
-    var ending: Ending
-    var output: [UInt8]
-    var errors: [UInt8]
+  package struct Result {
+    package var ending: Ending
+    package var output: [UInt8]
+    package var errors: [UInt8]
   }
 
   /// What a process and all that it starts have in their environment, so that they are found when they left its group.
@@ -43,9 +52,11 @@ struct BoundedProcess {
   private static let interval = 0.02
 
   /// Runs the program to its end, and ends what it started. It blocks for as long as that takes.
-  /// - Parameter input: what stands on its standard input.
-  /// - Throws: what the file system says when the process cannot be prepared or started.
-  func run(input: [UInt8] = []) throws -> Result {
+  /// - Parameters:
+  ///   - input: what stands on its standard input.
+  ///   - isCancelled: asked now and then; when it says so, the program is ended.
+  /// - Throws: what the file system says when the process cannot be prepared or started; `CancellationError`.
+  package func run(input: [UInt8] = [], isCancelled: () -> Bool = { false }) throws -> Result {
     let id = UUID().uuidString
     let own = FileManager.default.temporaryDirectory.appendingPathComponent("swiftlet-process-\(id)")
     try FileManager.default.createDirectory(
@@ -76,12 +87,13 @@ struct BoundedProcess {
     process.terminationHandler = { _ in ended.signal() }
     try Self.withoutBlockedSignals { try process.run() }
     let deadline = ContinuousClock.now + .seconds(seconds)
-    var stopped: Ending?
+    var stopped: Ending?, wasCancelled = false
     while ended.wait(timeout: .now() + Self.interval) == .timedOut {
       if max(Self.size(outputFile), Self.size(errorFile)) > outputBytes { stopped = .tooMuchOutput }
       let hasEnded = Self.isZombie(process.processIdentifier)
       if !hasEnded, ContinuousClock.now >= deadline { stopped = .late }
-      if stopped == nil, !hasEnded { continue }
+      wasCancelled = isCancelled()
+      if stopped == nil, !hasEnded, !wasCancelled { continue }
       // Foundation makes it the leader of a group on some systems. It tells of its end when all have ended that it started, since
       // they have a socket from it.
       kill(-process.processIdentifier, SIGKILL)
@@ -92,6 +104,7 @@ struct BoundedProcess {
     }
     kill(-process.processIdentifier, SIGKILL)
     Self.endRest(marked: "\(Self.mark)=\(id)")
+    if wasCancelled { throw CancellationError() }
     if stopped == nil, max(Self.size(outputFile), Self.size(errorFile)) > outputBytes { stopped = .tooMuchOutput }
     func bytes(_ file: URL) throws -> [UInt8] {
       Array(try FileHandle(forReadingFrom: file).read(upToCount: outputBytes) ?? Data())

@@ -21,10 +21,16 @@ public enum ProblemFile {
   /// Reads a file.
   /// - Parameters:
   ///   - name: for errors, and for the problems' names.
+  ///   - onBroken: told of each line that is no problem, which is then left out; nil makes the first one an error.
   /// - Throws: `TaskError.badFile` with the line.
   public static func problems(
-    _ bytes: [UInt8], name: String, format: ProblemFileFormat = .jsonl
+    _ bytes: [UInt8], name: String, format: ProblemFileFormat = .jsonl, onBroken: ((TaskError) -> Void)? = nil
   ) throws(TaskError) -> [EvaluationProblem] {
+    func broken(_ line: Int, _ reason: String) throws(TaskError) {
+      let error = TaskError.badFile(file: name, line: line, reason: reason)
+      guard let onBroken else { throw error }
+      onBroken(error)
+    }
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .badFile(
         file: name, line: nil, reason: "is no UTF-8; a packed file (.gz, .zip, .parquet) must be unpacked or converted first")
@@ -35,15 +41,15 @@ public enum ProblemFile {
         do throws(FieldError) {
           problems.append(try MMLU.problem(row, number: problems.count + 1))
         } catch {
-          throw .badFile(file: name, line: line, reason: error.reason)
+          try broken(line, error.reason)
         }
       }
     } else {
-      for (line, row) in try rows(bytes, text, name) {
+      for (line, row) in try rows(bytes, text, broken) {
         do throws(FieldError) {
           problems.append(try problem(row, number: problems.count + 1, format))
         } catch {
-          throw .badFile(file: name, line: line, reason: error.reason)
+          try broken(line, error.reason)
         }
       }
     }
@@ -69,7 +75,9 @@ public enum ProblemFile {
   }
 
   /// Objects, one a line, or one or a list of them over the whole file.
-  private static func rows(_ bytes: [UInt8], _ text: String, _ name: String) throws(TaskError) -> [(line: Int, row: JSONValue)] {
+  private static func rows(
+    _ bytes: [UInt8], _ text: String, _ broken: (Int, String) throws(TaskError) -> Void
+  ) throws(TaskError) -> [(line: Int, row: JSONValue)] {
     if let whole = try? JSONValue(parsing: bytes) {
       if let elements = whole.elements { return elements.enumerated().map { ($0.offset + 1, $0.element) } }
       return [(1, whole)]
@@ -81,7 +89,7 @@ public enum ProblemFile {
       do throws(JSONError) {
         rows.append((number, try JSONValue(parsing: Array(line))))
       } catch {
-        throw .badFile(file: name, line: number, reason: "is no JSON: \(error.reason)")
+        try broken(number, "is no JSON: \(error.reason)")
       }
     }
     return rows

@@ -90,9 +90,16 @@ extension Compute {
   public func attention(_ queries: Tensor, heads: Int, sequences: [AttentionSequence], scale: Float) -> Tensor {
     guard let shape = sequences.first?.blocks else { return queries }
     let result = make(Shape(queries.shape.rows, heads * shape.valueDimension))
-    let work = AttentionWork(
-      table: kernels.table, queries: queries.floats, heads: heads, scale: scale, sequences: sequences, shape: shape,
-      result: result.floats)
+    attention(
+      AttentionWork(
+        table: kernels.table, queries: queries.floats, heads: heads, scale: scale, sequences: sequences, shape: shape,
+        result: result.floats))
+    return result
+  }
+
+  /// The same from and to memory that the caller has.
+  func attention(_ work: AttentionWork) {
+    let sequences = work.sequences, shape = work.shape, heads = work.heads
     let split = AttentionSplit(sequences, shape: shape, heads: heads, threadCount: pool.threadCount)
     // The list keeps its memory from call to call.
     split.makePieces(sequences, work, &attentionPieces)
@@ -111,6 +118,5 @@ extension Compute {
         }
       }
     }
-    return result
   }
 }

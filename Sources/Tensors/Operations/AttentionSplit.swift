@@ -107,6 +107,9 @@ struct AttentionWork {
   let shape: KeyValueBlocks
   /// `[rows, heads * valueDimension]`
   let result: UnsafeMutablePointer<Float>
+  /// Where training wants them, each row's logarithm of the sum of exponentials: `[heads, rows]`, heads `logSumStride` apart.
+  var logSums: UnsafeMutablePointer<Float>?
+  var logSumStride = 0
 
   private static func padded(_ count: Int) -> Int {
     (count + Int(SWIFTLET_PADDING) - 1) / Int(SWIFTLET_PADDING) * Int(SWIFTLET_PADDING)
@@ -216,13 +219,14 @@ struct AttentionWork {
     }
   }
 
-  /// Sums divided by totals, into the result.
+  /// Sums divided by totals, into the result; and the totals' logarithms.
   private func finish(_ piece: AttentionPiece, rows: Range<Int>, _ state: UnsafeMutablePointer<Float>) {
     let count = piece.rowCount, stride = Self.padded(shape.valueDimension), dimension = shape.valueDimension
-    let totals = state + count * stride + Self.padded(count)
+    let maximums = state + count * stride, totals = maximums + Self.padded(count)
     for row in rows {
-      let place = (firstRow(piece) + row / piece.heads.count) * heads + piece.heads.lowerBound + row % piece.heads.count
-      let target = result + place * dimension, source = state + row * stride, factor = 1 / totals[row]
+      let token = firstRow(piece) + row / piece.heads.count, head = piece.heads.lowerBound + row % piece.heads.count
+      let target = result + (token * heads + head) * dimension, source = state + row * stride, factor = 1 / totals[row]
+      logSums?[head * logSumStride + token] = maximums[row] + naturalLogarithm(totals[row])
       for i in 0..<dimension { target[i] = source[i] * factor }
     }
   }

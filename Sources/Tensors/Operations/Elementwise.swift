@@ -28,13 +28,13 @@ extension Compute {
     return result
   }
 
-  /// Adds `x` to `target` of equal shape, in place: the residual connection.
-  public func add(_ x: Tensor, into target: Tensor) {
+  /// Adds `x`, times a scale, to `target` of equal shape, in place: the residual connection, or what an adapter adds.
+  public func add(_ x: Tensor, scaledBy scale: Float = 1, into target: Tensor) {
     precondition(x.shape == target.shape, "add: \(x.shape), \(target.shape)")
     let size = x.shape.columns
     forRows(x.shape.rows, costPerRow: size) { rows in
       let start = rows.lowerBound * size
-      kernels.table.pointee.add_scaled(x.floats + start, 1, rows.count * size, target.floats + start)
+      kernels.table.pointee.add_scaled(x.floats + start, scale, rows.count * size, target.floats + start)
     }
   }
 

@@ -172,7 +172,7 @@ extension Tape {
         queries: queries, keys: keys, sharedKey: sharedKey, values: values, headCount: headCount, keyHeadCount: keyHeadCount,
         documents: documents, scale: scale, output: makeValue(Shape(rows, headCount * values.dimension)),
         logSums: pool.take(headCount * rows))
-      operation.forward(self)
+      if matchesGeneration { operation.forwardAsGenerated(self) } else { operation.forward(self) }
       record(.attention(operation))
       return operation.output
     }

@@ -14,14 +14,8 @@ extension Tape {
 
   /// For `x · weightᵀ`: the weight's rows.
   func expandedStrips(_ weight: Parameter, _ products: Products) -> StripMatrix {
-    let inputs = weight.shape.columns, rows = weight.shape.rows, value = weight.value
-    let strips = takeStrips(products, columns: rows, length: inputs)
-    compute.reserveScratch(Strips.rows * inputs * 4)
-    compute.pool.run(strips.stripCount) { strip, thread in
-      let row = strip * Strips.rows, count = min(Strips.rows, rows - row), values = compute.scratchFloats(thread)
-      kernels.expand(value.rows(row..<row + count), into: values)
-      products.table.pointee.make_strip(products.type, values, inputs, count, inputs, strips.address(column: row))
-    }
+    let strips = takeStrips(products, columns: weight.shape.rows, length: weight.shape.columns)
+    compute.makeStrips(of: weight.value, into: strips)
     return strips
   }
 
@@ -49,5 +43,27 @@ extension Tape {
   func releaseExpandedStrips() {
     for buffer in expandedBuffers { pool.release(buffer) }
     expandedBuffers.removeAll(keepingCapacity: true)
+  }
+}
+
+extension Compute {
+  /// The rows of a matrix of any type that can be expanded, as strips.
+  func makeStrips(of matrix: Tensor, into strips: StripMatrix) {
+    let columns = matrix.shape.columns, rows = matrix.shape.rows
+    reserveScratch(Strips.rows * columns * 4)
+    pool.run(strips.stripCount) { strip, thread in
+      let row = strip * Strips.rows, count = min(Strips.rows, rows - row), values = scratchFloats(thread)
+      kernels.expand(matrix.rows(row..<row + count), into: values)
+      kernels.table.pointee.make_strip(strips.type, values, columns, count, columns, strips.address(column: row))
+    }
+  }
+
+  /// A matrix as strips of F32 or BF16 alone, as a tape's products read it. Only products can use the result: its rows as they lie are
+  /// nowhere.
+  public func strips(of matrix: Tensor, as type: ElementType) -> Tensor {
+    let strips = StripMatrix(type: type.rawValue, columns: matrix.shape.rows, length: matrix.shape.columns)
+    makeStrips(of: matrix, into: strips)
+    return Tensor(storage: strips.storage, byteOffset: 0, shape: matrix.shape, type: type)
+      .withStrips(in: strips.storage, byteOffset: 0)
   }
 }

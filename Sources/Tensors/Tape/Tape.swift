@@ -29,9 +29,12 @@ public final class Tape {
   /// Of linear layers and experts.
   public let precision: ProductPrecision
   /// Of attention and the head.
-  let attentionPrecision: ProductPrecision
+  public let attentionPrecision: ProductPrecision
   /// Whether layers given to `recomputing` keep nothing but their input.
   public var recomputesActivations = false
+  /// Whether the way forward has the bits of generation with the same weights in the same precision: attention then goes the way of
+  /// `Compute.attention`, in F32, which is slower for long sequences. All else is the same in any case. FP8 has no such generation.
+  public var matchesGeneration = false
   /// Whether operations are recorded; without, losses are computed alone.
   public var recordsGradients = true
   /// What operations took, when it is there: seconds by name.
@@ -63,7 +66,7 @@ public final class Tape {
     case attention(AttentionOperation)
     case router(RouterOperation)
     case feedForward(FeedForwardOperation)
-    case crossEntropy(CrossEntropyOperation)
+    case headLoss(HeadLossOperation)
     case recompute(RecomputeOperation)
   }
 
@@ -246,7 +249,7 @@ public final class Tape {
     case .attention(let operation): return operation.backward(self)
     case .router(let operation): return operation.backward(self)
     case .feedForward(let operation): return operation.backward(self)
-    case .crossEntropy(let operation): return operation.backward(self)
+    case .headLoss(let operation): return operation.backward(self)
     case .recompute(let operation): return operation.backward(self)
     }
   }
@@ -264,7 +267,7 @@ public final class Tape {
     case .attention: "attention"
     case .router: "router"
     case .feedForward: "feedForward"
-    case .crossEntropy: "crossEntropy"
+    case .headLoss: "headLoss"
     case .recompute: "recompute"
     }
   }
@@ -331,7 +334,7 @@ public final class Tape {
     switch operation {
     case .attention(let operation): operation.release(self)
     case .feedForward(let operation): operation.release(self)
-    case .crossEntropy(let operation): operation.release(self)
+    case .headLoss(let operation): operation.release(self)
     case .embedding, .linear, .rmsNorm, .rotary, .add, .scaledAdd, .swiglu, .join, .router, .recompute: break
     }
   }

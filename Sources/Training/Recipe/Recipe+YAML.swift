@@ -20,14 +20,26 @@ extension Recipe {
   public init(yaml text: String, file: String) throws(RecipeError) {
     let root = try RecipeValue.parse(text, file: file)
     let fields = try root.fields(
-      "data", "tokenizer", "model", "lora", "optimizer", "balance", "prediction", "sequence_length", "batch", "micro_batch",
+      "data", "reinforce", "tokenizer", "model", "lora", "optimizer", "balance", "prediction", "sequence_length", "batch",
+      "micro_batch",
       "batch_ramp",
       "steps", "precision", "recompute", "seed", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder")
     self.file = file
     self.text = text
     settings = Dictionary(root.flattened().map { ($0.key, $0.value) }) { _, last in last }
     steps = try fields.required("steps").integer(1...1 << 40)
-    data = try Self.data(fields.required("data"))
+    reinforcement = try fields["reinforce"].map { value throws(RecipeError) in try Self.reinforcement(value) }
+    if reinforcement == nil {
+      guard fields["data"] != nil else {
+        throw RecipeError(file: file, key: "data", reason: "is missing; or reinforce, for training on the model's own answers")
+      }
+      data = try Self.data(fields.required("data"))
+    } else {
+      for name in ["data", "batch", "batch_ramp", "prediction", "evaluation"] {
+        if let value = fields[name] { throw value.error("is for training on data, not for reinforce") }
+      }
+      data = Data(source: .answers, packing: .documents, masksDocuments: true)
+    }
     tokenizer = try fields["tokenizer"].map { value throws(RecipeError) in try Self.tokenizer(value) }
     (model, contextExtension) = try Self.model(fields.required("model"))
     lora = try fields["lora"].map { value throws(RecipeError) in try Self.lora(value) }
@@ -45,9 +57,14 @@ extension Recipe {
     }
     prediction = try Self.prediction(fields["prediction"])
     sequenceLength = try fields.required("sequence_length").integer(2...1 << 20)
-    batch = try fields.required("batch").integer(1...1 << 20)
-    microBatch = try fields.integer("micro_batch", 1...1 << 20, default: batch)
-    if let value = fields["micro_batch"], batch % microBatch != 0 {
+    if let reinforcement {
+      batch = reinforcement.prompts * reinforcement.samples
+      microBatch = try fields.integer("micro_batch", 1...1 << 20, default: min(batch, 8))
+    } else {
+      batch = try fields.required("batch").integer(1...1 << 20)
+      microBatch = try fields.integer("micro_batch", 1...1 << 20, default: batch)
+    }
+    if let value = fields["micro_batch"], reinforcement == nil, batch % microBatch != 0 {
       throw value.wrong("a divisor of batch, which is \(batch)")
     }
     if let value = fields["batch_ramp"] {
@@ -58,6 +75,9 @@ extension Recipe {
     precision = try fields.choice("precision", default: .bfloat16)
     if let value = fields["precision"], precision == .float8, lora != nil {
       throw value.error("fp8 is for training whole models, expected bfloat16 or float32 beside lora")
+    }
+    if let value = fields["precision"], precision == .float8, reinforcement != nil {
+      throw value.error("fp8 is for training on data: answers cannot be drawn from it, expected bfloat16 or float32")
     }
     recomputesActivations = try fields.bool("recompute", default: false)
     seed = UInt64(try fields.integer("seed", 0...Int.max, default: 0))

@@ -7,6 +7,8 @@ public struct Recipe: Sendable {
   /// Where it was read; errors name it, and its folder is where relative paths begin.
   public var file: String
   public var data: Data
+  /// Training on answers of the model's own; nil for training on data.
+  public var reinforcement: Reinforcement?
   public var tokenizer: Tokenizer?
   public var model: Model
   /// Trains adapters beside the model's weights, which stay as they are; nil trains the weights.
@@ -51,6 +53,8 @@ public struct Recipe: Sendable {
       case chats(Chats)
       /// Folders of `swiftlet data pack`.
       case datasets([Dataset])
+      /// The model's own answers (`Recipe.reinforcement`).
+      case answers
     }
 
     public var source: Source

@@ -63,7 +63,7 @@ public struct LinePlot {
           body += String(format: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\" fill=\"\(line.color)\"/>\n", x(point.x), y(point.y))
         }
       }
-      let place = left + Double(index) * 150
+      let place = left + Double(index) * min(150, plotWidth / Double(series.count + 1))
       body += String(
         format: "<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"3\" fill=\"\(line.color)\"/>\n", place, bottom + 38)
       body += text(place + 20, bottom + 43, line.name)

@@ -17,9 +17,14 @@ public struct PreparedRun {
   public let damagedCheckpoints: [CheckpointError]
   /// Of the training data.
   public var tokenCount: Int { data.sources.reduce(0) { $0 + $1.dataset.tokenCount } }
+  /// Problems that reinforcement asks; nil where they have no end, and for training on data.
+  public var problemCount: Int? { problems?.count }
   let state: RunState?
   let data: RunData
-  let batches: BatchIterator
+  /// nil where the model makes its data itself.
+  let batches: BatchIterator?
+  /// Of reinforcement.
+  let problems: ProblemSource?
   /// The held-out sequences, in passes.
   let evaluation: [TrainingBatch]
   /// Mean bytes of text of the tokens that are predicted there; nil without a tokenizer.
@@ -79,7 +84,16 @@ public struct PreparedRun {
         throw recipe.error(key, "\(error)")
       }
     }
-    batches = try iterator(data.sources, "data", shuffles: true, at: state?.position)
+    batches = data.sources.isEmpty ? nil : try iterator(data.sources, "data", shuffles: true, at: state?.position)
+    if let settings = recipe.reinforcement {
+      problems = try data.problems(recipe, settings, base: base, configuration)
+    } else {
+      problems = nil
+    }
+    for error in problems?.broken.prefix(20) ?? [] { note("left out: \(error)") }
+    if let count = problems?.broken.count, count > 0 {
+      note("left out \(count) \(count == 1 ? "problem" : "problems") that cannot be asked")
+    }
     var measured: [TrainingBatch] = []
     if !data.heldOut.isEmpty {
       var held = try iterator(data.heldOut, "evaluation", shuffles: false, at: nil)

@@ -6,7 +6,10 @@ internal import SwiftletCheckpoints
 struct RunState: Codable, Equatable {
   /// Steps done.
   var step = 0
-  var position: BatchPosition
+  /// In the data; nil where the model makes its data itself.
+  var position: BatchPosition?
+  /// Problems that were asked so far; nil for training on data.
+  var draws: Int?
   /// Those of them that changed the weights.
   var optimizerSteps = 0
   /// Losses of the last steps, for spikes.
@@ -48,17 +51,22 @@ struct RunCheckpoints {
 
   /// Writes a checkpoint, and removes all but the last two.
   /// - Throws: `CheckpointError` when there is no room; then the ones before are as they were, and nothing else is left.
-  func write(_ state: RunState, parameters: ParameterSet, optimizer: RunOptimizer) throws(CheckpointError) {
+  func write(
+    _ state: RunState, parameters: ParameterSet, optimizer: RunOptimizer, reference: ReferencePolicy? = nil
+  ) throws(CheckpointError) {
     let path = path(step: state.step)
     try makeFolder()
-    let bytes = 4 * parameters.count + optimizer.stateByteCount
+    let bytes = 4 * parameters.count + optimizer.stateByteCount + (reference?.byteCount ?? 0)
     try DiskSpace.require(bytes + 1 << 16, for: path)
     let writer = try FolderWriter(path: path)
     let aside = writer.temporaryPath
     try parameters.save(to: aside + "/" + Self.weightsName)
     try optimizer.save(to: aside + "/" + Self.momentsName)
+    try reference?.save(to: aside + "/" + ReferencePolicy.fileName)
     var state = state
-    for name in [Self.weightsName, Self.momentsName] { state.files[name] = try Self.checksum(aside + "/" + name) }
+    for name in [Self.weightsName, Self.momentsName] + (reference == nil ? [] : [ReferencePolicy.fileName]) {
+      state.files[name] = try Self.checksum(aside + "/" + name)
+    }
     try Self.write(state, to: aside + "/" + Self.stateName)
     try writer.commit()
     // Newer ones are damaged: the run went on from before them.
@@ -102,10 +110,12 @@ struct RunCheckpoints {
     } catch {
       throw CheckpointError(file: name, field: "state", reason: "is damaged: \(error.localizedDescription)")
     }
-    guard state.step == step, (0...step).contains(state.optimizerSteps), state.tokens >= 0, state.skippedInARow >= 0 else {
+    guard state.step == step, (0...step).contains(state.optimizerSteps), state.tokens >= 0, state.skippedInARow >= 0,
+      (state.draws ?? 0) >= 0
+    else {
       throw CheckpointError(file: name, field: "state", reason: "is that of no step \(step): it is damaged")
     }
-    for file in [Self.weightsName, Self.momentsName] {
+    for file in Set([Self.weightsName, Self.momentsName]).union(state.files.keys).sorted() {
       guard let expected = state.files[file], try Self.checksum(path + "/" + file) == expected else {
         throw CheckpointError(file: path + "/" + file, field: "checksum", reason: "does not match: the file is damaged")
       }

@@ -26,7 +26,7 @@ struct RunData {
   init(_ recipe: Recipe, base: HubModel?, goesOn: Bool, threadCount: Int, note: (String) -> Void) throws {
     let tokenizer = try Self.tokenizer(recipe, base: base, goesOn: goesOn, threadCount: threadCount, note: note)
     (self.tokenizer, tokenizerJSON) = (tokenizer?.0, tokenizer?.1)
-    let folders: [(key: String, folder: String, weight: Double)]
+    var folders: [(key: String, folder: String, weight: Double)] = []
     switch recipe.data.source {
     case .datasets(let datasets): folders = datasets.map { ($0.key, recipe.resolved($0.folder), $0.weight) }
     case .text(let text):
@@ -46,9 +46,15 @@ struct RunData {
       }
       let packing = DataPacking(
         files: try Self.files(recipe, chats.files, key: "data.chats"), documents: chats.documents, tokenizer: tokenizer,
-        heldOutFraction: chats.heldOut, conversations: try Self.conversations(recipe, chats, base, tokenizer),
+        heldOutFraction: chats.heldOut,
+        conversations: try Self.conversations(recipe, chats.template, key: "data.template", base, tokenizer),
         maximumTokens: recipe.data.packing == .documents ? recipe.sequenceLength : nil, threadCount: threadCount)
       folders = [("data.chats", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
+    case .answers:
+      guard tokenizer != nil else {
+        throw recipe.error(
+          "tokenizer", "is missing: neither the recipe nor the model of model.from has one, expected file (a tokenizer.json)")
+      }
     }
     let identity = tokenizer.map { VocabularyIdentity($0.0) }
     func open(_ split: DataSplit) throws -> [DataSource] {
@@ -64,7 +70,7 @@ struct RunData {
     }
     sources = try open(.training)
     heldOut = recipe.evaluation.interval > 0 ? try open(.heldOut) : []
-    vocabularySize = sources.first?.dataset.vocabulary.size ?? 0
+    vocabularySize = sources.first?.dataset.vocabulary.size ?? tokenizer?.0.vocabularySize ?? 0
   }
 
   /// - Returns: the folder.
@@ -80,10 +86,10 @@ struct RunData {
 
   /// The chat template that the recipe names, else the model's own; nil where there is neither.
   private static func conversations(
-    _ recipe: Recipe, _ chats: Recipe.Chats, _ base: HubModel?, _ tokenizer: Tokenizer
+    _ recipe: Recipe, _ name: String?, key: String, _ base: HubModel?, _ tokenizer: Tokenizer
   ) throws -> ConversationFormat? {
     do {
-      if let name = chats.template {
+      if let name {
         let file = recipe.resolved(name)
         let source = try TemplateSource(named: FileManager.default.fileExists(atPath: file) ? file : name)
         return try ConversationFormat(source, tokenizer: tokenizer)
@@ -91,8 +97,39 @@ struct RunData {
       guard let base, let source = try LoadedModel.template(path: base.path) else { return nil }
       return try ConversationFormat(source, tokenizer: tokenizer)
     } catch {
-      throw recipe.error(chats.template == nil ? "model.from" : "data.template", "\(error)")
+      throw recipe.error(name == nil ? "model.from" : key, "\(error)")
     }
+  }
+
+  /// What reinforcement asks.
+  func problems(
+    _ recipe: Recipe, _ settings: Recipe.Reinforcement, base: HubModel?, _ configuration: ModelConfiguration
+  ) throws -> ProblemSource {
+    guard let tokenizer else { throw recipe.error("tokenizer", "is missing") }
+    var format: ConversationFormat?
+    if case .chat(let name) = settings.prompt {
+      format = try Self.conversations(recipe, name, key: "reinforce.template", base, tokenizer)
+      if format == nil {
+        throw recipe.error(
+          "reinforce", "the model has no chat template; name one (template), or write how a question is asked (prompt)")
+      }
+    }
+    for case .command(let command) in settings.rewards.map(\.kind) {
+      do throws(RewardError) {
+        _ = try RewardProcess(command, folder: recipe.resolved(".")).executable()
+      } catch {
+        throw recipe.error("reinforce.rewards.command.run", error.description)
+      }
+    }
+    let longest = recipe.sequenceLength - settings.maximumTokens
+    guard longest > 0 else {
+      throw recipe.error(
+        "reinforce.max_new_tokens",
+        "found \(settings.maximumTokens), expected less than sequence_length, which is \(recipe.sequenceLength)")
+    }
+    let ends = tokenizer.generationEnds.union(configuration.endTokens.compactMap { Int32(exactly: $0) })
+    return try ProblemSource(
+      recipe, settings, tokenizer: tokenizer, format: format, endTokens: ends, longestPrompt: longest)
   }
 
   private static func transform(

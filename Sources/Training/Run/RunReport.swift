@@ -23,22 +23,32 @@ public struct RunReport: Sendable {
           + "\(PlanText.count(Double(count.active))) of them active for a token"
       ),
       ("steps", "\(done) of \(recipe.steps)" + (done < recipe.steps ? ": the run was stopped and can go on" : "")),
-      ("sequences", "\(recipe.batch) a step, \(recipe.microBatch) at a time, of \(recipe.sequenceLength) tokens"),
+      recipe.reinforcement.map { settings in
+        (
+          "answers",
+          "\(settings.samples) to each of \(settings.prompts) problems a step, of at most \(settings.maximumTokens) tokens"
+        )
+      } ?? ("sequences", "\(recipe.batch) a step, \(recipe.microBatch) at a time, of \(recipe.sequenceLength) tokens"),
       (
         "optimizer",
         "\(recipe.optimizer.name.rawValue), products in \(recipe.precision.rawValue), state in \(recipe.optimizer.state.rawValue)"
       ),
-      (
-        "training data",
-        "\(PlanText.count(Double(run.tokenCount))) tokens, gone through "
-          + "\(PlanText.short(Double(cost.tokens) / Double(max(1, run.tokenCount)))) times"
-      ),
+      recipe.reinforcement == nil
+        ? (
+          "training data",
+          "\(PlanText.count(Double(run.tokenCount))) tokens, gone through "
+            + "\(PlanText.short(Double(cost.tokens) / Double(max(1, run.tokenCount)))) times"
+        ) : ("problems", run.problemCount.map { "\($0)" } ?? "made as they are asked"),
     ])
     text += "\n## Results\n\n"
     let last = records.last { $0.loss != nil }, held = records.last { $0.heldOutLoss != nil }
     let best = records.filter { $0.heldOutLoss != nil }.min { ($0.heldOutLoss ?? 0) < ($1.heldOutLoss ?? 0) }
     var rows: [(String, String)] = []
-    if let last, let loss = last.loss { rows.append(("loss", "\(Self.loss(loss)) at step \(last.step)")) }
+    if recipe.reinforcement != nil {
+      rows += Self.reinforcementRows(records)
+    } else if let last, let loss = last.loss {
+      rows.append(("loss", "\(Self.loss(loss)) at step \(last.step)"))
+    }
     if let prediction = last?.predictionLoss { rows.append(("loss of the token after the next", Self.loss(prediction))) }
     if let held, let loss = held.heldOutLoss {
       let bits = held.heldOutBitsPerByte.map { ", \(Self.loss($0)) bits a byte" } ?? ""
@@ -113,16 +123,19 @@ public struct RunReport: Sendable {
       records.compactMap { record in value(record).map { (Double(record.step), $0) } }
     }
     let held = points(\.heldOutLoss), violations = points(\.maximalViolation)
-    var losses = [LinePlot.Series(name: "training", color: LinePlot.blue, points: points(\.loss))]
-    if !held.isEmpty { losses.append(.init(name: "held out", color: LinePlot.orange, points: held, isMarked: true)) }
-    var result = [
-      ("loss.svg", LinePlot(title: "Loss", subtitle: "Cross-entropy of the next token, in nats", series: losses)),
+    var result: [(name: String, plot: LinePlot)] = reinforcementPlots(records)
+    if result.isEmpty {
+      var losses = [LinePlot.Series(name: "training", color: LinePlot.blue, points: points(\.loss))]
+      if !held.isEmpty { losses.append(.init(name: "held out", color: LinePlot.orange, points: held, isMarked: true)) }
+      result = [("loss.svg", LinePlot(title: "Loss", subtitle: "Cross-entropy of the next token, in nats", series: losses))]
+    }
+    result += [
       (
         "learning-rate.svg",
         LinePlot(
           title: "Learning rate", subtitle: "Of every step",
           series: [.init(name: "learning rate", color: LinePlot.blue, points: points { $0.learningRate })])
-      ),
+      )
     ]
     if !violations.isEmpty {
       result.append(
@@ -133,10 +146,10 @@ public struct RunReport: Sendable {
             series: [.init(name: "MaxVio", color: LinePlot.blue, points: violations)])
         ))
     }
-    return result.map { ($0.0, $0.1.svg) }
+    return result.map { ($0.name, $0.plot.svg) }
   }
 
-  private static func loss(_ value: Double) -> String { String(format: "%.4f", value) }
+  static func loss(_ value: Double) -> String { String(format: "%.4f", value) }
 
   /// `1 h 20 min`, `35 s`.
   public static func duration(_ seconds: Double) -> String {

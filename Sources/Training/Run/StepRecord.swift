@@ -33,6 +33,8 @@ public struct StepRecord: Codable, Sendable, Equatable {
   public var memoryBytes: Int
   /// Why the step did not change the weights.
   public var skipped: String?
+  /// nil for training on data.
+  public var reinforcement: ReinforcementRecord?
 
   public var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
 }

@@ -20,13 +20,16 @@ public final class Trainer {
   public let peak: Sourced
   let hardware: Hardware
   let threadCount: Int
-  private let compute: Compute
-  private let tape: Tape
-  private let optimizer: RunOptimizer
+  let compute: Compute
+  let tape: Tape
+  let optimizer: RunOptimizer
   /// Bytes of the optimizer's moments.
   public var optimizerStateBytes: Int { optimizer.stateByteCount }
-  private var batches: BatchIterator
-  private var state: RunState
+  /// nil where the model makes its data itself.
+  private var batches: BatchIterator?
+  /// nil for training on data.
+  private let reinforcement: Reinforcement?
+  var state: RunState
   private var log: RunLog
   private let operations: TokenFLOPs
   private var clock = RunClock()
@@ -42,15 +45,28 @@ public final class Trainer {
     self.compute = compute
     let recipe = run.recipe, configuration = run.configuration
     model = try TrainableModel(run)
+    if recipe.reinforcement != nil {
+      // Answers say nothing of the layer that predicts further tokens.
+      let prefix = "model.layers.\(configuration.layerCount)."
+      for parameter in model.parameters.parameters where parameter.name.hasPrefix(prefix) { parameter.isTrainable = false }
+    }
     optimizer = RunOptimizer(recipe.optimizer, model.parameters.parameters, precision: recipe.precision, compute: compute)
     tape = Tape(compute: compute, precision: recipe.precision)
     tape.recomputesActivations = recipe.recomputesActivations
     batches = run.batches
-    state = run.state ?? RunState(position: run.batches.position, settings: [:])
+    if let settings = recipe.reinforcement, let problems = run.problems {
+      tape.matchesGeneration = true
+      reinforcement = try Reinforcement(recipe, settings, problems, model: model, tape: tape)
+    } else {
+      reinforcement = nil
+    }
+    state = run.state ?? RunState(position: run.batches?.position, settings: [:])
     state.settings = PreparedRun.settings(recipe, run.base)
     if run.state != nil {
       let path = run.checkpoints.path(step: state.step) + "/" + RunCheckpoints.momentsName
       try optimizer.load(try SafetensorsFile(path: path))
+      try reinforcement?.reference?.load(
+        try SafetensorsFile(path: run.checkpoints.path(step: state.step) + "/" + ReferencePolicy.fileName))
       optimizer.stepCount = state.optimizerSteps
       savedStep = state.step
     }
@@ -73,7 +89,7 @@ public final class Trainer {
     let end = min(recipe.steps, lastStep ?? recipe.steps)
     clock = RunClock()
     while state.step < end {
-      guard !isCancelled(), var record = try step(isCancelled) else {
+      guard !isCancelled(), var record = try nextStep(isCancelled) else {
         try save()
         return .interrupted
       }
@@ -84,6 +100,7 @@ public final class Trainer {
       }
       (record.elapsedSeconds, record.processorSeconds) = clock.lap()
       record.memoryBytes = RunClock.peakMemory
+      record.reinforcement?.takeOther(of: record.elapsedSeconds)
       // Before the checkpoint: going on removes lines that are too many, but cannot make those that are missing.
       do throws(CheckpointError) {
         try log.append(record)
@@ -96,21 +113,26 @@ public final class Trainer {
     return state.step == recipe.steps ? .finished : .interrupted
   }
 
-  private var lastCheckpoint: String {
+  var lastCheckpoint: String {
     savedStep.map { "the last checkpoint is that of step \($0)" } ?? "there is no checkpoint yet"
   }
 
   /// - Throws: `TrainingError` when it cannot be written; the checkpoints before are as they were.
-  private func save() throws(TrainingError) {
+  func save() throws(TrainingError) {
     guard savedStep != state.step else { return }
-    state.position = batches.position
+    state.position = batches?.position
     state.optimizerSteps = optimizer.stepCount
     do throws(CheckpointError) {
-      try run.checkpoints.write(state, parameters: model.parameters, optimizer: optimizer)
+      try run.checkpoints.write(
+        state, parameters: model.parameters, optimizer: optimizer, reference: reinforcement?.reference)
     } catch {
       throw TrainingError(step: state.step, reason: "its checkpoint cannot be written: \(error); \(lastCheckpoint)")
     }
     savedStep = state.step
+  }
+
+  private func nextStep(_ isCancelled: () -> Bool) throws -> StepRecord? {
+    try reinforcement.map { try reinforcedStep($0, isCancelled) } ?? step(isCancelled)
   }
 
   /// One optimizer step of several passes.
@@ -118,7 +140,7 @@ public final class Trainer {
   private func step(_ isCancelled: () -> Bool) throws -> StepRecord? {
     let start = ContinuousClock.now, index = state.step, before = batches
     var passes: [TrainingBatch] = []
-    while passes.count < recipe.passes(step: index), let batch = try batches.next() {
+    while passes.count < recipe.passes(step: index), let batch = try batches?.next() {
       passes.append(TrainingBatch(batch, masksDocuments: recipe.data.masksDocuments))
     }
     let weight = recipe.prediction.weight(step: index)
@@ -180,7 +202,7 @@ public final class Trainer {
   }
 
   /// Operations of passes, forward and back; a document's positions see those before them.
-  private func flops(_ passes: [TrainingBatch], predicts: Bool) -> Double {
+  func flops(_ passes: [TrainingBatch], predicts: Bool) -> Double {
     var tokens = 0.0, pairs = 0.0
     for document in passes.flatMap(\.documents) {
       let count = Double(document.count)
@@ -203,7 +225,7 @@ public final class Trainer {
 
   /// Why the step must not change the weights; nil when all is well.
   /// - Throws: `TrainingError` where the recipe says stop, or too many steps were skipped.
-  private func reasonToSkip(
+  func reasonToSkip(
     _ losses: Losses, norm: Double, _ passes: [TrainingBatch], _ options: LossOptions
   ) throws(TrainingError) -> String? {
     let reason: String, action: Recipe.Failure.Action
