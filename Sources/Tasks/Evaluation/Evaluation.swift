@@ -1,4 +1,3 @@
-internal import Foundation
 public import SwiftletJSON
 
 /// Asks a model problems, several at once, and grades what it answers.
@@ -42,6 +41,12 @@ public struct Evaluation: Sendable {
     return random.next() >> 33
   }
 
+  /// Opens a file of answers and lets it go again, so that one that cannot be used is found before anything is asked.
+  /// - Throws: `TaskError`.
+  public func check(file: String, settings: JSONValue = .object([])) throws {
+    _ = try AnswerFile(path: file, settings: self.settings(settings))
+  }
+
   /// Runs the evaluation.
   /// - Parameters:
   ///   - file: where the answers go, a line each; an evaluation that was interrupted goes on from it. nil for nowhere.
@@ -74,7 +79,7 @@ public struct Evaluation: Sendable {
           let grade = try await grade(answer.text, problem.problem)
           return GradedAnswer(
             problem: problem.id, group: problem.group, sample: sample, answer: answer, grade: grade,
-            score: await score(answer.text, prompt: prompt))
+            score: try await score(answer.text, prompt: prompt))
         }
       }
       for _ in 0..<concurrency { start() }
@@ -90,9 +95,9 @@ public struct Evaluation: Sendable {
     return ordered
   }
 
-  private func score(_ text: String, prompt: String) async -> Double? {
+  private func score(_ text: String, prompt: String) async throws -> Double? {
     guard let scorer else { return nil }
-    switch await scorer.score(prompt: prompt, response: text) {
+    switch try await scorer.score(prompt: prompt, response: text) {
     case .success(let value): return value
     case .failure(let failure):
       onFailure(failure)
@@ -103,10 +108,10 @@ public struct Evaluation: Sendable {
   /// Grading may wait for a program, so it does not take a thread of the tasks.
   private func grade(_ text: String, _ problem: Problem) async throws -> Grade {
     guard case .python = problem.grader else { return try problem.grade(text, extraction: extraction) }
-    return try await withCheckedThrowingContinuation { continuation in
-      DispatchQueue.global().async {
-        continuation.resume(with: Result { try problem.grade(text, extraction: extraction, python: python) })
-      }
+    return try await blockingWork { isCancelled in
+      var python = python
+      python?.isCancelled = isCancelled
+      return try problem.grade(text, extraction: extraction, python: python)
     }
   }
 
