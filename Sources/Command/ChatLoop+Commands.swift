@@ -88,7 +88,7 @@ extension ChatLoop {
         return say("think: found '\(value)', expected off, low, high, max, default or a number of tokens.")
       }
       changed.thinking = budget
-      if minimum <= budget.maximum ?? .max { changed.thinking.minimum = minimum }
+      changed.thinking.minimum = minimum
     case "think_min":
       guard let minimum = Int(value) else { return say("think_min: found '\(value)', expected a whole number from 0.") }
       changed.thinking.minimum = minimum

@@ -109,6 +109,7 @@ struct EvalCommand: AsyncParsableCommand {
       if told.withLock({ $0.insert(text).inserted }) { Output.note(text) }
     }
     let list = try chosenBudgets()
+    if let plots { try TestTimeReport.makeFolder(plots) }
     let (name, runs) =
       if let api = server.api { try await ask(api, evaluation, list) } else { try await askModel(evaluation, list) }
     if budgets != nil {
@@ -148,9 +149,14 @@ struct EvalCommand: AsyncParsableCommand {
   /// The budgets that are asked for, or the one that --think gives.
   private func chosenBudgets() throws -> [ThinkingBudget] {
     guard let budgets else { return [sampling.thinking.budget] }
+    var names: [String: String] = [:]
     return try budgets.split(separator: ",", omittingEmptySubsequences: false).map { part in
       guard var budget = ThinkingBudget(part.trimmingCharacters(in: .whitespaces)) else {
         throw ValidationError("--budgets: found '\(part)', expected off, low, high, max or a number of tokens.")
+      }
+      // Each has a file of answers by its name.
+      if let other = names.updateValue(String(part), forKey: Self.name(of: budget)) {
+        throw ValidationError("--budgets: '\(other)' and '\(part)' are the same budget; name each one once.")
       }
       // A minimum holds as far as the budget reaches.
       budget.minimum = min(sampling.thinking.thinkMin ?? 0, budget.maximum ?? .max)
@@ -164,14 +170,23 @@ struct EvalCommand: AsyncParsableCommand {
     ask: @escaping @Sendable (_ prompt: String, _ seed: UInt64, _ budget: ThinkingBudget) async throws -> ModelAnswer
   ) async throws -> [Run] {
     var runs: [Run] = []
+    // A file that cannot be used should not come to light hours later.
+    for budget in budgets { if let file = file(of: budget) { try evaluation.check(file: file, settings: settings(budget)) } }
     for budget in budgets {
       let asked = Atomic<Int>(0), start = ContinuousClock.now
       if self.budgets != nil { Output.note("budget \(budget)") }
-      let answers = try await evaluation.run(
-        file: file(of: budget), settings: settings(budget), progress: Self.progress()
-      ) { prompt, seed in
-        asked.add(1, ordering: .relaxed)
-        return try await ask(prompt, seed, budget)
+      let file = file(of: budget), settings = settings(budget)
+      // Graders are ended with it.
+      let answers = try await Interrupt.cancelling(onTermination: true) {
+        do {
+          return try await evaluation.run(file: file, settings: settings, progress: Self.progress()) { prompt, seed in
+            asked.add(1, ordering: .relaxed)
+            return try await ask(prompt, seed, budget)
+          }
+        } catch {
+          try Task.checkCancellation()
+          throw error
+        }
       }
       let isWhole = asked.load(ordering: .relaxed) == answers.count && !answers.isEmpty
       let seconds = start.duration(to: .now) / .seconds(1)
@@ -183,9 +198,11 @@ struct EvalCommand: AsyncParsableCommand {
   /// `answers.64.jsonl` for a budget of 64 and `answers.jsonl`.
   private func file(of budget: ThinkingBudget) -> String? {
     guard let out, budgets != nil else { return out }
-    let name = budget.maximum.map { "\($0)" } ?? "max", path = out as NSString
+    let name = Self.name(of: budget), path = out as NSString
     return path.pathExtension.isEmpty ? "\(out).\(name)" : "\(path.deletingPathExtension).\(name).\(path.pathExtension)"
   }
+
+  private static func name(of budget: ThinkingBudget) -> String { budget.maximum.map { "\($0)" } ?? "max" }
 
   private func chosenProblems() throws -> [EvaluationProblem] {
     guard let data else { return try selection.problems(problems ?? 100) }
@@ -203,7 +220,10 @@ struct EvalCommand: AsyncParsableCommand {
       options.thinking = budget
       return options
     }
-    let runs = try await run(evaluation, budgets, settings: { model.settings(of: with($0)) }) { prompt, seed, budget in
+    // Answers that have none are no part of such an evaluation.
+    let asked = choosing.bestBy == nil ? [] : [JSONMember(key: "log_probabilities", value: true)]
+    func settings(_ budget: ThinkingBudget) -> JSONValue { .object((model.settings(of: with(budget)).members ?? []) + asked) }
+    let runs = try await run(evaluation, budgets, settings: settings) { prompt, seed, budget in
       var options = shared
       options.thinking = budget
       options.seed = seed

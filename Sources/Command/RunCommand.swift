@@ -117,7 +117,9 @@ struct RunCommand: AsyncParsableCommand {
     if let choice = choosing.choice {
       try await choose(choice, model, prompt, options)
     } else if json {
-      Output.line(try await model.complete(prompt, options: options).json)
+      let completion = try await model.complete(prompt, options: options)
+      Output.line(completion.json)
+      noteThought(completion.summary?.reasoningTokens == 0, options)
     } else {
       try await stream(model, prompt, options)
     }
@@ -127,20 +129,28 @@ struct RunCommand: AsyncParsableCommand {
   private func choose(
     _ choice: AnswerChoice, _ model: LanguageModel, _ prompt: LanguageModel.Prompt, _ options: GenerationOptions
   ) async throws {
-    let answers = try await model.sample(prompt, count: samples, choosing: choice, options: options)
+    let samples = samples
+    // Graders are ended with it.
+    let answers = try await Interrupt.cancelling(onTermination: true) {
+      try await model.sample(prompt, count: samples, choosing: choice, options: options)
+    }
     for line in answers.failureLines { Output.note(line) }
-    if json { return Output.line(answers.json) }
+    let isThoughtMissing = answers.completions.allSatisfy { $0.summary?.reasoningTokens == 0 }
+    if json {
+      Output.line(answers.json)
+      return noteThought(isThoughtMissing, options)
+    }
     var printer = AnswerPrinter(showsReasoning: Output.isTerminal)
     printer.print(answers.best.newParts(since: Completion()))
     printer.finish()
     Output.note(answers.line)
-    noteThought(answers.completions.allSatisfy { $0.summary?.reasoningTokens == 0 }, options)
+    noteThought(isThoughtMissing, options)
     if verbose { for completion in answers.completions { if let summary = completion.summary { Output.note(summary.line) } } }
   }
 
   /// A budget does not make a model think that was not taught to.
   private func noteThought(_ isMissing: Bool, _ options: GenerationOptions) {
-    guard isMissing, options.thinking.asksForThought else { return }
+    guard isMissing, options.thinking.asksForThought == true else { return }
     Output.note("--think had no effect: neither the model's chat format nor its answer opens a thought with <think>.")
   }
 

@@ -106,13 +106,23 @@ struct TestTimeReport {
 
   /// Writes the plots into a folder, which is made where there is none.
   func writePlots(to folder: String) throws {
+    try Self.makeFolder(folder)
     do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       for (name, plot) in plots {
         try Data(plot.svg.utf8).write(to: URL(fileURLWithPath: folder + "/" + name), options: .atomic)
       }
     } catch {
       throw CommandError("\(folder): the plots cannot be written: \(error.localizedDescription)")
+    }
+  }
+
+  /// Makes the folder for plots where there is none, before there is anything to draw.
+  static func makeFolder(_ folder: String) throws {
+    do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+      throw CommandError("--plots: the folder \(folder) cannot be made: \(error.localizedDescription)")
+    }
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw CommandError("--plots: the folder \(folder) cannot be written to.")
     }
   }
 }

@@ -15,14 +15,19 @@ struct ThinkingArguments: ParsableArguments {
 
   var isGiven: Bool { think != nil || thinkMin != nil }
 
-  /// - Throws: `GenerationError` at validation when the minimum is above the budget.
   var budget: ThinkingBudget {
     var budget = think ?? ThinkingBudget()
-    if let thinkMin {
-      budget.minimum = thinkMin
-      if thinkMin > 0, budget.isEnabled == nil { budget.isEnabled = true }
-    }
+    budget.minimum = thinkMin ?? 0
     return budget
+  }
+
+  func validate() throws {
+    guard let thinkMin else { return }
+    guard thinkMin >= 0 else { throw ValidationError("--think-min: found \(thinkMin), expected a number from 0.") }
+    if let most = think?.maximum, thinkMin > most {
+      throw ValidationError(
+        "--think-min: found \(thinkMin), but a thought has at most \(most) tokens; raise --think or lower the minimum.")
+    }
   }
 
   @Sendable private static func read(_ text: String) throws -> ThinkingBudget {
@@ -42,7 +47,4 @@ extension ThinkingBudget {
     if minimum > 0 { members.append(JSONMember(key: "min_tokens", value: .integer(minimum))) }
     return [JSONMember(key: "thinking", value: .object(members))]
   }
-
-  /// Whether the model is asked to think.
-  var asksForThought: Bool { isEnabled == true || minimum > 0 }
 }

@@ -92,7 +92,7 @@ final class ActiveSequence {
     if !ends.contains(token) { constraint?.accept(token) }
     drafter?.append(token)
     let isEnd = ends.contains(token), wasThinking = reasoning.isThinking
-    let parts = isEnd ? [] : parts(of: stops.append(decoder?.append(token) ?? ""))
+    let parts = isEnd ? [] : parts(of: shown(decoder?.append(token) ?? "", isForced: isForced))
     let isReasoning = request.splitsReasoning && !isEnd && (wasThinking || reasoning.isThinking)
     if isReasoning { reasoningTokens += 1 }
     if !isEnd { noteThought(token, hasBegun: !wasThinking && reasoning.isThinking) }
@@ -210,6 +210,9 @@ final class ActiveSequence {
     isBroken = true
     events.finish(throwing: error)
   }
+
+  /// What is certain of the text of a token to come before any stop text. What is forced, the model did not say: it stops nothing.
+  private func shown(_ text: String, isForced: Bool) -> String { isForced ? stops.finish() + text : stops.append(text) }
 
   private func parts(of text: String) -> [AnswerPart] {
     if text.isEmpty { return [] }

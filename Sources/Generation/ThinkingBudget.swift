@@ -3,7 +3,7 @@ public import SwiftletTokenization
 
 /// How long a model thinks before it answers: the one form that the command, the library and the API have for it.
 public struct ThinkingBudget: Sendable, Equatable, CustomStringConvertible {
-  /// Whether the model is asked to think; nil leaves it to its chat template.
+  /// Whether the model is asked to think; nil leaves it to its chat template, unless there is a minimum.
   public var isEnabled: Bool?
   /// The most tokens of a thought: then its end is forced. 0: a thought ends where it begins. nil for no limit of its own.
   public var maximum: Int?
@@ -58,10 +58,13 @@ public struct ThinkingBudget: Sendable, Equatable, CustomStringConvertible {
     return minimum > 0 ? "\(budget), at least \(minimum)" : budget
   }
 
+  /// Whether a thought is asked for. A minimum asks for one where nothing else was said.
+  public var asksForThought: Bool? { isEnabled ?? (minimum > 0 ? true : nil) }
+
   /// What chat templates read. They know one name or the other, if any.
   public var templateVariables: [JSONMember] {
-    guard let isEnabled else { return [] }
-    return ["thinking", "enable_thinking"].map { JSONMember(key: $0, value: .bool(isEnabled)) }
+    guard let asksForThought else { return [] }
+    return ["thinking", "enable_thinking"].map { JSONMember(key: $0, value: .bool(asksForThought)) }
   }
 
   /// - Throws: `GenerationError.invalidOption`.

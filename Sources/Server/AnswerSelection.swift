@@ -4,7 +4,7 @@ internal import SwiftletTasks
 
 /// Which of several answers to a chat request is given, where the request asks for one.
 struct AnswerSelection {
-  /// The first where none has a vote or is known to be likely.
+  /// The first that is whole where none has a vote or is known to be likely.
   let chosen: Int
   private let vote: Vote?
   private let scores: [Double?]
@@ -12,14 +12,15 @@ struct AnswerSelection {
   /// - Parameter choices: answers that have ended. Those that the server's policy or its end cut off are not chosen.
   init(_ choices: [ChoiceState], by choice: AnswerChoice) {
     func isWhole(_ choice: ChoiceState) -> Bool { choice.finishReason == "stop" || choice.finishReason == "length" }
+    let first = choices.firstIndex(where: isWhole) ?? 0
     if choice == .vote {
       let vote = Vote(choices.map { isWhole($0) ? Ballot(response: $0.content) : nil })
       (self.vote, scores) = (vote, [])
-      chosen = vote.winner?.sample ?? 0
+      chosen = vote.winner?.sample ?? first
     } else {
       vote = nil
       scores = choices.map { isWhole($0) ? $0.likelihood.value : nil }
-      chosen = SampleCurve.best(scores) ?? 0
+      chosen = scores.allSatisfy { $0 == nil } ? first : SampleCurve.best(scores) ?? first
     }
   }
 

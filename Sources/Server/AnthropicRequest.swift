@@ -29,13 +29,14 @@ struct AnthropicRequest: Sendable {
       throw fields.failure("stop_sequences", expected: "an array of strings")
     }
     options.stop = try GenerationOptions.stops(fields, "stop_sequences")
-    options.thinking = try ThinkingBudget(fields, alias: choice.thinking)
+    options.thinking = try ThinkingBudget(fields, alias: choice.thinking, isAnthropic: true)
     let chat = try Self.messages(fields, parsesArguments: served.parsesArguments)
     let tools = try Self.tools(fields), toolChoice = try ToolChoice(anthropic: fields), shown = toolChoice.shown(tools)
     hasTools = shown != nil
     callLimit = toolChoice.callLimit
     options.constraint = try toolChoice.grammar(tools: tools, format: ResponseFormat.anthropicGrammar(fields), served)
-    try served.prepare(options.constraint, parameter: fields["output_config"] == nil ? "tools" : "output_config")
+    let isFormat = try fields.object("output_config")?["format"] != nil
+    try served.prepare(options.constraint, parameter: isFormat ? "output_config" : "tools")
     request = try served.request(chat, tools: shown, options: options)
   }
 

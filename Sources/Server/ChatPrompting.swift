@@ -6,10 +6,14 @@ internal import SwiftletTokenization
 
 extension ThinkingBudget {
   /// Of DeepSeek's `thinking`, OpenAI's `reasoning_effort`, and the model's name, the first that says something.
-  /// - Parameter alias: whether the model's name asks for a thought; nil for names that say nothing of it.
-  init(_ fields: Fields, alias: Bool?) throws(APIError) {
+  /// - Parameters:
+  ///   - alias: whether the model's name asks for a thought; nil for names that say nothing of it.
+  ///   - isAnthropic: whether `output_config.effort` counts before `reasoning_effort`.
+  init(_ fields: Fields, alias: Bool?, isAnthropic: Bool = false) throws(APIError) {
     self.init(isEnabled: alias)
-    if let effort = try fields.string("reasoning_effort") {
+    var place = fields, key = "reasoning_effort"
+    if isAnthropic, let config = try fields.object("output_config"), config["effort"] != nil { (place, key) = (config, "effort") }
+    if let effort = try place.string(key) {
       switch effort {
       case "none": isEnabled = false
       case "minimal", "low": maximum = Self.lowTokens
@@ -17,7 +21,7 @@ extension ThinkingBudget {
       case "max": maximum = nil
       default:
         throw .outOfRange(
-          fields.name("reasoning_effort"),
+          place.name(key),
           "found \"\(effort.prefix(40))\", expected none, minimal, low, medium, high, xhigh or max")
       }
     }

@@ -87,7 +87,7 @@ extension LanguageModel {
     case .grader(let grader):
       var scores: [Double?] = [], failures: [GraderCommand.Failure] = []
       for completion in completions {
-        switch await grader.score(prompt: prompt.question, response: completion.response) {
+        switch try await grader.score(prompt: prompt.question, response: completion.response) {
         case .success(let score): scores.append(score)
         case .failure(let failure):
           scores.append(nil)

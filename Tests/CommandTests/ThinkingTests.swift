@@ -40,6 +40,10 @@ import Testing
     let arguments = ["run", model, "Hi", "--max-tokens", "3", "--logit-bias", "97=1000"]
     let result = try await succeed(arguments + ["--think", "50"])
     #expect(result.output == "aaa\n" && result.errors.contains("--think had no effect"))
+    for more in [[], ["--samples", "2", "--vote"]] {
+      let told = try await succeed(arguments + ["--think", "50", "--json"] + more)
+      #expect(try told.json["text"]?.string == "aaa" && told.errors.contains("--think had no effect"))
+    }
     for budget in [[], ["--think", "off"]] {
       #expect(try await !succeed(arguments + budget).errors.contains("--think"))
     }
@@ -49,6 +53,9 @@ import Testing
     (["run", "m", "x", "--think", "lots"], "expected off, low, high, max or a number"),
     (["run", "m", "x", "--think", "5", "--think-min", "6"], "--think-min"),
     (["run", "m", "x", "--think-min", "-1"], "--think-min"),
+    (["eval", "--api", "http://x", "--think-min", "-1"], "--think-min"),
+    (["eval", "m", "--budgets", "1,2", "--think-min", "-1"], "--think-min"),
+    (["eval", "m", "--budgets", "low,1024"], "the same budget"), (["eval", "m", "--budgets", "0,5,off"], "the same budget"),
     (["run", "m", "x", "--raw", "--think", "5"], "exclude --raw"),
     (["run", "m", "x", "--samples", "3"], "--vote, --best-by or --grader"),
     (["run", "m", "x", "--vote"], "give --samples"),
@@ -111,6 +118,10 @@ import Testing
       /set samples many
       /set best_by likelihood
       /set think default
+      /set think_min 100
+      /set think 50
+      /show
+      /set think_min 0
       Hi
       """
     let result = try await runner.run(
@@ -118,6 +129,7 @@ import Testing
     #expect(result.status == 0 && result.output == "7777\n\n", "\(result.output)")
     for text in [
       "3 of 3 say 7777", "think               off\n", "samples             3\n", "a thought has at most 2", "found 'lots'",
+      "found 100, but a thought has at most 50", "default, at least 100\n",
       "found 'many'",
     ] { #expect(result.errors.contains(text), "\(result.errors)") }
   }
@@ -148,6 +160,40 @@ import Testing
     #expect(again.output.split(separator: "\n").dropFirst().allSatisfy { $0.contains("  -  ") }, "\(again.output)")
   }
 
+  /// What cannot be written is told before anything is asked.
+  @Test func filesAreOpenedFirst() async throws {
+    let arguments = [
+      "eval", try thinker(), "--tasks", "parity", "--problems", "2", "--max-tokens", "8", "--budgets", "0,5,6",
+    ]
+    _ = try runner.file("a.6.jsonl", "no answers\n")
+    for more in [["--out", "a.jsonl"], ["--plots", "a.6.jsonl"]] {
+      let result = try await runner.run(arguments + more)
+      #expect(result.status == 1 && result.errors.contains("a.6.jsonl") && !result.errors.contains("budget"), "\(result.errors)")
+    }
+  }
+
+  /// Ctrl-C ends the graders too.
+  @Test(arguments: [["run", "Hi"], ["eval", "--tasks", "parity", "--problems", "1"]]) func interruptsEndGraders(
+    arguments: [String]
+  ) async throws {
+    let script = try runner.file("slow.sh", "echo $$ > started.tmp; mv started.tmp started; exec sleep 60")
+    let start = ContinuousClock.now
+    let all =
+      [arguments[0], try TinyModels.chat(in: runner.folder)] + arguments.dropFirst()
+      + ["--max-tokens", "3", "--samples", "2", "--grader", "sh \(script)"]
+    let result = try await runner.run(all) { process in
+      for _ in 0..<600 where (try? runner.read("started")) == nil { try await Task.sleep(for: .milliseconds(50)) }
+      process.interrupt()
+    }
+    #expect(result.status == 130 && result.output.isEmpty, "\(result)")
+    #expect(start.duration(to: .now) < .seconds(50))
+    let grader = try #require(pid_t(runner.read("started").trimmingCharacters(in: .whitespacesAndNewlines)))
+    #if os(Linux)
+    let state = (try? String(contentsOfFile: "/proc/\(grader)/stat", encoding: .utf8))?.split(separator: " ").dropFirst(2).first
+    #expect(state == nil || state == "Z", "\(state ?? "")")
+    #endif
+  }
+
   @Test func evaluationsChoose() async throws {
     let arguments = [
       "eval", try TinyModels.chat(in: runner.folder), "--tasks", "parity", "--problems", "2", "--samples", "3", "--max-tokens",
@@ -157,6 +203,9 @@ import Testing
     let likely = try await succeed(arguments + ["--best-by", "likelihood", "--out", "b.jsonl"]).json
     #expect(likely["overall"]?["best@3"] != nil && likely["overall"]?["best@2"] != nil)
     #expect(try runner.read("b.jsonl").contains("\"log_probability\":-"))
+    _ = try await succeed(arguments + ["--out", "d.jsonl"])
+    let other = try await runner.run(arguments + ["--best-by", "likelihood", "--out", "d.jsonl"])
+    #expect(other.status == 1 && other.errors.contains("log_probabilities"), "\(other.errors)")
     let graded = try await succeed(arguments + ["--grader", "echo 1.5", "--out", "c.jsonl"])
     #expect(try graded.json["overall"]?["best@3"] != nil && runner.read("c.jsonl").contains("\"score\":1.5"))
     let broken = try await succeed(arguments + ["--grader", "exit 9"])

@@ -52,6 +52,8 @@ import Testing
     for text in ["", "-1", "1.5", "Low", "none", "99999999999999999999"] { #expect(ThinkingBudget(text) == nil, "\(text)") }
     for text in ["off", "77", "max"] { #expect(ThinkingBudget(text)?.description == text) }
     #expect(ThinkingBudget(minimum: 3).description == "default, at least 3")
+    #expect(ThinkingBudget(minimum: 3).templateVariables.map(\.value.bool) == [true, true])
+    #expect(ThinkingBudget().templateVariables.isEmpty)
   }
 
   @Test func impossibleBudgetsAreRefused() throws {
@@ -111,6 +113,21 @@ import Testing
         tokens: 0, closing: Self.bytes("</think"), minimum: 7, continuation: Self.bytes("Wait"))
     }
     #expect(ended.reasoning.isEmpty && ended.content == String(repeating: ">", count: 22))
+  }
+
+  /// Stop texts are for what the model says.
+  @Test func whatIsForcedStopsNothing() async throws {
+    var kept = options(ThinkingBudget(minimum: 18), always: TinyModels.endToken)
+    kept.stop = ["Wait", "tW"]
+    let (waiting, _, _) = try await answer(kept)
+    #expect(waiting.reasoning == "WaitWaitWaitWaitWait" && waiting.summary?.stopText == nil)
+    var closed = options(.tokens(5), limit: 30, always: 97)
+    closed.stop = ["</think>", "a\n", "\n\na"]
+    let (completion, _, _) = try await answer(closed)
+    #expect(completion.reasoning == "aaaaa" && completion.content == String(repeating: "a", count: 14))
+    closed.stop = ["aaaaaa"]
+    let stopped = try await answer(closed).completion
+    #expect(stopped.reasoning == "aaaaa" && stopped.content.isEmpty && stopped.summary?.stopText == "aaaaaa")
   }
 
   @Test func theLimitOfTokensHolds() async throws {

@@ -155,6 +155,9 @@ import Testing
       #expect(try Self.isPerson(try await post(format).json["content"]?.elements?[0]["text"]?.string))
       #expect(try await post(["tools": tools, "tool_choice": ["type": "tool", "name": "x"]]).status == 400)
       #expect(try await post(["output_config": ["format": ["type": "json_schema", "schema": ["not": [:]]]]]).status == 400)
+      #expect(try await post(["output_config": ["effort": "low"]]).status == 200)
+      let unknown = try await post(["output_config": ["effort": "lots"]])
+      #expect(unknown.status != 200 && unknown.text.contains("output_config.effort"), "\(unknown.text)")
     }
   }
 }

@@ -1,6 +1,8 @@
+import Swiftlet
 import SwiftletJSON
 import Testing
 
+@testable import SwiftletGeneration
 @testable import SwiftletServer
 
 /// One of several answers, chosen by the server.
@@ -57,6 +59,27 @@ import Testing
       let off = try await server.post("/chat/completions", Self.chat(["vote": false, "n": 2])).json
       #expect(off["choices"]?.elements?.count == 2 && off["swiftlet"] == nil)
     }
+  }
+
+  /// An answer that was cut off is not given where there is a whole one, though none has a vote.
+  @Test(arguments: [AnswerChoice.vote, .likelihood]) func wholeAnswersGoFirst(choice: AnswerChoice) {
+    var cut = ChoiceState(), whole = ChoiceState()
+    cut.add(.token(GeneratedToken(id: 1, parts: [.content("4")], isReasoning: false, isEnd: false)))
+    cut.cut()
+    whole.add(
+      .finished(
+        GenerationSummary(
+          finishReason: .stop, stopText: nil, parts: [], promptTokens: 1, cachedTokens: 0, completionTokens: 1,
+          reasoningTokens: 0, prefillSeconds: 1, decodeSeconds: 1)))
+    #expect(AnswerSelection([cut, whole, whole], by: choice).chosen == 1)
+    #expect(AnswerSelection([cut, cut], by: choice).chosen == 0)
+  }
+
+  @Test func effortsAreRead() throws {
+    func budget(_ body: JSONValue) throws -> ThinkingBudget { try ThinkingBudget(Fields(body), alias: nil, isAnthropic: true) }
+    #expect(try budget(["output_config": ["effort": "low"], "reasoning_effort": "high"]).maximum == ThinkingBudget.lowTokens)
+    #expect(try budget(["output_config": ["format": nil], "reasoning_effort": "high"]).maximum == ThinkingBudget.highTokens)
+    #expect(try ThinkingBudget(Fields(["output_config": ["effort": "low"]]), alias: nil).maximum == nil)
   }
 
   /// A thought has at least `min_tokens`, whatever the model wants.

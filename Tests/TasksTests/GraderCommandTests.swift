@@ -40,6 +40,17 @@ import Testing
     #expect(start.duration(to: .now) < .seconds(10))
   }
 
+  @Test func cancellingEndsTheCommand() async throws {
+    let start = ContinuousClock.now
+    let task = Task { try await GraderCommand("sleep 60", seconds: 60).score(prompt: "", response: "") }
+    try await Task.sleep(for: .milliseconds(300))
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+    #expect(start.duration(to: .now) < .seconds(20))
+    let answer = GraderCommand("sleep 60").scores(of: Self.rows, isCancelled: { true })[1]
+    if case .failure(let failure) = answer { #expect(failure.reason == "was cancelled") } else { Issue.record("\(answer)") }
+  }
+
   /// What leaves the command's process group is ended with it, where the system tells who it is.
   @Test func noChildSurvives() throws {
     #if os(Linux)

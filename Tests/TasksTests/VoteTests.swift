@@ -9,13 +9,18 @@ import Testing
     ("It is \\boxed 5.", "5"), ("That makes 7, no, 1,234.", "1234"), ("The answer is -\\frac{1}{3}", "-1/3"),
     ("<answer>17, 23</answer>", "17, 23"), ("Paris.", "paris"), ("so\n\n**Paris**\n", "paris"), ("x\n#### 9", "9"),
     ("<think>1</think>\n2", "2"), ("It is \\boxed{x^2 + 1}", "x^2 + 1"), ("\\boxed{\\sqrt3}", "\\sqrt{3}"),
+    ("So:\n\\[\nx = 7\n\\]", "7"), ("The answer is:\n\\[\n7\n\\]\n", "7"), ("So\n```\nred\n```", "red"),
+    ("\\begin{align}\n8\n\\end{align}", "8"), ("{\n\"b\": 2.0,\n\"a\": [1]\n}\n", #"{"a":[1],"b":2}"#),
+    ("```json\n{\"b\": 2, \"a\": [1]}\n```", #"{"a":[1],"b":2}"#), ("[3, 4]", "[3,4]"),
+    (#"<answer>{"a": {"c": "X", "b": null}}</answer>"#, #"{"a":{"b":null,"c":"X"}}"#), ("[]", "[]"),
   ]) func whatResponsesSay(response: String, canonical: String) {
     #expect(Ballot(response: response)?.canonical == canonical, "\(Ballot(response: response)?.canonical ?? "none")")
   }
 
   @Test func nothingHasNoVote() {
     for response in [
-      "", " \n\t", "<answer> </answer>", "<think>so", "<answer>\"\"</answer>", String(repeating: "x", count: 5000),
+      "", " \n\t", "<answer> </answer>", "<think>so", "<answer>\"\"</answer>", "}", "\\]", "```",
+      "so\n```\n```\n<answer>-</answer>", "…\n---", String(repeating: "x", count: 5000),
     ] {
       #expect(Ballot(response: response)?.canonical.isEmpty ?? true, "\(response.prefix(20))")
     }

@@ -206,6 +206,15 @@ private func isNear(_ value: Double, _ expected: Double, within share: Double = 
     #expect(isNear(plan.deviceHours, hours, within: 1e-3))
   }
 
+  /// Places of one value only are given some width.
+  @Test func linesOfOneValueHaveAxes() {
+    for (x, y) in [(0.0, 0.0), (5, 50), (0.004, 1)] {
+      let series = [LinePlot.Series(name: "a", color: LinePlot.blue, points: [(x, y), (x, y)], isMarked: true)]
+      let svg = LinePlot(title: "t", subtitle: "s", series: series, axis: "seconds", countsWhole: false).svg
+      #expect(!svg.contains("0.0000") && !svg.contains("nan"), "\(svg)")
+    }
+  }
+
   @Test func sensitivityIsOfTheSamePlan() throws {
     let plan = try published("deepseek-v3"), sensitivity = Sensitivity(plan)
     #expect(sensitivity.dollars == plan.dollars)

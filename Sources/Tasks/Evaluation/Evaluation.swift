@@ -1,4 +1,3 @@
-internal import Foundation
 public import SwiftletJSON
 
 /// Asks a model problems, several at once, and grades what it answers.
@@ -42,6 +41,12 @@ public struct Evaluation: Sendable {
   static func seed(_ seed: UInt64, problem: String, sample: Int) -> UInt64 {
     var random = TaskRandom(problem, seed, UInt64(sample))
     return random.next() >> 33
+  }
+
+  /// Opens a file of answers and lets it go again, so that one that cannot be used is found before anything is asked.
+  /// - Throws: `TaskError`.
+  public func check(file: String, settings: JSONValue = .object([])) throws {
+    _ = try AnswerFile(path: file, settings: self.settings(settings))
   }
 
   /// Runs the evaluation.
@@ -101,7 +106,7 @@ public struct Evaluation: Sendable {
             return .success(
               GradedAnswer(
                 problem: problem.id, group: problem.group, sample: sample, answer: answer, grade: grade,
-                score: await score(answer.text, prompt: prompt)))
+                score: try await score(answer.text, prompt: prompt)))
           } catch let error as AnswerFailure {
             return .failure(FailedAnswer(problem: problem.id, group: problem.group, sample: sample, failure: error))
           }
@@ -130,9 +135,9 @@ public struct Evaluation: Sendable {
     return (ordered, failures)
   }
 
-  private func score(_ text: String, prompt: String) async -> Double? {
+  private func score(_ text: String, prompt: String) async throws -> Double? {
     guard let scorer else { return nil }
-    switch await scorer.score(prompt: prompt, response: text) {
+    switch try await scorer.score(prompt: prompt, response: text) {
     case .success(let value): return value
     case .failure(let failure):
       onFailure(failure)
@@ -146,10 +151,10 @@ public struct Evaluation: Sendable {
       return Grade(isCorrect: false, isWellFormed: AnswerExtraction.isWellFormed(text), answer: nil, canonical: nil)
     }
     guard case .python = problem.grader else { return try problem.grade(text, extraction: extraction) }
-    return try await withCheckedThrowingContinuation { continuation in
-      DispatchQueue.global().async {
-        continuation.resume(with: Result { try problem.grade(text, extraction: extraction, python: python) })
-      }
+    return try await blockingWork { isCancelled in
+      var python = python
+      python?.isCancelled = isCancelled
+      return try problem.grade(text, extraction: extraction, python: python)
     }
   }
 

@@ -3,7 +3,7 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
   /// What stands in the last whole `<answer>…</answer>` behind the thought, and nothing else; for rewards.
   case tagged
   /// That, else the last `\boxed{…}`, else what follows the last `####` or "answer is", else the last line; for models that were
-  /// not taught the tags.
+  /// not taught the tags. Lines without a letter or a digit, fences and `\end{…}` are passed over where there are others.
   case lenient
 
   /// So many bytes at the end are looked at where there are no tags.
@@ -26,9 +26,21 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
     }
     if let start = marks.max() {
       let lines = Self.text(end[start...]).split(whereSeparator: \.isNewline).lazy.map { $0.drop { ":： *".contains($0) } }
-      return (lines.first { !$0.allSatisfy(\.isWhitespace) }.map(String.init) ?? "", false)
+      return (
+        (lines.first(where: Self.saysSomething) ?? lines.first { !$0.allSatisfy(\.isWhitespace) }).map(String.init) ?? "", false
+      )
     }
-    return text.split(whereSeparator: \.isNewline).last { !$0.allSatisfy(\.isWhitespace) }.map { (String($0), false) }
+    let lines = text.split(whereSeparator: \.isNewline)
+    return (lines.last(where: Self.saysSomething) ?? lines.last { !$0.allSatisfy(\.isWhitespace) }).map { (String($0), false) }
+  }
+
+  /// Whether a line is more than a bracket or the mark of a block.
+  private static func saysSomething(_ line: Substring) -> Bool {
+    let line = line.trimmed(\.isWhitespace)
+    let isFence = ["```", "~~~"].contains { line.hasPrefix($0) && !line.dropFirst(3).contains("`") }
+    let isEnvironment = ["\\begin{", "\\end{"].contains { line.hasPrefix($0) }
+    let rest = isEnvironment ? line.drop { $0 != "}" } : line
+    return !isFence && rest.contains { $0.isLetter || $0.isNumber }
   }
 
   /// All that was said after the thought; nil while the thought is open.

@@ -39,9 +39,10 @@ public struct GraderCommand: Sendable, Equatable {
   }
 
   /// Grades answers by one call of the command. It blocks for as long as that takes.
+  /// - Parameter isCancelled: asked now and then; when it says so, the command is ended.
   /// - Returns: a finite number for each, or why there is none. A call that fails as a whole, or prints more or fewer lines than
   ///   there are answers, gives none to any.
-  public func scores(of rows: [Row]) -> [Result<Double, Failure>] {
+  public func scores(of rows: [Row], isCancelled: () -> Bool = { false }) -> [Result<Double, Failure>] {
     func failure(_ reason: String) -> Failure { Failure(command: String(command.prefix(200)), reason: reason) }
     func all(_ reason: String) -> [Result<Double, Failure>] { rows.map { _ in .failure(failure(reason)) } }
     if rows.isEmpty { return [] }
@@ -53,7 +54,11 @@ public struct GraderCommand: Sendable, Equatable {
       executable: "/bin/sh", arguments: ["-c", command], environment: nil, folder: FileManager.default.currentDirectoryPath,
       seconds: seconds, outputBytes: outputBytes)
     let result: BoundedProcess.Result
-    do { result = try process.run(input: Array(input.utf8)) } catch {
+    do {
+      result = try process.run(input: Array(input.utf8), isCancelled: isCancelled)
+    } catch is CancellationError {
+      return all("was cancelled")
+    } catch {
       return all("cannot be started: \(error.localizedDescription)")
     }
     switch result.ending {
@@ -78,11 +83,10 @@ public struct GraderCommand: Sendable, Equatable {
   }
 
   /// Grades one answer, without taking a thread of the tasks.
-  public func score(prompt: String, response: String) async -> Result<Double, Failure> {
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async {
-        continuation.resume(returning: scores(of: [Row(prompt: prompt, response: response)])[0])
-      }
+  /// - Throws: `CancellationError` when the task was cancelled, which ends the command.
+  public func score(prompt: String, response: String) async throws -> Result<Double, Failure> {
+    try await blockingWork { isCancelled in
+      scores(of: [Row(prompt: prompt, response: response)], isCancelled: isCancelled)[0]
     }
   }
 

@@ -11,6 +11,8 @@ public struct PythonRunner: Sendable {
   public var seconds: Int
   public var memoryBytes: Int
   public var outputBytes: Int
+  /// Asked now and then while a program runs; when it says so, the program is ended.
+  var isCancelled: @Sendable () -> Bool = { false }
 
   public init(executable: String, seconds: Int = 5, memoryBytes: Int = 1 << 30, outputBytes: Int = 1 << 20) {
     self.executable = executable
@@ -39,7 +41,7 @@ public struct PythonRunner: Sendable {
       folder: nil, seconds: Double(seconds * 3), processorSeconds: seconds, memoryBytes: memoryBytes, outputBytes: outputBytes,
       fileBytes: outputBytes)
     do {
-      let result = try process.run(input: Array((head + program).utf8))
+      let result = try process.run(input: Array((head + program).utf8), isCancelled: isCancelled)
       let status =
         switch result.ending {
         case .exited(let status), .signal(let status): status

@@ -14,8 +14,13 @@ public struct Ballot: Sendable, Equatable {
 
   /// What a response says where nothing is known of the question: what stands between `<answer>` tags or in a box, or behind
   /// "answer is", else the last line. A number is compared as one, LaTeX without what only changes its looks, of an unmarked line
-  /// the last number counts, and other text without case and white space. nil where nothing was said.
+  /// the last number counts, and other text without case and white space. An answer that is a JSON object or array as a whole is
+  /// compared as one. nil where nothing was said: no letter and no digit.
   public init?(response: String) {
+    if let value = Self.json(in: response) {
+      self.init(answer: value.serialized(), canonical: Self.sorted(value).serialized())
+      return
+    }
     guard let found = AnswerExtraction.lenient.find(in: response) else { return nil }
     let text = found.text[...].trimmed(\.isWhitespace)
     guard !text.isEmpty, text.utf8.count <= Self.longest else { return nil }
@@ -25,12 +30,34 @@ public struct Ballot: Sendable, Equatable {
     let canonical =
       NumberText.canonical(answer) ?? (answer.contains("\\") ? MathematicsText.canonical(answer) : nil)
       ?? AnswerText.normalized(answer)
-    guard !canonical.isEmpty else { return nil }
+    guard canonical.contains(where: { $0.isLetter || $0.isNumber }) else { return nil }
     self.init(answer: answer, canonical: canonical)
   }
 
   /// Longer ones, in bytes, are no answers that others could agree with.
   private static let longest = 4096
+  /// The same of JSON, whose answers others can well agree with.
+  private static let longestJSON = 1 << 16
+
+  /// The object or array that an answer is, in a fence or between `<answer>` tags or not.
+  private static func json(in response: String) -> JSONValue? {
+    guard let said = AnswerExtraction.tagged.answer(in: response) ?? AnswerExtraction.said(in: response) else { return nil }
+    var text = said[...].trimmed(\.isWhitespace)
+    if text.hasPrefix("```"), text.hasSuffix("```"), let end = text.firstIndex(where: \.isNewline) {
+      text = text[end...].dropLast(3).trimmed(\.isWhitespace)
+    }
+    guard text.first == "{" || text.first == "[", text.utf8.count <= longestJSON else { return nil }
+    return try? JSONValue(parsing: String(text))
+  }
+
+  /// The same value with the members of objects in the order of their names, and whole numbers written as such.
+  private static func sorted(_ value: JSONValue) -> JSONValue {
+    if let elements = value.elements { return .array(elements.map(sorted)) }
+    if let members = value.members {
+      return .object(members.map { JSONMember(key: $0.key, value: sorted($0.value)) }.sorted { $0.key < $1.key })
+    }
+    return value.integer.map { .integer($0) } ?? value.double.flatMap(Int.init(exactly:)).map { .integer($0) } ?? value
+  }
 }
 
 /// A majority vote over several answers to one question (self-consistency, Wang et al. 2022).

@@ -29,11 +29,13 @@ public struct LinePlot {
     let width = left + plotWidth + 24, bottom = top + plotHeight, height = bottom + 56
     let points = series.flatMap(\.points)
     var low = points.map(\.y).min() ?? 0, high = points.map(\.y).max() ?? 1
-    let step = Self.roundStep(max(high - low, abs(high) * 1e-3, 1e-12) / 4)
+    let span = max(high - low, abs(high) * 1e-3)
+    // A range of one value is given some width.
+    let step = Self.roundStep((span > 0 ? span : 1) / 4)
     low = (low / step).rounded(.down) * step
     high = max((high / step).rounded(.up) * step, low + step)
-    let first = points.map(\.x).min() ?? 0, least = countsWhole ? 1 : 1e-9
-    let last = max(points.map(\.x).max() ?? 1, first + least)
+    let first = points.map(\.x).min() ?? 0, end = points.map(\.x).max() ?? 1
+    let last = end - first > abs(end) * 1e-6 ? end : first + 1
     func x(_ value: Double) -> Double { left + (value - first) / (last - first) * plotWidth }
     func y(_ value: Double) -> Double { bottom - (value - low) / (high - low) * plotHeight }
     func text(_ x: Double, _ y: Double, _ text: String, anchor: String = "start", size: Int = 11, weight: String = "normal")
