@@ -77,7 +77,8 @@ import Testing
   /// The sampler's log-probabilities are the trainer's, after every update; going on gives the same bits, with any number of threads.
   @Test(
     arguments: [
-      ("llama-gqa-tied", "float32", [:]), ("llama-gqa-tied", "bfloat16", ["minibatches": "  minibatches: 2\n  epochs: 2"]),
+      ("llama-gqa-tied", "float32", [:]),
+      ("llama-gqa-tied", "bfloat16", ["minibatches": "  minibatches: 2\n  epochs: 2", "learning_rate": "  learning_rate: 1e-3"]),
       (
         "llama-gqa-tied", "bfloat16",
         deepSeek.merging(["minibatches": "  beta: 0.05\n  reference_interval: 2\n  loss: answers"]) { $1 }
