@@ -114,7 +114,7 @@ import Testing
     func isFound(_ question: String, _ answer: String = "2", isMade: Bool = false) -> Bool {
       held.isContaminated(problem(0, question), answer: answer, isMade: isMade)
     }
-    #expect(isFound("Once: natalia sold clips to 48 of her friends in April - and then she slept. Why?"))
+    #expect(isFound("Once: natalia sold clips to 48 of her friends in April; and then she slept. Why?"))
     #expect(!isFound("Natalia sold clips to 49 of her friends in May."))
     #expect(isFound("Tell me. What is two plus seven? Be quick."))
     #expect(!isFound("What is two plus eight?"))
