@@ -36,7 +36,7 @@ extension Recipe {
       }
       data = try Self.data(fields.required("data"))
     } else {
-      for name in ["data", "batch", "batch_ramp", "prediction", "evaluation"] {
+      for name in ["data", "distill", "batch", "batch_ramp", "prediction", "evaluation"] {
         if let value = fields[name] { throw value.error("is for training on data, not for reinforce") }
       }
       data = Data(source: .answers, packing: .documents, masksDocuments: true)
