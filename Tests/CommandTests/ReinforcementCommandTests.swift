@@ -53,7 +53,9 @@ import Testing
   }
 
   @Test func killedRunsGoOnWithTheSameBits() async throws {
-    try await start([("\nsteps: 60", "\nsteps: 4"), ("checkpoint_interval: 60", "checkpoint_interval: 4")])
+    try await start([
+      ("\nsteps: 60", "\nsteps: 4"), ("checkpoint_interval: 60", "checkpoint_interval: 4"), ("warm_up: 10", "warm_up: 1"),
+    ])
     // Noise, but answers of more and of fewer letters.
     let script = "#!/bin/sh\nwhile read -r line; do printf %s \"$line\" | tr -cd e | wc -c; done\n"
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.file("count.sh", script))
