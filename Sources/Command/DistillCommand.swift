@@ -11,23 +11,25 @@ struct DistillCommand: AsyncParsableCommand {
     commandName: "distill",
     abstract: "Makes training data of a model's answers.",
     discussion: """
-      Asks a teacher, here or behind an API, problems of `swiftlet tasks` or of a file,
-      and keeps what its grader accepts: distillation, and with a model's own
-      answers rejection sampling. The output is a conversation a line, for
+      Asks a teacher, here or behind an API, problems of `swiftlet tasks` or of a
+      file, and keeps what its grader accepts: distillation, and with a model's
+      own answers rejection sampling. The output is a conversation a line, for
       `data.chats` of a recipe; beside DATA.jsonl lie all answers
       (DATA.answers.jsonl) and a data card (DATA.card.md, DATA.card.json).
 
       An interrupted run goes on where it stopped: the same command asks nothing
-      twice. Other ways to choose (--keep, --per-problem, --against, ...) ask nothing
-      at all, and choose anew.
+      twice. Other ways to choose (--keep, --per-problem, --against, ...) ask
+      nothing at all, and choose anew.
 
       EXAMPLES
         swiftlet distill deepseek-r1:1.5b --tasks countdown --count 500 --samples 4 \\
           --max-tokens 4096 --per-problem 1 --choose shortest --output data.jsonl
-        swiftlet distill runs/rl/model --tasks arithmetic --samples 8 --output own.jsonl
-        swiftlet distill --api https://api.deepseek.com --api-key-env DEEPSEEK_API_KEY \\
-          --api-model deepseek-reasoner --problems train.jsonl --format gsm8k \\
-          --against test.jsonl --requests-per-minute 60 --output data.jsonl
+        swiftlet distill runs/rl/model --tasks arithmetic --samples 8 \\
+          --output own.jsonl
+        swiftlet distill --api https://api.deepseek.com --problems train.jsonl \\
+          --api-key-env DEEPSEEK_API_KEY --api-model deepseek-reasoner \\
+          --format gsm8k --against test.jsonl --requests-per-minute 60 \\
+          --output data.jsonl
         swiftlet distill smollm2 --prompts prompts.txt --output data.jsonl
 
       ENVIRONMENT
