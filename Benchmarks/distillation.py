@@ -50,7 +50,8 @@ def swiftlet(options, folder, round_number):
          "--temperature", "1", "--top-p", "1", "--repetition-penalty", "1", "--max-tokens", str(options.tokens), "--logit-bias",
          f"{end[0]}=-100", "--threads", str(options.threads)], capture_output=True, text=True)
     seconds = time.perf_counter() - start
-    answers = pathlib.Path(output.removesuffix(".jsonl") + ".answers.jsonl").read_text().splitlines()[1:]
+    # Texts may hold other characters that Python takes for ends of lines.
+    answers = pathlib.Path(output.removesuffix(".jsonl") + ".answers.jsonl").read_text().split("\n")[1:-1]
     tokens = sum(json.loads(line)["tokens"] for line in answers)
     assert tokens == options.answers * options.tokens, f"{tokens} tokens: {run.stderr}"
     return tokens / seconds
