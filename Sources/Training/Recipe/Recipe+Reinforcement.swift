@@ -120,7 +120,7 @@ extension Recipe {
       }
       let choices = try tasks.elements().map { element throws(RecipeError) -> Reinforcement.TaskChoice in
         let group = try element.fields("family", "difficulty", "weight"), name = try group.required("family")
-        let known = TaskFamilies.all.map(\.name), family = try name.string()
+        let known = TaskFamilies.known.map(\.name), family = try name.string()
         guard known.contains(family) else { throw name.wrong("one of \(known.joined(separator: ", "))") }
         let difficulties = TaskSet.difficulties
         return .init(
