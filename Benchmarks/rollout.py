@@ -32,6 +32,12 @@ def make_model(folder, options):
     return os.path.join(folder, "run", "model")
 
 
+def tokenize(model, arguments, lines, options):
+    """What `swiftlet tokenize` makes of each line."""
+    command, text = [options.swiftlet, "tokenize", model, *arguments], "".join(f"{line}\n" for line in lines)
+    return subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout.split("\n")[:-1]
+
+
 def make_prompts(folder, model, options):
     """Prompts of 16 tokens by the model's tokenizer, cut from its training text; no end of the sequence may come."""
     with open(os.path.join(folder, "text.txt")) as file:
@@ -41,12 +47,8 @@ def make_prompts(folder, model, options):
     source = random.Random(1)
     places = [source.randrange(len(text) - 200) for _ in range(SEQUENCES * options.batches)]
 
-    def lines(arguments, given):
-        command = [options.swiftlet, "tokenize", model, *arguments]
-        return subprocess.run(command, input="".join(f"{line}\n" for line in given), check=True, capture_output=True, text=True).stdout.split("\n")[:-1]
-
-    ids = lines(["--json"], [text[place:place + 200].replace("\n", " ") for place in places])
-    prompts = lines(["--decode"], [json.dumps(json.loads(line)[:PROMPT]) for line in ids])
+    ids = tokenize(model, ["--json"], [text[place:place + 200].replace("\n", " ") for place in places], options)
+    prompts = tokenize(model, ["--decode"], [json.dumps(json.loads(line)[:PROMPT]) for line in ids], options)
     path = os.path.join(folder, "prompts.jsonl")
     with open(path, "w") as file:
         for row, prompt in enumerate(prompts):
@@ -69,6 +71,12 @@ def swiftlet(options, model, prompts, folder):
     return tokens / seconds
 
 
+def generate(model, ids, mask, count):
+    """Prompts with so many tokens behind each, by transformers."""
+    return model.generate(ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, min_new_tokens=count,
+                          max_new_tokens=count, eos_token_id=None)
+
+
 def torch_rollout(mode, threads):
     """In the process of --python: prints tokens a second."""
     import torch
@@ -84,8 +92,7 @@ def torch_rollout(mode, threads):
     for _ in range(3):
         start = time.perf_counter()
         with torch.inference_mode():
-            out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=1.0, top_k=0,
-                                 min_new_tokens=GENERATED, max_new_tokens=GENERATED, eos_token_id=None)
+            out = generate(model, ids, torch.ones_like(ids), GENERATED)
         speeds.append(SEQUENCES * (out.shape[1] - PROMPT) / (time.perf_counter() - start))
     print(statistics.median(speeds[1:]))
 
