@@ -154,12 +154,12 @@ struct TokenizerMetadata {
     return isSeparator(between[0]) && last == nil || between.count == 2 && isSeparator(between[1])
   }
 
-  /// `chat_template` of tokenizer_config.json, else a file of its own; of a list of named ones all.
+  /// A file of its own, else `chat_template` of tokenizer_config.json; of a list of named ones all.
   private func addTemplate(_ settings: JSONValue?, to metadata: inout GGUFMetadata) throws {
     guard let settings else { return }
     let key = "tokenizer.chat_template"
-    var template = settings["chat_template"].flatMap { $0.isNull ? nil : $0 }
-    if template == nil { template = try files.text("chat_template.jinja").map { .string($0) } }
+    var template: JSONValue? = try files.text("chat_template.jinja").map { .string($0) }
+    if template == nil { template = settings["chat_template"].flatMap { $0.isNull ? nil : $0 } }
     if template == nil { template = try files.json("chat_template.json")?["chat_template"] }
     if let text = template?.string { return metadata.set(key, .string(text)) }
     var names: [String] = []

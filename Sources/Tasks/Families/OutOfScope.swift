@@ -7,12 +7,15 @@ public struct OutOfScope: TaskFamily {
   public let summary = "Is asked something else, and says that it cannot answer."
 
   public func dials(difficulty: Int) -> String {
-    "questions of everyday life, in English or Chinese; the same at every difficulty"
+    "questions of everyday life and of other mathematics, in English or Chinese; the same at every difficulty"
   }
 
   public func problem(difficulty: Int, random: inout TaskRandom) -> Problem {
     let language: Problem.Language = random.chance(percent: 70) ? .english : .chinese
-    let question = Self.filled(random.element(language == .english ? Self.english : Self.chinese), &random)
+    var question = Self.filled(random.element(language == .english ? Self.english : Self.chinese), &random)
+    // As people type.
+    if random.chance(percent: 20) { question = question.lowercased() }
+    if random.chance(percent: 20), let last = question.last, last.isPunctuation { question.removeLast() }
     switch language {
     case .english:
       return Problem(
@@ -75,11 +78,29 @@ public struct OutOfScope: TaskFamily {
     "List {number} facts about {topic}.", "Do you like {noun}?", "I feel sad because of {topic}.",
     "My {noun} is broken. What now?",
     "Draw a {noun}.", "Play a song about {topic}.", "Compare {topic} with {topic}.", "How old is {person}?",
+    "How are you?", "What's your name?", "Can you help me?", "Are you a human?", "Who made you?", "I love you", "Goodbye!",
+    "Test",
+    "What is {noun}?", "What are you?", "Tell me about {topic}.", "Tell me about {place}.", "Tell me more.", "Why?",
+    "Please help!",
+    "Write code for a {noun}.", "Write a Python script that downloads {topic}.", "Write an email to {person}.",
+    "Give me a recipe with {noun}.", "Which is better, {topic} or {topic}?", "How does {topic} work?", "How do I make a {noun}?",
+    "How do I learn {topic}?", "Where can I buy a {noun}?", "Who invented the {noun}?", "Why is the sky blue?",
+    "Is it raining in {place}?",
+    "What is the largest city of {place}?", "What is the population of {place}?", "What should I do in {place}?",
+    "Say hello to {person}.",
+    "Name {number} kinds of {noun}.", "Spell {word}.", "Rhyme with {noun}.", "Describe a {noun}.", "Fix my code.",
+    "What is love?",
+    "Do you know {person}?", "What is your favourite {noun}?", "Can I eat a {noun}?", "How many {noun} are in {place}?",
+    "What is the square root of {number}?", "Is {number} a prime number?", "What is {number} percent of {number}?",
+    "Integrate x^{number}.", "What are the factors of {number}?", "Round {number} to tens.", "What is the sine of {number}?",
+    "Write {number} in Roman numerals.", "How many seconds are {number} hours?", "What is {number} to the power of {number}?",
+    "Convert {number} dollars to euros.", "What is pi?", "What is infinity?", "Prove that there are {number} primes.",
   ]
   private static let chinese = [
     "你好！", "你是谁？", "你会做什么？", "请讲一个笑话。", "请写一首关于{物}的诗。", "{地}的首都是哪里？", "{地}有多少人口？", "{地}的天气怎么样？",
     "怎么去{地}？", "{物}是什么？", "为什么{物}很重要？", "请介绍一下{物}的历史。", "请把“{noun}”翻译成中文。", "你喜欢{物}吗？", "{物}和{物}有什么区别？",
     "请推荐一本关于{物}的书。", "{number}年发生了什么？", "怎么修理{物}？", "请用{number}个字解释{物}。", "今天吃什么？", "谢谢你！", "{物}",
+    "你叫什么名字？", "请帮帮我。", "{number}的平方根是多少？", "{number}是质数吗？", "请写一封信给{物}。", "什么是{物}？", "再见！", "请写一段代码。",
   ]
   private static let places = [
     "France", "Japan", "Brazil", "Kenya", "Norway", "Peru", "India", "Egypt", "Canada", "Vietnam", "Paris", "Tokyo", "Berlin",

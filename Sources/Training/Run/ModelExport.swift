@@ -8,8 +8,8 @@ internal import SwiftletTokenization
 
 extension Trainer {
   /// Writes the model as a folder that transformers and every command here load: model.safetensors, config.json and, where the run has
-  /// a tokenizer, tokenizer.json with its configuration; of a model that was fine-tuned all that is beside its weights. The folder appears
-  /// when it is whole.
+  /// a tokenizer, tokenizer.json with its configuration; of a model that was fine-tuned all that is beside its weights; the chat template
+  /// that the recipe names. The folder appears when it is whole.
   /// - Throws: `CheckpointError` when it cannot be written.
   public func export(to folder: String) throws {
     let type = run.recipe.exportType
@@ -24,6 +24,7 @@ extension Trainer {
       try Self.write(json, to: aside + "/tokenizer.json")
       try Self.write(tokenizerConfiguration(tokenizer).serialized(), to: aside + "/tokenizer_config.json")
     }
+    if let template = run.data.template { try Self.write(Array(template.utf8), to: aside + "/chat_template.jinja") }
     try writer.commit()
   }
 

@@ -15,6 +15,8 @@ struct RunData {
   let tokenizer: Tokenizer?
   /// Of tokenizer.json.
   let tokenizerJSON: [UInt8]?
+  /// The text of the chat template that the recipe names; it goes with the trained model.
+  let template: String?
   /// Of the data.
   let vocabularySize: Int
 
@@ -29,6 +31,7 @@ struct RunData {
   ) throws {
     let tokenizer = try Self.tokenizer(recipe, base: base, goesOn: goesOn, threadCount: threadCount, note: note)
     (self.tokenizer, tokenizerJSON) = (tokenizer?.0, tokenizer?.1)
+    template = try Self.namedTemplate(recipe)?.text
     if let tokenizer { try teacher?.checkVocabulary(tokenizer.0, identity: nil, recipe) }
     var folders: [(key: String, folder: String, weight: Double)] = []
     switch recipe.data.source {
@@ -51,7 +54,7 @@ struct RunData {
       let packing = DataPacking(
         files: try Self.files(recipe, chats.files, key: "data.chats"), documents: chats.documents, tokenizer: tokenizer,
         heldOutFraction: chats.heldOut,
-        conversations: try Self.conversations(recipe, chats.template, key: "data.template", base, tokenizer),
+        conversations: try Self.conversations(recipe, base, tokenizer),
         maximumTokens: recipe.data.packing == .documents ? recipe.sequenceLength : nil, threadCount: threadCount)
       folders = [("data.chats", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
     case .answers:
@@ -89,20 +92,29 @@ struct RunData {
     return folder
   }
 
-  /// The chat template that the recipe names, else the model's own; nil where there is neither.
-  private static func conversations(
-    _ recipe: Recipe, _ name: String?, key: String, _ base: HubModel?, _ tokenizer: Tokenizer
-  ) throws -> ConversationFormat? {
+  /// The chat template that the recipe names.
+  private static func namedTemplate(_ recipe: Recipe) throws(RecipeError) -> TemplateSource? {
+    var (key, name) = ("data.template", String?.none)
+    if case .chats(let chats) = recipe.data.source { name = chats.template }
+    if case .chat(let template)? = recipe.reinforcement?.prompt { (key, name) = ("reinforce.template", template) }
+    guard let name else { return nil }
+    let file = recipe.resolved(name)
+    do throws(CheckpointError) {
+      return try TemplateSource(named: FileManager.default.fileExists(atPath: file) ? file : name)
+    } catch {
+      throw recipe.error(key, "\(error)")
+    }
+  }
+
+  /// How conversations are written: with the chat template that the recipe names, else the model's own; nil where there is neither.
+  private static func conversations(_ recipe: Recipe, _ base: HubModel?, _ tokenizer: Tokenizer) throws -> ConversationFormat? {
+    let named = try namedTemplate(recipe)
     do {
-      if let name {
-        let file = recipe.resolved(name)
-        let source = try TemplateSource(named: FileManager.default.fileExists(atPath: file) ? file : name)
-        return try ConversationFormat(source, tokenizer: tokenizer)
-      }
-      guard let base, let source = try LoadedModel.template(path: base.path) else { return nil }
+      guard let source = try named ?? base.flatMap({ try LoadedModel.template(path: $0.path) }) else { return nil }
       return try ConversationFormat(source, tokenizer: tokenizer)
     } catch {
-      throw recipe.error(name == nil ? "model.from" : key, "\(error)")
+      let key = recipe.reinforcement == nil ? "data.template" : "reinforce.template"
+      throw recipe.error(named == nil ? "model.from" : key, "\(error)")
     }
   }
 
@@ -112,8 +124,8 @@ struct RunData {
   ) throws -> ProblemSource {
     guard let tokenizer else { throw recipe.error("tokenizer", "is missing") }
     var format: ConversationFormat?
-    if case .chat(let name) = settings.prompt {
-      format = try Self.conversations(recipe, name, key: "reinforce.template", base, tokenizer)
+    if case .chat = settings.prompt {
+      format = try Self.conversations(recipe, base, tokenizer)
       if format == nil {
         throw recipe.error(
           "reinforce", "the model has no chat template; name one (template), or write how a question is asked (prompt)")
