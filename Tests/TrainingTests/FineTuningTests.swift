@@ -136,7 +136,10 @@ import Testing
     let first = try #require(trainer.records.first?.loss), last = try #require(trainer.records.last?.loss)
     #expect(last < first - 0.3)
     let model = try trainer.exportResult(to: folder.file("run"))
-    #expect(try LoadedModel(path: model).tokenizer?.vocabularySize == 268)
+    let loaded = try LoadedModel(path: model)
+    #expect(loaded.tokenizer?.vocabularySize == 268)
+    // The template that the recipe names goes with it.
+    #expect(try LoadedModel.template(path: model)?.text == TemplateSource(named: "deepseek-v3").text)
   }
 
   /// A quantised GGUF file with tokenizer and template in it.

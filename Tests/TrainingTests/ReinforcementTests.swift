@@ -117,6 +117,13 @@ import Testing
     #expect(try records(last).map(\.reward) == records(whole).map(\.reward))
   }
 
+  /// Answers of another precision are those of another model.
+  @Test func answersInAnotherPrecisionAreNotTheTrainers() throws {
+    let trainer = try trainer(folder(), ["minibatches": "  rollout_precision: bfloat16"])
+    #expect(try trainer.train() == .finished)
+    #expect(try records(trainer).allSatisfy { 1e-6...0.5 ~= ($0.firstRatioDeviation ?? 0) })
+  }
+
   /// While answers are drawn.
   private func stopInTheMiddle(_ folder: DataFolder, _ changes: [String: String]) throws {
     var asked = 0
@@ -247,6 +254,7 @@ import Testing
     ("minibatches", "  temperature: 0.7", "reinforce.temperature: found '0.7', expected 1"),
     ("minibatches", "  resample_limit: 3", "is for zero_variance: resample alone"),
     ("minibatches", "  zero_variance: none", "expected one of drop, resample, keep"),
+    ("minibatches", "  rollout_precision: fp8", "reinforce.rollout_precision: answers cannot be drawn from fp8"),
     ("problems", "  tasks: [{family: sums}]", "reinforce.tasks[0].family: found 'sums', expected one of arithmetic"),
     ("problems", "  tasks: [{family: parity, difficulty: 11}]", "reinforce.tasks[0].difficulty"),
     ("problems", "  problems: none.jsonl", "reinforce.problems"),

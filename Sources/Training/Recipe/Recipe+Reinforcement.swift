@@ -67,13 +67,16 @@ extension Recipe {
     public var truncated: Truncated
     /// Whether the routers' biases stay as they are.
     public var freezesRouterBias: Bool
+    /// What answers are drawn in; nil for the precision that is trained in, so that sampler and trainer compute the same.
+    public var rolloutPrecision: ProductPrecision?
   }
 
   static func reinforcement(_ value: RecipeValue) throws(RecipeError) -> Reinforcement {
     let fields = try value.fields(
       "tasks", "problems", "format", "skip_broken", "template", "prompt", "instruction", "strict", "prompts", "samples",
       "max_new_tokens", "temperature", "rewards", "advantage", "loss", "clip_low", "clip_high", "beta", "reference_interval",
-      "minibatches", "epochs", "zero_variance", "resample_limit", "truncated", "freeze_router_bias")
+      "minibatches", "epochs", "zero_variance", "resample_limit", "truncated", "freeze_router_bias",
+      "rollout_precision")
     var clipping = PolicyLossOptions(
       clipLow: Float(try fields.number("clip_low", 0...1, default: 0.2)),
       clipHigh: Float(try fields.number("clip_high", 0...100, default: 0.28)))
@@ -90,6 +93,10 @@ extension Recipe {
     }
     let prompts = try fields.required("prompts").integer(1...1 << 16),
       samples = try fields.required("samples").integer(2...1 << 12)
+    let rolloutPrecision = try fields["rollout_precision"]?.choice(ProductPrecision.self)
+    if let value = fields["rollout_precision"], rolloutPrecision == .float8 {
+      throw value.error("answers cannot be drawn from fp8, expected bfloat16 or float32")
+    }
     let minibatches = try fields.integer("minibatches", 1...1 << 12, default: 1)
     if let value = fields["minibatches"], minibatches > prompts * samples {
       throw value.wrong("at most prompts times samples, which is \(prompts * samples)")
@@ -109,7 +116,7 @@ extension Recipe {
       epochs: try fields.integer("epochs", 1...1000, default: 1), zeroVariance: zeroVariance,
       resampleLimit: try fields.integer("resample_limit", 1...1000, default: 4),
       truncated: try fields.choice("truncated", default: .keep),
-      freezesRouterBias: try fields.bool("freeze_router_bias", default: true))
+      freezesRouterBias: try fields.bool("freeze_router_bias", default: true), rolloutPrecision: rolloutPrecision)
   }
 
   private static func problems(_ fields: RecipeFields) throws(RecipeError) -> Reinforcement.Problems {

@@ -22,7 +22,8 @@ final class Reinforcement {
     rewards = Rewards(
       settings: settings.rewards, isStrict: settings.isStrict, maximumTokens: settings.maximumTokens,
       folder: recipe.resolved("."))
-    engine = try RolloutEngine(model, tape: tape, endTokens: problems.endTokens)
+    let sampler = settings.rolloutPrecision.map { Tape(compute: tape.compute, precision: $0) } ?? tape
+    engine = try RolloutEngine(model, tape: sampler, endTokens: problems.endTokens)
     reference = settings.clipping.beta > 0 ? ReferencePolicy(model.parameters) : nil
   }
 
