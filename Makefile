@@ -5,7 +5,7 @@ SCRATCH ?= .build
 FLAGS = -c release --scratch-path $(SCRATCH) -Xswiftc -enable-testing
 BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 
-.PHONY: build chat test schema-tests kernel-checks client-tests openapi-tests page-tests mutations lint format oracle install-dependencies
+.PHONY: build chat test reasoner schema-tests kernel-checks client-tests openapi-tests page-tests mutations lint format oracle install-dependencies
 
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
@@ -24,6 +24,11 @@ chat:
 test: install-dependencies
 	$(SWIFT) build $(FLAGS) --build-tests
 	$(SWIFT) test $(FLAGS) --skip-build --no-parallel
+
+# Trains the model that comes with the program, from nothing: runs/reasoner/reasoner.gguf, to be copied to Sources/Reasoner/weights. An hour or more
+# of two cores; goes on where it was stopped. docs/reasoner.md tells of it.
+reasoner: build
+	python3 Recipes/reasoner/make.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
 
 # Samples every schema of the corpus under random logits, and has jsonschema judge the outputs. Needs Python, for its package jsonschema.
 ORACLE ?= .build-oracle

@@ -58,6 +58,7 @@ let package = Package(
   targets: [
     .target(name: "CSwiftletKernels", path: "Sources/Kernels", publicHeadersPath: "include"),
     .target(name: "CSwiftletPage", path: "Sources/Page", exclude: ["site"], publicHeadersPath: "include"),
+    .target(name: "CSwiftletReasoner", path: "Sources/Reasoner", exclude: ["weights"], publicHeadersPath: "include"),
     module("JSON"),
     module("Tensors", dependencies: ["CSwiftletKernels"]),
     module("Checkpoints", dependencies: ["CSwiftletKernels", "SwiftletTensors", "SwiftletJSON"]),
@@ -92,7 +93,7 @@ let package = Package(
     module(
       "Hub",
       dependencies: [
-        "SwiftletJSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        "SwiftletJSON", "CSwiftletReasoner", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
       ]),
@@ -178,7 +179,7 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     // The command's tests run the built command.
-    tests("Command", dependencies: ["SwiftletCommand", "SwiftletServer", "SwiftletJSON", "SwiftletTestSupport"]),
+    tests("Command", dependencies: ["SwiftletCommand", "SwiftletHub", "SwiftletServer", "SwiftletJSON", "SwiftletTestSupport"]),
     // Broken inputs for every parser, for the tests and for `make mutations`.
     .target(name: "CSwiftletAllocations", path: "Tests/Mutations/Allocations"),
     .target(

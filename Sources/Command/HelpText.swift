@@ -8,7 +8,12 @@ enum HelpText {
   static var aliases: String {
     let width = ModelAlias.all.map(\.name.count).max() ?? 0
     return ModelAlias.all.map { alias in
-      let meaning = if case .wheel = alias.reference { "SmolLM2-135M-Instruct (98 MB)" } else { alias.reference.description }
+      let meaning =
+        switch alias.reference {
+        case .wheel: "SmolLM2-135M-Instruct (98 MB)"
+        case .embedded: "part of swiftlet (\(ByteCount.text(EmbeddedModel.byteCount))): a few kinds of problems"
+        case .repository, .path: alias.reference.description
+        }
       return "  " + alias.name + String(repeating: " ", count: width - alias.name.count + 3) + meaning
     }.joined(separator: "\n")
   }

@@ -9,7 +9,7 @@ struct ListCommand: ParsableCommand {
     abstract: "Shows the models on this machine.",
     discussion: """
       The cache is the Hugging Face hub's, so models that other tools fetched are
-      listed too.
+      listed too. The one that is part of swiftlet comes last.
 
       EXAMPLE
         swiftlet list --json
@@ -24,23 +24,33 @@ struct ListCommand: ParsableCommand {
   func run() throws {
     let models = ModelHub().installedModels()
     if json {
-      Output.line(
-        .array(
-          models.map { model in
-            [
-              "model": .string(model.reference), "bytes": .integer(model.byteCount), "complete": .bool(model.isComplete),
-              "modified": .string(model.modified.formatted(.iso8601)), "paths": .array(model.files.map { .string($0) }),
-            ]
-          }))
-      return
+      let listed = models.map { model -> JSONValue in
+        [
+          "model": .string(model.reference), "bytes": .integer(model.byteCount), "complete": .bool(model.isComplete),
+          "modified": .string(model.modified.formatted(.iso8601)), "paths": .array(model.files.map { .string($0) }),
+        ]
+      }
+      return Output.line(.array(listed + (EmbeddedModel.isPresent ? [Self.embedded] : [])))
     }
-    if models.isEmpty { Output.note("No models yet. `swiftlet pull` fetches the default one.") }
-    let rows = models.map { model in
+    if models.isEmpty { Output.note("No models were fetched yet. `swiftlet pull` fetches the default one.") }
+    var rows = models.map { model in
       [
         model.reference, ByteCount.text(model.byteCount), String(model.modified.formatted(.iso8601).prefix(10)),
         model.isComplete ? "" : "incomplete",
       ]
     }
+    if EmbeddedModel.isPresent {
+      rows.append([EmbeddedModel.alias, ByteCount.text(EmbeddedModel.byteCount), "", "in the program"])
+    }
     if !rows.isEmpty { Output.write(Output.table([["MODEL", "SIZE", "MODIFIED", ""]] + rows)) }
+  }
+
+  /// The model that is part of the program. It has a path once it was used.
+  private static var embedded: JSONValue {
+    let path = try? ModelFinder.path(of: ModelHub().installedModel(.embedded))
+    return [
+      "model": .string(EmbeddedModel.alias), "bytes": .integer(EmbeddedModel.byteCount), "complete": true, "modified": .null,
+      "paths": .array(path.map { [.string($0)] } ?? []),
+    ]
   }
 }

@@ -134,22 +134,38 @@ struct ContextArguments: ParsableArguments {
 enum ModelFinder {
   /// The model's path, fetched when it is not on this machine.
   static func path(_ name: String?) async throws -> String {
-    let reference = try await reference(name)
-    let local: LocalModel
-    do {
-      local = try ModelHub().installedModel(reference)
-    } catch HubError.notInstalled {
-      local = try await fetching { try await $0.model(reference, progress: $1) }
-    }
-    return try path(of: local)
+    try path(
+      of: await local(name) { reference in
+        do {
+          return try ModelHub().installedModel(reference)
+        } catch HubError.notInstalled {
+          return try await fetching { try await $0.model(reference, progress: $1) }
+        }
+      })
   }
 
-  /// What a name means; the default model for none.
-  static func reference(_ name: String?) async throws -> ModelReference {
-    if let name { return try ModelReference(name) }
+  /// The files that `find` has for the model of a name; for none those of the default model, or of what stands in for it.
+  static func local(_ name: String?, _ find: (ModelReference) async throws -> LocalModel) async throws -> LocalModel {
+    if let name { return try await find(ModelReference(name)) }
     let choice = try await ModelHub().defaultModel()
-    if let reason = choice.reason { Output.note("The hub cannot be reached (\(reason)); taking \(choice.reference).") }
-    return choice.reference
+    note(choice)
+    do {
+      return try await find(choice.reference)
+    } catch let error as HubError {
+      guard let other = choice.fallback(after: error) else { throw error }
+      note(other)
+      return try await find(other.reference)
+    }
+  }
+
+  /// Says why it is not the preferred model.
+  private static func note(_ choice: DefaultModel) {
+    guard let reason = choice.reason else { return }
+    let description =
+      choice.reference != .embedded
+      ? ""
+      : ", a small reasoner that comes with swiftlet; it knows a few kinds of problems and says so when asked anything else"
+    Output.note("\(reason); taking \(choice.reference)\(description).")
   }
 
   static func path(of local: LocalModel) throws -> String {

@@ -23,8 +23,10 @@ struct PullCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let reference = try await ModelFinder.reference(model)
-    let local = try await ModelFinder.fetching { try await $0.pull(reference, progress: $1) }
+    let local = try await ModelFinder.local(model) { reference in
+      if reference == .embedded { Output.note("\(reference) is part of swiftlet: nothing is fetched.") }
+      return try await ModelFinder.fetching { try await $0.pull(reference, progress: $1) }
+    }
     let paths =
       switch local.files {
       case .folder(let path): [path]

@@ -25,7 +25,8 @@ struct RemoveCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    var freed = try ModelHub().remove(ModelReference(model))
+    let reference = try ModelReference(model)
+    var freed = try ModelHub().remove(reference)
     // With packed weights of models that are not there any more.
     if let cache = try? CacheArguments.parse([]).weightCache() {
       freed += cache.remove(
@@ -36,5 +37,6 @@ struct RemoveCommand: ParsableCommand {
     } else {
       Output.write("Removed \(model), \(ByteCount.text(freed)) freed.\n")
     }
+    if reference == .embedded { Output.note("\(reference) is part of swiftlet, and written anew when it is used.") }
   }
 }

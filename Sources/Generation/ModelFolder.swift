@@ -59,8 +59,8 @@ struct ModelFolder {
     return try ModelConfiguration.endTokens(json: configuration, source: path(Self.generationFile))
   }
 
-  /// How `generationConfiguration` advises to choose tokens: its max_new_tokens and repetition_penalty, and where it samples at all its
-  /// temperature, top_p, top_k and min_p.
+  /// How `generationConfiguration` advises to choose tokens: its max_new_tokens and repetition_penalty, and where it samples its
+  /// temperature, top_p, top_k and min_p; where it says that it does not, the likeliest token.
   func advisedOptions(_ configuration: JSONValue?) throws(CheckpointError) -> GenerationOptions {
     let name = Self.generationFile
     var options = GenerationOptions()
@@ -74,11 +74,14 @@ struct ModelFolder {
     }
     if let limit = try value("max_new_tokens", "an integer", \.integer) { options.maximumResponseTokens = limit }
     if let penalty = try value("repetition_penalty", "a number", \.double) { options.repetitionPenalty = penalty }
-    if try value("do_sample", "true or false", \.bool) == true {
+    switch try value("do_sample", "true or false", \.bool) {
+    case true?:
       if let temperature = try value("temperature", "a number", \.double) { options.temperature = temperature }
       if let topP = try value("top_p", "a number", \.double) { options.topP = topP }
       if let topK = try value("top_k", "an integer", \.integer) { options.topK = topK }
       if let minP = try value("min_p", "a number", \.double) { options.minP = minP }
+    case false?: options.temperature = 0
+    case nil: break
     }
     do throws(GenerationError) {
       try options.validate(vocabularySize: .max)

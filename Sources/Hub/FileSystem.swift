@@ -23,6 +23,23 @@ public enum FileSystem {
     }
   }
 
+  /// Makes a folder below one that others may write to, for this user alone.
+  static func makePrivateFolder(_ path: String) throws(HubError) {
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+      throw .fileSystem(operation: "create the folder", path: path, reason: reason(ofErrno: errno))
+    }
+    guard isPrivateFolder(path) else {
+      throw .fileSystem(operation: "use the folder", path: path, reason: "others may write to it")
+    }
+  }
+
+  /// Whether a folder is there, this user's own, in which nobody else can put anything.
+  static func isPrivateFolder(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && status.st_uid == geteuid()
+      && status.st_mode & 0o022 == 0
+  }
+
   /// Replaces what is at `destination` in one step: a reader sees the old file or the new one.
   static func move(_ source: String, to destination: String) throws(HubError) {
     guard rename(source, destination) == 0 else {

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The only place that reads the hub's environment variables: `HF_HOME`, `HF_HUB_CACHE` (and its older name `HUGGINGFACE_HUB_CACHE`),
 /// `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and `XDG_CACHE_HOME`, with the meaning that `huggingface_hub` gives
-/// them, so that files and logins are shared with other tools; and the variables of proxies.
+/// them, so that files and logins are shared with other tools; the variables of proxies; and `TMPDIR`.
 public struct HubConfiguration: Sendable {
   /// The hub's address without a slash at its end, `https://huggingface.co` unless `HF_ENDPOINT` says another.
   public var endpoint: String
@@ -31,6 +31,9 @@ public struct HubConfiguration: Sendable {
   /// Bytes that may still be written to the file system of a folder; nil when it cannot tell.
   var freeSpace: @Sendable (String) -> Int? = FileSystem.freeSpace
 
+  /// `TMPDIR`, else the system's: takes what `home` cannot.
+  var temporaryFolder: String
+
   /// Files of models that are not on the hub; beside the hub's cache, whose layout has no place for them.
   public var ownFolder: String { home + "/swiftlet" }
 
@@ -46,6 +49,7 @@ public struct HubConfiguration: Sendable {
     }
     home = absolute(value("HF_HOME") ?? (value("XDG_CACHE_HOME") ?? "~/.cache") + "/huggingface")
     cache = (value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE")).map(absolute) ?? home + "/hub"
+    temporaryFolder = absolute(value("TMPDIR") ?? NSTemporaryDirectory())
     var address = value("HF_ENDPOINT") ?? "https://huggingface.co"
     while address.hasSuffix("/") { address.removeLast() }
     endpoint = address

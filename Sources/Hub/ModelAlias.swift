@@ -4,15 +4,16 @@ public struct ModelAlias: Sendable {
   public let reference: ModelReference
 
   /// All aliases, the default model's first.
-  public static let all: [ModelAlias] = [
-    hub("deepseek-r1:1.5b", "unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF"),
-    hub("deepseek-r1:7b", "unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF"),
-    hub("deepseek-r1:8b", "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF"),
-    hub("deepseek-r1:14b", "unsloth/DeepSeek-R1-Distill-Qwen-14B-GGUF"),
-    hub("deepseek-r1:32b", "unsloth/DeepSeek-R1-Distill-Qwen-32B-GGUF"),
-    hub("deepseek-v2-lite", "second-state/DeepSeek-V2-Lite-Chat-GGUF"),
-    ModelAlias(name: WheelModel.smolLM2.alias, reference: .wheel(.smolLM2)),
-  ]
+  public static let all: [ModelAlias] =
+    [
+      hub("deepseek-r1:1.5b", "unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF"),
+      hub("deepseek-r1:7b", "unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF"),
+      hub("deepseek-r1:8b", "unsloth/DeepSeek-R1-Distill-Llama-8B-GGUF"),
+      hub("deepseek-r1:14b", "unsloth/DeepSeek-R1-Distill-Qwen-14B-GGUF"),
+      hub("deepseek-r1:32b", "unsloth/DeepSeek-R1-Distill-Qwen-32B-GGUF"),
+      hub("deepseek-v2-lite", "second-state/DeepSeek-V2-Lite-Chat-GGUF"),
+      ModelAlias(name: WheelModel.smolLM2.alias, reference: .wheel(.smolLM2)),
+    ] + (EmbeddedModel.isPresent ? [ModelAlias(name: EmbeddedModel.alias, reference: .embedded)] : [])
 
   private static func hub(_ name: String, _ repository: String) -> ModelAlias {
     ModelAlias(name: name, reference: .repository(RepositoryReference(repository: repository, quantization: "Q4_K_M")))

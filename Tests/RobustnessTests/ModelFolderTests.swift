@@ -43,6 +43,8 @@ import Testing
     // Numbers of a model that is not to be sampled from mean nothing, but for the penalty, which changes the likeliest token too.
     try folder.write(Array(#"{"temperature": 0.3, "repetition_penalty": 1.1}"#.utf8), as: "generation_config.json")
     #expect(try LoadedModel(path: folder.url.path).advisedOptions == GenerationOptions(repetitionPenalty: 1.1))
+    try folder.write(Array(#"{"do_sample": false, "temperature": 0.3}"#.utf8), as: "generation_config.json")
+    #expect(try LoadedModel(path: folder.url.path).advisedOptions == .greedy)
     for broken in [
       #"{"do_sample": true, "top_p": "x"}"#, #"{"do_sample": true, "temperature": -1}"#, #"{"max_new_tokens": 0}"#,
       #"{"repetition_penalty": 0}"#,
