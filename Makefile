@@ -10,7 +10,10 @@ BUILD = $(SWIFT) build $(FLAGS) --product swiftlet
 install-dependencies:
 	@sh Scripts/install-dependencies.sh
 
+# Weights that were not there at the last build are no dependency of it yet.
+WEIGHTS = Sources/Reasoner/weights/reasoner.gguf
 build: install-dependencies
+	@if [ -f $(WEIGHTS) ] && [ $(WEIGHTS) -nt Sources/Reasoner/reasoner.c ]; then touch Sources/Reasoner/reasoner.c; fi
 	$(BUILD)
 
 # Builds, fetches the default model on the first run, and opens a chat. MODEL=… chooses another one.
@@ -25,7 +28,7 @@ test: install-dependencies
 	$(SWIFT) build $(FLAGS) --build-tests
 	$(SWIFT) test $(FLAGS) --skip-build --no-parallel
 
-# Trains the model that comes with the program, from nothing: runs/reasoner/reasoner.gguf, to be copied to Sources/Reasoner/weights. An hour or more
+# Trains a model to be part of the program, from nothing: runs/reasoner/reasoner.gguf, to be copied to Sources/Reasoner/weights. An hour or more
 # of two cores; goes on where it was stopped. docs/reasoner.md tells of it.
 reasoner: build
 	python3 Recipes/reasoner/make.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"

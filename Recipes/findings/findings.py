@@ -656,6 +656,8 @@ def table(lab, name):
     """Figures by arm, the deciding one's differences seed by seed, and what all of it cost."""
     results, finding = saved(lab, name), FINDINGS[name]
     arms = results["arms"]
+    if not arms:
+        sys.exit(f"findings.py: nothing of {name} was run yet")
     figures = list(dict.fromkeys(key for runs in arms.values() for found in runs.values() for key in found["figures"]))
     rows = ["| | " + " | ".join(arms) + " |", "|---" * (len(arms) + 1) + "|"]
     for figure in figures:

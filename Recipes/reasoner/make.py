@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the reasoner that comes with swiftlet, from nothing: DeepSeek-R1's four stages in small.
+"""Makes a reasoner that can be built into swiftlet, from nothing: DeepSeek-R1's four stages in small.
 
     python3 Recipes/reasoner/make.py --swiftlet .build/release/swiftlet
 
@@ -41,9 +41,9 @@ def run(*command):
 
 
 def cut(answer, chance):
-    """The answer with its thought cut anywhere: so the model learns to answer when its time to think is over."""
+    """The answer with its thought cut anywhere, as the end of a budget cuts it, so that the model learns to answer then."""
     thought, rest = answer.removeprefix("<think>\n").split("\n</think>\n")
-    return "<think>\n" + thought[: chance.randrange(len(thought))].rstrip() + "\n</think>\n" + rest
+    return "<think>\n" + thought[: chance.randrange(len(thought))].rstrip() + "\n</think>\n\n" + rest
 
 
 def worked(swiftlet, families, count, seed):
@@ -130,7 +130,7 @@ def measure(swiftlet, model, difficulties, name):
 
 
 def table():
-    """What every stage brought, in %, as docs/reasoner.md has it."""
+    """What every stage brought, in %."""
     rows = {}
     for stage in STAGES:
         for name in (stage, stage + "-harder"):
@@ -141,7 +141,8 @@ def table():
     print("| family | " + " | ".join(rows) + " |\n|---|" + "---|" * len(rows))
     for family in [*FAMILIES, REFUSAL]:
         print(f"| {family} | " + " | ".join(f"{row[family]:.0f}" for row in rows.values()) + " |")
-    print("| mean | " + " | ".join(f"{sum(row.values()) / len(row):.1f}" for row in rows.values()) + " |")
+    means = [sum(row[family] for family in FAMILIES) / len(FAMILIES) for row in rows.values()]
+    print("| mean without refusals | " + " | ".join(f"{mean:.1f}" for mean in means) + " |")
 
 
 def main():

@@ -9,7 +9,7 @@ struct ListCommand: ParsableCommand {
     abstract: "Shows the models on this machine.",
     discussion: """
       The cache is the Hugging Face hub's, so models that other tools fetched are
-      listed too. The one that is part of swiftlet comes last.
+      listed too. One that is part of swiftlet, if it was built with one, comes last.
 
       EXAMPLE
         swiftlet list --json

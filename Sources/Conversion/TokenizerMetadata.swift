@@ -156,11 +156,10 @@ struct TokenizerMetadata {
 
   /// A file of its own, else `chat_template` of tokenizer_config.json; of a list of named ones all.
   private func addTemplate(_ settings: JSONValue?, to metadata: inout GGUFMetadata) throws {
-    guard let settings else { return }
     let key = "tokenizer.chat_template"
     var template: JSONValue? = try files.text("chat_template.jinja").map { .string($0) }
-    if template == nil { template = settings["chat_template"].flatMap { $0.isNull ? nil : $0 } }
     if template == nil { template = try files.json("chat_template.json")?["chat_template"] }
+    if template == nil { template = settings?["chat_template"].flatMap { $0.isNull ? nil : $0 } }
     if let text = template?.string { return metadata.set(key, .string(text)) }
     var names: [String] = []
     for entry in template?.elements ?? [] {

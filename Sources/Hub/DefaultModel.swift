@@ -1,3 +1,5 @@
+import Foundation
+
 /// The model to use when none is named.
 public struct DefaultModel: Sendable, Equatable {
   public var reference: ModelReference
@@ -21,7 +23,8 @@ extension HubError {
     case .connectionFailed(let host, let reason, _): "no connection to \(host): \(reason)"
     case .serverFailed(let status, let url, _): "status \(status) from \(Origin(url)?.host ?? url)"
     // Nothing can be kept here. A full disk is another matter: room can be made.
-    case .fileSystem(let operation, let path, let reason): "cannot \(operation) \(path): \(reason)"
+    case .fileSystem(let operation, let path, let reason) where reason != FileSystem.reason(ofErrno: ENOSPC):
+      "cannot \(operation) \(path): \(reason)"
     case .pythonNotFound: "there is no Python, whose pip does that"
     case .pipNotFound(let python): "\(python) has no pip, which does that"
     // pip's last words when no index answered; before them come warnings of each attempt.

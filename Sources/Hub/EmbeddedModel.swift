@@ -46,12 +46,14 @@ extension ModelHub {
 
   /// The copy on the disk, if it is whole.
   func installedEmbeddedModel() -> LocalModel? {
+    guard EmbeddedModel.isPresent else { return nil }
     for root in roots { if let local = copy(in: root) { return local } }
     return nil
   }
 
   /// Writes the copy where there is none, or one that is not whole.
   func installEmbeddedModel() async throws -> LocalModel {
+    guard EmbeddedModel.isPresent else { throw HubError.notInstalled(EmbeddedModel.alias) }
     if let local = installedEmbeddedModel() { return local }
     do {
       return try await installEmbeddedModel(in: configuration.ownFolder)

