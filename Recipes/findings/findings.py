@@ -707,41 +707,44 @@ def scale(low, high, count=6):
     return step, [step * place for place in range(first, max(last, first + 1) + 1)]
 
 
-def mean_curve(runs, curve):
-    """Points with intervals, as far as all seeds have them: mean x, mean y, low, high."""
-    curves = [found["curves"][curve] for found in runs.values() if found["curves"].get(curve)]
-    return [(statistics.fmean(point[0] for point in points), *interval([point[1] for point in points])) for points in zip(*curves)]
+def seed_curves(runs, curve):
+    return [found["curves"][curve] for found in runs.values() if found["curves"].get(curve)]
+
+
+def mean_curve(curves):
+    """Points as far as all seeds have them."""
+    return [tuple(map(statistics.fmean, zip(*points))) for points in zip(*curves)]
 
 
 def curves_plot(arms, title, subtitle, axis, names, doubles):
-    series = [(arm + (f", {name}" if len(names) > 1 else ""), points, color, name != names[0])
-              for (arm, runs), color in zip(arms.items(), COLORS) for name in names if (points := mean_curve(runs, name))]
+    series = [(arm + (f", {name}" if len(names) > 1 else ""), seeds, color, name != names[0])
+              for (arm, runs), color in zip(arms.items(), COLORS) for name in names if (seeds := seed_curves(runs, name))]
     if not series:
         return None
     place = (lambda x: math.log2(x)) if doubles else float
-    xs, ys = [x for _, points, _, _ in series for x, *_ in points], [y for _, points, _, _ in series for _, y, _, _ in points]
+    xs, ys = ([point[part] for _, seeds, _, _ in series for points in seeds for point in points] for part in (0, 1))
     _, heights = scale(min(ys), max(ys))
     first, last = place(min(xs)), max(place(max(xs)), place(min(xs)) + 1e-9)
     ticks = sorted(set(xs)) if doubles else [x for x in scale(min(xs), max(xs))[1] if min(xs) <= x <= max(xs)]
     across = lambda x: LEFT + 8 + (place(x) - first) / (last - first) * (WIDTH - 16)
     up = lambda y: TOP + HEIGHT - (y - heights[0]) / (heights[-1] - heights[0]) * HEIGHT
-    body = [f'<clipPath id="inside"><path d="M{LEFT} {TOP}h{WIDTH}v{HEIGHT}h{-WIDTH}z"/></clipPath>']
+    body = []
     for y in heights:
         body.append(f'<path d="M{LEFT} {up(y):.1f}h{WIDTH}" stroke="{TEXT}" stroke-opacity="0.25"/>')
         body.append(label(LEFT - 8, up(y) + 4, f"{y:.4g}", "end"))
     body += [label(across(x), TOP + HEIGHT + 18, f"{x:.4g}", "middle") for x in ticks]
     body.append(label(LEFT + WIDTH / 2, TOP + HEIGHT + 36, axis, "middle"))
-    for index, (name, points, color, dashed) in enumerate(series):
-        path, y = "L".join(f"{across(x):.1f} {up(mean):.1f}" for x, mean, _, _ in points), TOP + HEIGHT + 60 + 18 * index
+    line = lambda points: "M" + "L".join(f"{across(x):.1f} {up(y):.1f}" for x, y in points)
+    for index, (name, seeds, color, dashed) in enumerate(series):
+        points, y = mean_curve(seeds), TOP + HEIGHT + 60 + 18 * index
         dash = ' stroke-dasharray="5 4"' if dashed else ""
-        bars = "".join(f"M{across(x):.1f} {up(low):.1f}V{up(high):.1f}" for x, _, low, high in points if high > low)
-        if bars:
-            body.append(f'<path d="{bars}" clip-path="url(#inside)" stroke="{color}" stroke-opacity="0.5"/>')
-        body.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="1.8"{dash}/>')
-        body += [f'<circle cx="{across(x):.1f}" cy="{up(mean):.1f}" r="2.5" fill="{color}"/>' for x, mean, _, _ in points]
+        if len(seeds) > 1:
+            body += [f'<path d="{line(one)}" fill="none" stroke="{color}" stroke-opacity="0.4"{dash}/>' for one in seeds]
+        body.append(f'<path d="{line(points)}" fill="none" stroke="{color}" stroke-width="2.2"{dash}/>')
+        body += [f'<circle cx="{across(x):.1f}" cy="{up(y):.1f}" r="2.5" fill="{color}"/>' for x, y in points]
         body.append(f'<path d="M{LEFT} {y - 4}h16" stroke="{color}" stroke-width="2.5"{dash}/>')
         body.append(label(LEFT + 22, y, f"{name}: {points[-1][1]:.4g}"))
-    return svg(title, subtitle + "; bars are intervals of 95 % over the seeds", TOP + HEIGHT + 60 + 18 * len(series), body)
+    return svg(title, subtitle + "; thin lines are seeds", TOP + HEIGHT + 60 + 18 * len(series), body)
 
 
 def dots_plot(arms, title, figure):
