@@ -119,8 +119,11 @@ import Testing
 
   /// Answers of another precision are those of another model.
   @Test func answersInAnotherPrecisionAreNotTheTrainers() throws {
+    let folder = try folder()
     let changes = ["minibatches": "  rollout_precision: bfloat16", "learning_rate": "  learning_rate: 1e-4"]
-    let trainer = try trainer(folder(), changes)
+    let trainer = try trainer(folder, changes)
+    // Its program is there until the end.
+    defer { withExtendedLifetime(folder) {} }
     #expect(try trainer.train() == .finished)
     let deviations = try records(trainer).compactMap(\.firstRatioDeviation)
     #expect(!deviations.isEmpty && deviations.allSatisfy { 1e-7...1 ~= $0 })

@@ -31,8 +31,11 @@ public struct Store: Sendable {
     path = folder + "/" + Self.fileName
     try Self.makeFile(path, folder: folder)
     do {
-      pool = try DatabasePool(path: path, configuration: Self.configuration)
-      try Self.alone(in: folder) { [pool] in try Self.prepare(pool) }
+      pool = try Self.alone(in: folder) { [path] in
+        let pool = try DatabasePool(path: path, configuration: Self.configuration)
+        try Self.prepare(pool)
+        return pool
+      }
     } catch let error as StoreError {
       throw error
     } catch {
@@ -75,14 +78,15 @@ public struct Store: Sendable {
     close(file)
   }
 
-  /// Runs `body` while no other process does the same in this folder: two that make the tables at once would be in each other's way.
-  private static func alone(in folder: String, _ body: () throws -> Void) throws {
+  /// Runs `body` while no other process does the same in this folder: two that turn a new file into one with a write-ahead log at once,
+  /// or make its tables, would be in each other's way.
+  private static func alone<Result>(in folder: String, _ body: () throws -> Result) throws -> Result {
     let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard file >= 0 else { throw CocoaError(.fileReadUnknown) }
     // Closing gives the lock back.
     defer { close(file) }
     while flock(file, LOCK_EX) != 0, errno == EINTR {}
-    try body()
+    return try body()
   }
 
   /// Looks through the whole file for damage, which opening it does not.
