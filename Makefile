@@ -48,13 +48,14 @@ kernel-checks:
 	SWIFT=$(SWIFT) KERNEL_CHECKS_BUILD=$(SCRATCH)/kernel-checks Tests/KernelChecks/run.sh
 
 # The server with the clients of OpenAI and Anthropic from Python's package index, and the small real model; gaps in texts are filled by a
-# model that is trained for it, which takes some minutes the first time.
+# model that is trained for it, which takes some minutes the first time, and thoughts are those of the reasoner in the program.
 CLIENTS = $(SCRATCH)/clients
 client-tests: build
 	test -x $(CLIENTS)/bin/python || python3 -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet openai anthropic httpx
 	$(CLIENTS)/bin/python Tests/ServerTests/clients.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
 	$(CLIENTS)/bin/python Tests/ServerTests/fill_in_middle.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
+	$(CLIENTS)/bin/python Tests/ServerTests/thinking.py --swiftlet "$$($(BUILD) --show-bin-path)/swiftlet"
 
 # The server against its OpenAPI document, by Schemathesis, with the small real model. EXAMPLES=… and SEED=… choose others.
 OPENAPI = $(SCRATCH)/openapi

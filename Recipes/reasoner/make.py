@@ -16,6 +16,7 @@ import argparse
 import json
 import pathlib
 import random
+import shutil
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -116,6 +117,15 @@ def make_own(swiftlet):
     make_worked(swiftlet, "worked-more.jsonl", 1500, 3)
 
 
+def package(swiftlet, model):
+    """The file for the program. A GGUF file is called as the folder is that it was made of, and takes its licence from the card."""
+    folder = RUNS / "swiftlet-reasoner"
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\ndocs/reasoner.md of Swiftlet is this model's card.\n")
+    run(swiftlet, "convert", folder, "--to", "gguf", "--type", "q8_0", "--force", "--output", RUNS / "reasoner.gguf")
+    print(f"cp {RUNS / 'reasoner.gguf'} {HERE.parent.parent / 'Sources/Reasoner/weights'} takes it into the program")
+
+
 def measure(swiftlet, model, difficulties, name):
     """Held-out problems, 100 of each family, the likeliest answer to each; the figures of a run that is complete are kept."""
     target = RUNS / f"{name}.json"
@@ -162,8 +172,7 @@ def main():
     if arguments.stage in (None, 4):
         last = RUNS / STAGES[-1] / "model"
         measure(swiftlet, last, HARDER, STAGES[-1] + "-harder")
-        run(swiftlet, "convert", last, "--to", "gguf", "--type", "q8_0", "--force", "--output", RUNS / "reasoner.gguf")
-        print(f"cp {RUNS / 'reasoner.gguf'} {HERE.parent.parent / 'Sources/Reasoner/weights'} takes it into the program")
+        package(swiftlet, last)
     table()
 
 

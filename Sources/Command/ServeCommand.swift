@@ -8,7 +8,7 @@ import SwiftletServer
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serves models over HTTP, as OpenAI's and DeepSeek's clients expect it.",
+    abstract: "Serves models over HTTP, as clients of OpenAI, DeepSeek and Anthropic expect it.",
     discussion: """
       Clients take http://127.0.0.1:8080/v1 as their base URL and any text as key;
       Anthropic's take http://127.0.0.1:8080/anthropic. The model is called as it is

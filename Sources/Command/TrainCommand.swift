@@ -12,9 +12,10 @@ struct TrainCommand: AsyncParsableCommand {
     discussion: """
       The recipe's folder gets the log, checkpoints, a report with plots, and the
       trained model, which every other command loads. Ctrl-C or SIGTERM writes a
-      checkpoint and leaves; the same command goes on from the last checkpoint, with the same bits as
-      if it had never stopped. docs/training.md lists a recipe's keys,
-      docs/reinforcement.md those of training on the model's own answers (GRPO).
+      checkpoint and leaves; the same command goes on from the last checkpoint,
+      with the same bits as if it had never stopped. docs/training.md lists a
+      recipe's keys, docs/reinforcement.md those of training on the model's own
+      answers (GRPO).
 
       EXAMPLES
         swiftlet train Recipes/tiny.yaml
@@ -24,6 +25,7 @@ struct TrainCommand: AsyncParsableCommand {
 
       ENVIRONMENT
       \(HelpText.threads)
+      \(HelpText.kernels)
       \(HelpText.hub)
       """)
 

@@ -14,8 +14,8 @@ extension Conversion {
     let plan = try GGUFPlan(folder, configuration, nextTokenLayers: nextTokenLayers, type: type)
     var metadata = ModelMetadata(
       configuration: configuration, config: config, generation: try files.json("generation_config.json"),
-      folderName: URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent, nextTokenLayers: nextTokenLayers, type: type,
-      tensors: plan.tensors
+      license: ModelLicense(cardOf: path), folderName: URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent,
+      nextTokenLayers: nextTokenLayers, type: type, tensors: plan.tensors
     ).metadata()
     try TokenizerMetadata(
       files: files, vocabularySize: configuration.vocabularySize, isLlama: configuration.architecture == .llama

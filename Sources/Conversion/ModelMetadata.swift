@@ -9,6 +9,8 @@ struct ModelMetadata {
   /// config.json and, where there is one, generation_config.json.
   let config: JSONValue
   let generation: JSONValue?
+  /// What the model card says.
+  let license: ModelLicense?
   let folderName: String
   let nextTokenLayers: Int
   let type: GGUFType
@@ -75,6 +77,9 @@ struct ModelMetadata {
       ?? (experts.isEmpty
         ? ModelName.rounded(total) : "\(configuration.mixture?.expertCount ?? 0)x" + ModelName.rounded(total - all + one))
     result.set("general.size_label", .string(size))
+    result.set("general.license", license.map { .string($0.name) })
+    result.set("general.license.name", license?.longName.map { .string($0) })
+    result.set("general.license.link", license?.link.map { .string($0) })
   }
 
   private func addShape(to result: inout GGUFMetadata) {

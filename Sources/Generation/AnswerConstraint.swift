@@ -31,7 +31,7 @@ struct AnswerConstraint {
     if request.startsInThought {
       phase = .thinking(ThoughtEnd())
     } else {
-      phase = request.splitsReasoning && request.mayOpenThought && vocabulary.openThought != nil ? .start : .answer
+      phase = request.mayBeginThought(with: vocabulary.openThought) ? .start : .answer
     }
   }
 

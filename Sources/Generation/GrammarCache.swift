@@ -24,7 +24,7 @@ final class ConstraintVocabulary: Sendable {
     self.tokenizer = tokenizer
     self.ends = ends
     trie = TokenTrie(tokenizer, excluding: ends)
-    openThought = tokenizer.id(of: "<think>").flatMap { tokenizer.isSpecial($0) ? nil : $0 }
+    openThought = tokenizer.openThought
     closing = tokenizer.encode(ThinkingBudget.closing)
     spaces = [" ", "\n", "\n\n"].compactMap { tokenizer.id(of: $0) }
     var closers = [[Int32]](repeating: [], count: Self.closeTag.count)

@@ -29,6 +29,10 @@ public struct GenerationRequest: Sendable {
   /// Whether the answer begins inside of a thought that is told apart.
   var startsInThought: Bool { promptOpensThought && splitsReasoning }
 
+  /// Whether a constrained answer may begin with a thought that the model opens by itself.
+  /// - Parameter token: the one that opens a thought; nil for vocabularies that have none.
+  func mayBeginThought(with token: Int32?) -> Bool { splitsReasoning && mayOpenThought && token != nil }
+
   /// The most tokens of an answer. The last one of a full context is not computed.
   func maximumAnswerTokens(contextLength: Int) -> Int {
     min(options.maximumResponseTokens ?? .max, contextLength + 1 - prompt.count)

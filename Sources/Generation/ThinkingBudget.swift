@@ -152,4 +152,17 @@ extension GenerationRequest {
       mayOpenThought: options.thinking.isEnabled != false && prefix == nil && !ReasoningParser.closesThought(text),
       thoughtLimit: goesOn ? nil : options.thinking.limit(tokenizer))
   }
+
+  /// Whether the answer may have a thought: the prompt opens one, or the model may, with a token of its vocabulary.
+  ///
+  /// A constrained answer may begin with a thought exactly where this is so. A free one always may: of a model that writes
+  /// `<think>` in several tokens, unasked, its files do not tell.
+  public func mayThink(with tokenizer: Tokenizer) -> Bool {
+    startsInThought || mayBeginThought(with: tokenizer.openThought)
+  }
+}
+
+extension Tokenizer {
+  /// The token that opens a thought, in vocabularies that have one. A control token is none: it leaves no text in the answer.
+  var openThought: Int32? { id(of: "<think>").flatMap { isSpecial($0) ? nil : $0 } }
 }

@@ -10,11 +10,33 @@ public struct ServedModel: Sendable {
   public let id: String
   public let model: LanguageModel
   let created: Int
+  /// What the model can do, in the words that Ollama has for it.
+  let capabilities: [String]
 
   public init(id: String, model: LanguageModel) {
     self.id = id
     self.model = model
     created = Int(Date.now.timeIntervalSince1970)
+    let known = [
+      ("completion", true), ("insert", model.loaded.tokenizer?.fillInMiddle != nil), ("tools", Self.showsTools(model)),
+      ("thinking", model.canThink),
+    ]
+    capabilities = known.filter { $0.1 }.map { $0.0 }
+  }
+
+  /// Whether the chat template shows tools to the model. Many take them and leave them out.
+  private static func showsTools(_ model: LanguageModel) -> Bool {
+    let name = "look_for_this_name"
+    let tools: JSONValue = [
+      [
+        "type": "function",
+        "function": [
+          "name": .string(name), "description": "Looks.", "parameters": ["type": "object", "properties": .object([])],
+        ],
+      ]
+    ]
+    let text = try? model.chatPrompt?.render([["role": "user", "content": "Hi"]], tools: tools)
+    return text?.contains(name) ?? false
   }
 
   /// - Throws: `APIError` when the model came without a tokenizer.
@@ -36,6 +58,7 @@ public struct ServedModel: Sendable {
     [
       "id": .string(id), "object": "model", "created": .integer(created), "owned_by": "swiftlet",
       "context_length": .integer(model.engine.contextLength),
+      "capabilities": .array(capabilities.map { .string($0) }),
     ]
   }
 }

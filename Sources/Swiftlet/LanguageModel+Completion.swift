@@ -38,6 +38,14 @@ extension LanguageModel {
     }
   }
 
+  /// Whether the model can think before it answers: when it is asked to, its chat template opens a thought, or leaves that to a
+  /// model whose vocabulary has `<think>`.
+  public var canThink: Bool {
+    guard chatPrompt != nil, let tokenizer = loaded.tokenizer else { return false }
+    let asked = try? request(.text("Hi"), options: GenerationOptions(thinking: .max))
+    return asked?.mayThink(with: tokenizer) ?? false
+  }
+
   /// Starts a request. A constraint that is new is made ready before, on a thread of its own.
   /// - Throws: `GenerationError` when prompt or options cannot be served.
   public func generate(_ request: GenerationRequest) async throws -> GenerationStream {

@@ -77,6 +77,17 @@ import Testing
     }
   }
 
+  @Test func keepsTheLicenceOfTheCard() throws {
+    let folder = try TemporaryFolder()
+    let source = try Fixtures.model(try #require(Self.kept.first), in: folder.path)
+    let card = "---\nlanguage: en\nlicense: other\nlicense_name: \"ours\"\nlicense_link: https://x.org/L\n---\n# A model\n"
+    try Data(card.utf8).write(to: URL(fileURLWithPath: source + "/README.md"))
+    _ = try Fixtures.convert(source, .gguf(.f32), to: folder.path + "/out.gguf")
+    let file = try GGUFFile(path: folder.path + "/out.gguf")
+    #expect(
+      ["", ".name", ".link"].map { file["general.license" + $0]?.string } == ["other", "ours", "https://x.org/L"])
+  }
+
   /// What would be lost in silence is refused, and nothing is left.
   @Test(arguments: refused.keys.sorted()) func refusesWhatGGUFCannotSay(_ name: String) throws {
     let folder = try TemporaryFolder()

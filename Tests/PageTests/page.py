@@ -296,12 +296,76 @@ def thoughts_are_folded(browser, server):
 
 
 @check
+def thinking_is_offered_where_it_can_be(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        thinker = Server(server.command, server.model, data, "--template", "deepseek-r1")
+        try:
+            [listed] = [model for model in thinker.request("GET", "/v1/models")[1]["data"] if "root" not in model]
+            with visit(browser, thinker.url) as visitor:
+                page = visitor.page
+                bodies = []
+                page.on("request", lambda request: bodies.append(json.loads(request.post_data)) if request.url.endswith("/chat/completions") else None)
+                think = page.get_by_role("button", name="Think", exact=True)
+                assert think.count() == 1 and think.get_attribute("aria-pressed") == "true"
+                visitor.set(thinking="1024", maxTokens=5)
+                visitor.ask("Say hi.")
+                assert bodies[-1]["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+                think.click()
+                assert think.get_attribute("aria-pressed") == "false" and "Thinking: off" in page.inner_text("#settings-summary")
+                visitor.ask("Say ho.")
+                assert bodies[-1]["thinking"] == {"type": "disabled"}
+        finally:
+            thinker.stop()
+    # A model that cannot, beside one that the server tells of as that one did.
+    [plain] = [model for model in server.request("GET", "/v1/models")[1]["data"] if "root" not in model]
+    both = {"object": "list", "data": [plain, {**listed, "id": "thinker"}]}
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+        bodies = []
+        page.on("request", lambda request: bodies.append(json.loads(request.post_data)) if request.url.endswith("/chat/completions") else None)
+        think = page.get_by_role("button", name="Think", exact=True)
+        assert not page.is_visible("#think") and think.count() == 0
+        page.route("**/v1/models", lambda route: route.fulfill(json=both))
+        page.evaluate("import('/page/models.js').then((module) => module.loadModelsAgain())")
+        page.wait_for_selector("#model option[value=thinker]", state="attached")
+        assert not page.is_visible("#think")
+        page.select_option("#model", "thinker")
+        assert think.count() == 1 and think.get_attribute("aria-pressed") == "true"
+        visitor.set(thinking="256")
+        assert "Thinking: 256 tokens" in page.inner_text("#settings-summary")
+        for language, text in [("zh-Hant", "思考"), ("zh-Hans", "思考"), ("en", "Think")]:
+            page.select_option("#language", language)
+            assert page.is_visible("#think") and page.inner_text("#think") == text
+        # The other one is asked for nothing of it, and what was chosen stays for the first.
+        page.select_option("#model", server.name)
+        assert not page.is_visible("#think") and page.inner_text("#settings-summary") == ""
+        for language in ["zh-Hant", "zh-Hans", "en"]:
+            page.select_option("#language", language)
+            assert not page.is_visible("#think")
+        page.click("#settings")
+        assert page.locator("dialog [data-setting]").count() > 3 and page.locator("dialog [data-setting=thinking]").count() == 0
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog", state="detached")
+        visitor.set(maxTokens=5)
+        visitor.ask("Say hi.")
+        assert "thinking" not in bodies[-1], bodies[-1]
+        page.select_option("#model", "thinker")
+        assert think.count() == 1 and "Thinking: 256 tokens" in page.inner_text("#settings-summary")
+        # Where the model goes while the button has the focus, the focus goes to the field.
+        both["data"].pop()
+        page.focus("#think")
+        page.evaluate("import('/page/models.js').then((module) => module.loadModelsAgain())")
+        page.wait_for_selector("#think", state="hidden")
+        assert page.evaluate("document.activeElement.id") == "prompt"
+
+
+@check
 def settings_reach_the_model(browser, server):
     with visit(browser, server.url) as visitor:
         page = visitor.page
         bodies = []
         page.on("request", lambda request: bodies.append(json.loads(request.post_data)) if request.url.endswith("/chat/completions") else None)
-        visitor.set(system="Answer in one word.", temperature=0, thinking="1024", maxTokens=5)
+        visitor.set(system="Answer in one word.", temperature=0, maxTokens=5)
         assert "Temperature 0" in page.inner_text("#settings-summary")
         page.set_input_files("#file-input", {"name": "notes.txt", "mimeType": "text/plain", "buffer": "Swifts ```rarely``` land.".encode()})
         page.wait_for_selector("#attached li:has-text('notes.txt')")
@@ -310,7 +374,6 @@ def settings_reach_the_model(browser, server):
         visitor.ask("What is in the file?")
         body = bodies[-1]
         assert body["temperature"] == 0 and body["max_tokens"] == 5 and body["stream"] is True
-        assert body["thinking"] == {"type": "enabled", "budget_tokens": 1024}
         assert body["messages"][0] == {"role": "system", "content": "Answer in one word."}
         content = body["messages"][1]["content"]
         assert content.startswith("notes.txt:\n````\nSwifts ```rarely``` land.\n````") and content.endswith("What is in the file?"), content

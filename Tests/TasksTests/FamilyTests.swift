@@ -17,7 +17,7 @@ import Testing
     "countdown": "707e7ceeef1a55b3",
     "parity": "8ee2a46fd7195694",
     "sorting": "275b3e7893ae94b4",
-    "counting": "894896938ee87a1b",
+    "counting": "f68354c12c1c21a0",
     "base-conversion": "a6d5c6e393b7eb56",
     "dates": "9f4d1663f8f4f2ea",
     "propositional-logic": "66f49ebb10834c2b",

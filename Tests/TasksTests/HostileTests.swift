@@ -53,7 +53,8 @@ import Testing
     let tests = [ProgramTest(inputs: [.init(name: "n", value: 3)], output: "6")]
     for source in [
       "while True:\n    n += 1", "while 1: pass", "def f(n):\n    return f(n + 1)\nprint(f(1))",
-      "xs = [1]\nwhile True:\n    xs = xs + xs",
+      "xs = [1]\nwhile True:\n    xs = xs + xs", "xs = [1]\nwhile True:\n    xs += xs",
+      "xs = [1]\nfor x in xs: xs += [x]",
       "xs = [1]\nfor x in xs:\n    xs.append(x)", "while True:\n    print(n)", "x = 2\nwhile True:\n    x = x * x",
       "print(2 ** 64)",
       "print(n // 0)", "print(1 % 0)", "x = -9223372036854775807 - 1\nprint(x // -1)",
@@ -71,6 +72,31 @@ import Testing
       let problem = Problem(question: "", answer: "", grader: .program(tests: tests)), start = ContinuousClock.now
       #expect(try !problem.grade("<answer>\(source)</answer>").isCorrect, "\(source.prefix(60))")
       #expect(start.duration(to: .now) < .seconds(5), "\(source.prefix(60))")
+    }
+  }
+
+  /// What is too long is not made: to print all of the lists would take more steps than there are.
+  @Test func outputEndsAtItsBound() throws {
+    let manyLists = Array(repeating: "xs", count: 400).joined(separator: ", ")
+    let start = "xs = [7]\nfor i in range(16): xs += xs\n"
+    let almost = "for i in range(32764): print(7)\n"
+    for source in [
+      start + "print(\(manyLists))", start + "print(xs)", almost + "print([11, 22])", almost + "print(7777777, 1)",
+      almost + "print(1234567)\nprint()", almost + "print(7777777)\nprint([])", almost + "print(77777777)",
+    ] {
+      let error = try #require(throws: ProgramError.self) { _ = try Program(source).run() }
+      #expect(error.reason == "more output than 65536 bytes", "\(source.prefix(60)): \(error)")
+    }
+    for end in ["print([11, 2])", "print(7777777)", "print(True, 77)", "print(1234, 5)\nprint()"] {
+      #expect(try Program(almost + end).run().utf8.count == 65_536, "\(end)")
+    }
+  }
+
+  @Test func votesTakeLittleTime() {
+    for unit in ["```json\n", "{\n", "}\n", "[{\n", "]\n[\n", "{\"a\":1}\n", "```json\n{}\n```\n", " \n", "{\"a\":"] {
+      let start = ContinuousClock.now
+      for length in [60_000, 1 << 20] { _ = Ballot(response: String(repeating: unit, count: length / unit.utf8.count)) }
+      #expect(start.duration(to: .now) < .seconds(5), "\(unit)")
     }
   }
 

@@ -17,6 +17,21 @@ import Testing
     #expect(Ballot(response: response)?.canonical == canonical, "\(Ballot(response: response)?.canonical ?? "none")")
   }
 
+  /// JSON on lines of its own, unless an answer is marked behind it.
+  @Test(arguments: [
+    ("Here it is:\n```json\n{\"b\": 2.0, \"a\": [1]}\n```\nI made 3 of them.", #"{"a":[1],"b":2}"#),
+    ("The answer is:\n\n  ```JSON\n[3,\n4]\n  ```", "[3,4]"),
+    ("So:\r\n{\r\n  \"b\": 2,\r\n  \"a\": 1\r\n}\r\nThat is all 5.", #"{"a":1,"b":2}"#),
+    ("So:\n[\n{\"a\": 1}\n]\nThese are 5.", #"[{"a":1}]"#), ("Python:\n```\n{\"a\": 1}\n```\nHas 5", #"{"a":1}"#),
+    ("<answer>It is\n```json\n{\"a\": {\"c\": \"the answer is 5\"}}\n```\n</answer>", #"{"a":{"c":"the answer is 5"}}"#),
+    ("Given\n{\"a\": 1}\nthe answer is 5.", "5"), ("```json\n{\"a\": 1}\n```\nso \\boxed{5}", "5"),
+    ("We have\n[1, 2, 3]\nand the sum is 6.", "6"), ("{\"a\": 1}\n{\"a\": 2}\nor 9", "9"),
+    ("Either\n```json\n{\"a\": 1}\n```\nor\n```json\n{\"a\": 2}\n```\nso 7", "7"),
+    ("It is\n```json\n{\"a\": 1}\nwith 8", "8"), ("It is\n```json\n```\nwith 8", "8"), ("It is\n```json", "it is"),
+  ]) func jsonAmongWords(response: String, canonical: String) {
+    #expect(Ballot(response: response)?.canonical == canonical, "\(Ballot(response: response)?.canonical ?? "none")")
+  }
+
   @Test func nothingHasNoVote() {
     for response in [
       "", " \n\t", "<answer> </answer>", "<think>so", "<answer>\"\"</answer>", "}", "\\]", "```",

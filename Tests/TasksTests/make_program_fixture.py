@@ -27,6 +27,10 @@ PROGRAMS = [
     "i = 0\nwhile True:\n    i += 1\n    for j in range(3):\n        if j == 2:\n            break\n    if i == 4:\n        break\nprint(i, j)",
     "if 0:\n    print(1)\nif []:\n    print(2)\nif [0]:\n    print(3)\nwhile 0:\n    pass\nx = [5, 6]\nprint(x[0] * x[1], x[-2])",
     "def f(a, b):\n    return a - b\nprint(f(f(9, 2), f(3, 1)))",
+    "a = [1]\nb = a\na += [2, 3]\nprint(a, b)\na += a\nb += []\nprint(a, b, len(b))\na = a + [4]\na += [5]\nprint(a, b, a == b)",
+    "def more(xs, n):\n    xs += [n]\n    xs = xs + [0]\n    xs += xs\n    return xs\nys = [1]\nzs = ys\nprint(more(ys, 2), ys, zs)",
+    "xs = [1, 2]\nfor x in xs:\n    if x < 5:\n        xs += [x + 2, 9]\nprint(xs)",
+    "a = [1]\ndef grow():\n    a.append(5)\n    return a\na += grow()\nprint(a)",
 ]
 
 

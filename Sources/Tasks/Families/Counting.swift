@@ -35,13 +35,13 @@ public struct Counting: TaskFamily {
   private func words(_ difficulty: Int, _ random: inout TaskRandom) -> Problem {
     let kinds = Array(random.shuffled(WordList.nouns).prefix(4)), wanted = kinds[0]
     let words = (0..<(4 + 3 * difficulty)).map { _ in random.element(kinds) }
-    var total = 0, steps = ["Go through the list:"]
-    for (index, word) in words.enumerated() where word == wanted {
+    var total = 0
+    let counted = words.map { word in
+      if word != wanted { return word }
       total += 1
-      steps.append("Place \(index + 1) is \(word), that makes \(total)")
+      return "\(word) (\(total))"
     }
-    if total == 0 { steps.append("No place has it") }
-    steps.append("So '\(wanted)' is there \(total) times")
+    let steps = ["Go through the list:", counted.joined(separator: ", "), "So '\(wanted)' is there \(total) times"]
     let text = words.joined(separator: ", ")
     return Problem(
       question: "How many times is \"\(wanted)\" in this list? \(text)", answer: "\(total)", grader: .number,

@@ -21,10 +21,7 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
     let end = said.suffix(Self.tail)
     let text = Self.text(end)
     if let boxed = Self.lastBoxed(text) { return (boxed, true) }
-    let marks = ["####", "nswer is", "答案是", "nswer:", "答案："].compactMap {
-      Self.lastRange(of: Array($0.utf8), in: end)?.upperBound
-    }
-    if let start = marks.max() {
+    if let start = Self.endOfLastMark(end) {
       let lines = Self.text(end[start...]).split(whereSeparator: \.isNewline).lazy.map { $0.drop { ":： *".contains($0) } }
       return (
         (lines.first(where: Self.saysSomething) ?? lines.first { !$0.allSatisfy(\.isWhitespace) }).map(String.init) ?? "", false
@@ -32,6 +29,15 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
     }
     let lines = text.split(whereSeparator: \.isNewline)
     return (lines.last(where: Self.saysSomething) ?? lines.last { !$0.allSatisfy(\.isWhitespace) }).map { (String($0), false) }
+  }
+
+  /// Whether a text marks an answer: by a box, `####`, "answer is".
+  static func marksAnswer(_ text: Substring) -> Bool {
+    lastBoxed(String(text)) != nil || endOfLastMark(Array(text.utf8)[...]) != nil
+  }
+
+  private static func endOfLastMark(_ bytes: ArraySlice<UInt8>) -> Int? {
+    ["####", "nswer is", "答案是", "nswer:", "答案："].compactMap { lastRange(of: Array($0.utf8), in: bytes)?.upperBound }.max()
   }
 
   /// Whether a line is more than a bracket or the mark of a block.

@@ -15,7 +15,8 @@ public struct Ballot: Sendable, Equatable {
   /// What a response says where nothing is known of the question: what stands between `<answer>` tags or in a box, or behind
   /// "answer is", else the last line. A number is compared as one, LaTeX without what only changes its looks, of an unmarked line
   /// the last number counts, and other text without case and white space. An answer that is a JSON object or array as a whole is
-  /// compared as one. nil where nothing was said: no letter and no digit.
+  /// compared as one. So is one on lines of its own among other words, in the only fence of `json`, or an object without such a
+  /// fence, unless an answer is marked behind it. nil where nothing was said: no letter and no digit.
   public init?(response: String) {
     if let value = Self.json(in: response) {
       self.init(answer: value.serialized(), canonical: Self.sorted(value).serialized())
@@ -39,15 +40,43 @@ public struct Ballot: Sendable, Equatable {
   /// The same of JSON, whose answers others can well agree with.
   private static let longestJSON = 1 << 16
 
-  /// The object or array that an answer is, in a fence or between `<answer>` tags or not.
+  /// The object or array that an answer is, in a fence or between `<answer>` tags or not, or that stands among its words.
   private static func json(in response: String) -> JSONValue? {
     guard let said = AnswerExtraction.tagged.answer(in: response) ?? AnswerExtraction.said(in: response) else { return nil }
-    var text = said[...].trimmed(\.isWhitespace)
+    let text = said[...].trimmed(\.isWhitespace)
+    var whole = text
     if text.hasPrefix("```"), text.hasSuffix("```"), let end = text.firstIndex(where: \.isNewline) {
-      text = text[end...].dropLast(3).trimmed(\.isWhitespace)
+      whole = text[end...].dropLast(3)
     }
+    return container(whole) ?? container(amongWords: text)
+  }
+
+  private static func container(_ text: Substring) -> JSONValue? {
+    let text = text.trimmed(\.isWhitespace)
     guard text.first == "{" || text.first == "[", text.utf8.count <= longestJSON else { return nil }
     return try? JSONValue(parsing: String(text))
+  }
+
+  /// The one object or array that stands on lines of its own; nil where an answer is marked behind it.
+  private static func container(amongWords text: Substring) -> JSONValue? {
+    guard text.utf8.count <= longestJSON else { return nil }
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map { $0.trimmed(\.isWhitespace) }
+    let fences = lines.indices.filter { lines[$0].lowercased() == "```json" }
+    let start: Int?, end: Int?
+    if let fence = fences.first {
+      start = fence + 1
+      end = lines[fence...].firstIndex(of: "```").map { $0 - 1 }
+    } else {
+      start = lines.firstIndex { $0.hasPrefix("{") || $0.hasPrefix("[") }
+      end = lines.lastIndex { $0.hasSuffix("}") || $0.hasSuffix("]") }
+    }
+    guard fences.count < 2, let first = start, let last = end, first <= last,
+      let value = container(text[lines[first].startIndex..<lines[last].endIndex]),
+      // Without a fence, lists of numbers are mostly part of what is explained.
+      !fences.isEmpty || value.members != nil || value.elements?.first?.members != nil,
+      !AnswerExtraction.marksAnswer(text[lines[last].endIndex...])
+    else { return nil }
+    return value
   }
 
   /// The same value with the members of objects in the order of their names, and whole numbers written as such.

@@ -77,13 +77,15 @@ struct ProgramInterpreter {
   private mutating func assign(_ name: String, _ value: ProgramValue) throws(ProgramError) {
     guard functions[name] == nil else { throw error("'\(name)' is a function already") }
     if frame == nil { globals[name] = value } else { frame?.values[name] = value }
-    note { "\(name) is \($0.text(value))" }
+    try note(value) { "\(name) is \($0)" }
   }
 
-  private mutating func note(_ event: (Self) -> String) {
+  /// Adds to the trace, where somebody asks, what happened to a value.
+  private mutating func note(_ value: ProgramValue, _ event: (String) -> String) throws(ProgramError) {
     guard trace != nil else { return }
-    let text = event(self)
-    trace?.append(text)
+    var text = ""
+    try write(value, to: &text, limit: Self.longestOutput)
+    trace?.append(event(text))
   }
 
   private func value(of name: String) -> ProgramValue? {
@@ -91,10 +93,18 @@ struct ProgramInterpreter {
     return frame.ownNames.contains(name) ? frame.values[name] : globals[name]
   }
 
-  private mutating func newList(_ elements: [Int]) throws(ProgramError) -> ProgramValue {
+  /// - Returns: its place.
+  private mutating func newList(_ elements: [Int]) throws(ProgramError) -> Int {
     try hold(elements.count)
     lists.append(elements)
-    return .list(lists.count - 1)
+    return lists.count - 1
+  }
+
+  /// Adds the elements of a list to a list, which may be the same one.
+  private mutating func extend(_ place: Int, by other: Int) throws(ProgramError) {
+    let elements = lists[other]
+    try hold(elements.count)
+    lists[place] += elements
   }
 
   /// Counts elements that come into memory.
@@ -103,15 +113,26 @@ struct ProgramInterpreter {
     guard elementCount <= Self.mostElements else { throw error("lists of more than \(Self.mostElements) numbers") }
   }
 
-  /// As Python prints it.
-  private func text(_ value: ProgramValue) -> String {
+  /// Adds a value to a text as Python prints it.
+  /// - Parameter limit: the most bytes of the whole text.
+  /// - Throws: `ProgramError` at the first element too many, so that a text that is too long is never made.
+  private func write(_ value: ProgramValue, to text: inout String, limit: Int) throws(ProgramError) {
     switch value {
-    case .none: "None"
-    case .integer(let value): "\(value)"
-    case .boolean(let value): value ? "True" : "False"
-    case .list(let place): "[" + lists[place].map { "\($0)" }.joined(separator: ", ") + "]"
+    case .none: text += "None"
+    case .integer(let value): text += "\(value)"
+    case .boolean(let value): text += value ? "True" : "False"
+    case .list(let place):
+      text += "["
+      for (index, element) in lists[place].enumerated() {
+        text += index == 0 ? "\(element)" : ", \(element)"
+        guard text.utf8.count <= limit else { throw tooMuchOutput }
+      }
+      text += "]"
     }
+    guard text.utf8.count <= limit else { throw tooMuchOutput }
   }
+
+  private var tooMuchOutput: ProgramError { error("more output than \(Self.longestOutput) bytes") }
 
   private mutating func execute(_ statements: [ProgramStatement]) throws(ProgramError) -> Outcome {
     depth += 1
@@ -134,7 +155,7 @@ struct ProgramInterpreter {
     case .giveBack(let value):
       guard let value else { return .giveBack(.none) }
       let result = try evaluate(value)
-      note { "\($0.text(result)) is returned" }
+      try note(result) { "\($0) is returned" }
       return .giveBack(result)
     case .assign(let names, let values):
       var results: [ProgramValue] = []
@@ -143,29 +164,32 @@ struct ProgramInterpreter {
     case .assignElement(let name, let index, nil, let value):
       let element = try integer(value), place = try list(.variable(name))
       lists[place][try position(index, count: lists[place].count)] = element
-      note { "\(name) is \($0.text(.list(place)))" }
+      try note(.list(place)) { "\(name) is \($0)" }
     case .assignElement(let name, let index, let operation?, let value):
       let place = try list(.variable(name)), position = try position(index, count: lists[place].count)
       let old = lists[place][position], element = try integer(value)
       guard position < lists[place].count else { throw error("a list that has become shorter") }
       lists[place][position] = try arithmetic(operation, old, element)
-      note { "\(name) is \($0.text(.list(place)))" }
+      try note(.list(place)) { "\(name) is \($0)" }
     case .append(let name, let value):
       let place = try list(.variable(name)), element = try integer(value)
       try hold(1)
       lists[place].append(element)
-      note { "\(name) is \($0.text(.list(place)))" }
+      try note(.list(place)) { "\(name) is \($0)" }
     case .print(let values):
-      var texts: [String] = []
       var results: [ProgramValue] = []
       for value in values { results.append(try evaluate(value)) }
-      for value in results {
+      // The line's end takes a byte too.
+      let limit = Self.longestOutput - output.utf8.count - 1
+      var text = ""
+      for (index, value) in results.enumerated() {
         if case .list(let place) = value { try step(lists[place].count / 16) }
-        texts.append(text(value))
+        if index > 0 { text += " " }
+        try write(value, to: &text, limit: limit)
       }
-      output += texts.joined(separator: " ") + "\n"
-      note { _ in "\(texts.joined(separator: " ")) is printed" }
-      guard output.utf8.count <= Self.longestOutput else { throw error("more output than \(Self.longestOutput) bytes") }
+      guard text.utf8.count <= limit else { throw tooMuchOutput }
+      output += text + "\n"
+      trace?.append("\(text) is printed")
     case .evaluate(let value): _ = try evaluate(value)
     case .choose(let cases, let otherwise):
       for (condition, body) in cases where try truth(condition) { return try execute(body) }
@@ -245,7 +269,7 @@ struct ProgramInterpreter {
     case .list(let elements):
       var values: [Int] = []
       for element in elements { values.append(try integer(element)) }
-      return try newList(values)
+      return .list(try newList(values))
     case .negative(let value): return .integer(try arithmetic("-", 0, try integer(value)))
     case .not(let value): return .boolean(!(try truth(value)))
     case .and(let left, let right): return .boolean(try boolean(left) ? try boolean(right) : false)
@@ -314,7 +338,12 @@ struct ProgramInterpreter {
     case (">", .integer(let a), .integer(let b)): return .boolean(a > b)
     case (">=", .integer(let a), .integer(let b)): return .boolean(a >= b)
     case ("+", .list(let a), .list(let b)):
-      return try newList(lists[a] + lists[b])
+      let sum = try newList(lists[a])
+      try extend(sum, by: b)
+      return .list(sum)
+    case ("+=", .list(let a), .list(let b)):
+      try extend(a, by: b)
+      return left
     case (_, .integer(let a), .integer(let b)): return .integer(try arithmetic(symbol, a, b))
     default: throw error("'\(symbol)' between \(left.typeName) and \(right.typeName)")
     }
@@ -323,7 +352,7 @@ struct ProgramInterpreter {
   private func arithmetic(_ symbol: String, _ a: Int, _ b: Int) throws(ProgramError) -> Int {
     let (result, overflow): (Int, Bool)
     switch symbol {
-    case "+": (result, overflow) = a.addingReportingOverflow(b)
+    case "+", "+=": (result, overflow) = a.addingReportingOverflow(b)
     case "-": (result, overflow) = a.subtractingReportingOverflow(b)
     case "*": (result, overflow) = a.multipliedReportingOverflow(by: b)
     case "**":

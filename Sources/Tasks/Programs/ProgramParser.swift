@@ -146,7 +146,10 @@ struct ProgramParser {
       let value = try expression()
       let operation = symbol == "=" ? nil : symbol == "//" ? symbol : String(symbol.dropLast())
       switch target {
-      case .variable(let name): return .assign([name], [operation.map { .binary($0, target, value) } ?? value])
+      case .variable(let name):
+        // A list becomes longer by `+=`, where `+` makes another.
+        let update = symbol == "+=" ? symbol : operation
+        return .assign([name], [update.map { .binary($0, target, value) } ?? value])
       case .element(.variable(let name), let index):
         return .assignElement(name, index: index, operation: operation, value)
       default: throw error("a name or an element before '\(symbol)'")

@@ -15,6 +15,7 @@ indirect enum ProgramExpression: Sendable {
   case list([ProgramExpression])
   case negative(ProgramExpression)
   case not(ProgramExpression)
+  /// An operator between two values; or `+=`, whose value is then assigned to the name on its left.
   case binary(String, ProgramExpression, ProgramExpression)
   case and(ProgramExpression, ProgramExpression)
   case or(ProgramExpression, ProgramExpression)

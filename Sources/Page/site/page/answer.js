@@ -1,5 +1,6 @@
 // Has the server answer a chat, and keeps what comes: every second in this browser, every few seconds on the server.
 import { addMessage, keepWhole, saveMessage } from './chats.js';
+import { canThink, priceOf } from './models.js';
 import { pathTo } from './tree.js';
 import { events, Failure } from './server.js';
 
@@ -40,9 +41,11 @@ export function requestBody(chat, parent, begun = null) {
   const body = { model: settings.model, messages, stream: true, stream_options: { include_usage: true } };
   if (typeof settings.temperature === 'number') body.temperature = settings.temperature;
   if (settings.maxTokens) body.max_tokens = settings.maxTokens;
-  if (settings.thinking === 'off') body.thinking = { type: 'disabled' };
-  else if (settings.thinking === 'max') body.thinking = { type: 'enabled' };
-  else if (settings.thinking) body.thinking = { type: 'enabled', budget_tokens: Number(settings.thinking) };
+  // What is not shown for a model is not asked of it.
+  const thinking = canThink(settings.model) === false ? undefined : settings.thinking;
+  if (thinking === 'off') body.thinking = { type: 'disabled' };
+  else if (thinking === 'max') body.thinking = { type: 'enabled' };
+  else if (thinking) body.thinking = { type: 'enabled', budget_tokens: Number(thinking) };
   if (settings.json) body.response_format = { type: 'json_object' };
   return body;
 }
@@ -98,16 +101,9 @@ function take(event, message, run, clock) {
   if (event.usage) {
     run.tokens = event.usage.completion_tokens;
     message.details.usage = added(message.details.usage, event.usage);
-    const cost = costOf(event.usage, prices[message.details.model]);
+    const cost = costOf(event.usage, priceOf(message.details.model));
     if (cost !== null) message.details.cost = (message.details.cost ?? 0) + cost;
   }
-}
-
-let prices = {};
-
-/// - Parameter table: for models that cost something, dollars per million tokens: `{ cache_hit, cache_miss, output }`.
-export function setPrices(table) {
-  prices = table;
 }
 
 /// Dollars; null for what costs nothing.

@@ -7,7 +7,7 @@ import { announce, find } from './dom.js';
 import { failureText } from './failures.js';
 import { followEnd } from './follow.js';
 import { Thread } from './messages.js';
-import { chosenModel, hasModels, loadModelsAgain } from './models.js';
+import { canThink, chosenModel, hasModels, loadModelsAgain } from './models.js';
 import { defaultSettings, rememberSettings, settingsSummary } from './settings.js';
 import { Sidebar } from './sidebar.js';
 import { newestBelow, place, shownPath } from './tree.js';
@@ -113,8 +113,13 @@ export function drawTitle() {
 function drawSettings() {
   const isJSON = Boolean(chat.settings.json);
   find('#json').setAttribute('aria-pressed', String(isJSON));
+  const think = find('#think');
   const isOff = chat.settings.thinking === 'off';
-  find('#think').setAttribute('aria-pressed', String(!isOff));
+  think.setAttribute('aria-pressed', String(!isOff));
+  const isHidden = !canThink(chat.settings.model);
+  // A server that is back may have another model; the focus does not go with the button.
+  if (isHidden && document.activeElement === think) composer.focus();
+  think.hidden = isHidden;
   const summary = settingsSummary(chat.settings);
   find('#settings-summary').textContent = summary;
   find('#settings-summary').hidden = summary === '';

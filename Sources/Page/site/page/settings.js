@@ -1,6 +1,7 @@
 // What a chat asks of the model, in a dialog; new chats begin with what was chosen last.
 import { ask, askKey, buttons } from './dialogs.js';
 import { element } from './dom.js';
+import { canThink } from './models.js';
 import { remember, remembered } from './preferences.js';
 import { key, setKey } from './server.js';
 import { number, word } from './words.js';
@@ -17,7 +18,7 @@ export function settingsSummary(settings) {
   const parts = [];
   if (settings.system?.trim()) parts.push(word('system'));
   if (typeof settings.temperature === 'number') parts.push(`${word('temperature')} ${number(settings.temperature)}`);
-  if (settings.thinking) parts.push(`${word('thinkingBudget')}: ${thinkingWord(settings.thinking)}`);
+  if (settings.thinking && canThink(settings.model)) parts.push(`${word('thinkingBudget')}: ${thinkingWord(settings.thinking)}`);
   if (settings.maxTokens) parts.push(word('atMostTokens', { count: number(settings.maxTokens) }));
   return parts.join(' · ');
 }
@@ -43,17 +44,15 @@ export function askSettings(settings, { onKey }) {
   return ask(word('settings'), (close) => {
     const system = element('textarea', { class: 'field', rows: '4', value: settings.system ?? '', 'data-setting': 'system' });
     const temperature = temperatureControl(settings.temperature);
-    const thinking = element(
-      'select', { class: 'field', 'data-setting': 'thinking' },
-      budgets.map((value) => element('option', { value, selected: value === (settings.thinking ?? '') }, thinkingWord(value))));
+    const thinking = canThink(settings.model) ? thinkingControl(settings.thinking) : null;
     const maxTokens = element('input', {
       class: 'field', type: 'number', min: '1', max: '1000000', step: '1', value: settings.maxTokens ?? '', placeholder: word('modelsOwn'), inputmode: 'numeric',
       'data-setting': 'maxTokens',
     });
     const json = element('input', { type: 'checkbox', checked: Boolean(settings.json), 'data-setting': 'json' });
     const form = element(
-      'form', {}, labelled(word('system'), word('systemHint'), system), temperature.node, labelled(word('thinkingBudget'), word('thinkingHint'), thinking),
-      labelled(word('maxTokens'), null, maxTokens),
+      'form', {}, labelled(word('system'), word('systemHint'), system), temperature.node,
+      thinking && labelled(word('thinkingBudget'), word('thinkingHint'), thinking), labelled(word('maxTokens'), null, maxTokens),
       element('label', { class: 'check' }, json, element('span', {}, element('strong', {}, word('json')), element('span', { class: 'hint' }, word('jsonHint')))),
       keySetting(onKey), shortcuts(),
       buttons(
@@ -62,12 +61,19 @@ export function askSettings(settings, { onKey }) {
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       close({
-        ...settings, system: system.value.trim() || undefined, temperature: temperature.value(), thinking: thinking.value || undefined,
+        ...settings, system: system.value.trim() || undefined, temperature: temperature.value(),
+        // For a model that cannot think it stays what it is for others.
+        thinking: thinking ? thinking.value || undefined : settings.thinking,
         maxTokens: Number.parseInt(maxTokens.value, 10) || undefined, json: json.checked || undefined,
       });
     });
     return [form];
   }, { isWide: true });
+}
+
+function thinkingControl(value) {
+  const option = (budget) => element('option', { value: budget, selected: budget === (value ?? '') }, thinkingWord(budget));
+  return element('select', { class: 'field', 'data-setting': 'thinking' }, budgets.map(option));
 }
 
 /// A slider that begins to count when it is touched.

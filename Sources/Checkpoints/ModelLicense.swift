@@ -1,5 +1,4 @@
 internal import Foundation
-public import SwiftletCheckpoints
 
 /// What a model's files say about its licence. Nothing is inferred from the model's name.
 public struct ModelLicense: Sendable, Equatable {
@@ -12,7 +11,7 @@ public struct ModelLicense: Sendable, Equatable {
   public var source: String
 
   /// `general.license` and its companions in a GGUF file.
-  init?(gguf file: GGUFFile) {
+  public init?(gguf file: GGUFFile) {
     func text(_ key: String) -> String? { file[key]?.string.flatMap { $0.isEmpty ? nil : $0 } }
     let name = text("general.license"), longName = text("general.license.name"), link = text("general.license.link")
     guard let first = name ?? longName ?? link else { return nil }
@@ -20,19 +19,13 @@ public struct ModelLicense: Sendable, Equatable {
   }
 
   /// The head of the model card, README.md, else the first line of a licence file.
-  init?(folder path: String) {
-    let folder = ModelFolder(path: path.isEmpty ? "." : path)
-    if let card = folder.text("README.md") {
-      let fields = Self.frontMatter(card)
-      if let first = fields["license"] ?? fields["license_name"] {
-        self.init(
-          name: first, longName: fields["license_name"] == first ? nil : fields["license_name"], link: fields["license_link"],
-          source: "README.md")
-        return
-      }
+  public init?(folder path: String) {
+    if let card = Self(cardOf: path) {
+      self = card
+      return
     }
     for name in ["LICENSE", "LICENSE.txt", "LICENSE.md", "LICENSE-MODEL", "LICENCE"] {
-      guard let text = folder.text(name) else { continue }
+      guard let text = Self.text(name, in: path) else { continue }
       let line = text.split(whereSeparator: \.isNewline).lazy.map { $0.trimmingCharacters(in: .whitespaces) }.first {
         !$0.isEmpty
       }
@@ -41,6 +34,16 @@ public struct ModelLicense: Sendable, Equatable {
       return
     }
     return nil
+  }
+
+  /// The head of the model card, README.md, alone.
+  public init?(cardOf folder: String) {
+    guard let card = Self.text("README.md", in: folder) else { return nil }
+    let fields = Self.frontMatter(card)
+    guard let first = fields["license"] ?? fields["license_name"] else { return nil }
+    self.init(
+      name: first, longName: fields["license_name"] == first ? nil : fields["license_name"], link: fields["license_link"],
+      source: "README.md")
   }
 
   private init(name: String, longName: String?, link: String?, source: String) {
@@ -70,9 +73,10 @@ public struct ModelLicense: Sendable, Equatable {
     }
     return text
   }
-}
 
-extension ModelFolder {
   /// The text of a small file; nil when it is missing, empty or cannot be read.
-  fileprivate func text(_ name: String) -> String? { (try? bytes(name)).map { String(decoding: $0, as: UTF8.self) } }
+  private static func text(_ name: String, in folder: String) -> String? {
+    let bytes = try? RegularFile(path: (folder.isEmpty ? "." : folder) + "/" + name).bytes(maximumBytes: 32 << 20)
+    return bytes.flatMap { $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self) }
+  }
 }
