@@ -322,6 +322,8 @@ def reward_curves(work, run):
 def held_out(work, run, key, unit=1):
     """Held-out loss over processor seconds, or tokens."""
     spent, points = 0, []
+    if any("spreadsEvaluation" not in path.read_text() for path in work.folder(run).glob("checkpoints/step-*/state.json")):
+        sys.exit(f"findings.py: {work.folder(run)} was measured on other held-out sequences than runs are now; delete it, and run again")
     for record in records(work.folder(run)):
         spent += record[key] / unit
         if record.get("held_out_loss") is not None:

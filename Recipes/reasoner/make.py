@@ -9,7 +9,8 @@
 4. reinforcement learning again (4-reinforce.yaml)
 
 After each stage the model is measured on held-out problems, and the last one is written as runs/reasoner/reasoner.gguf. What was stopped
-goes on when the command is given again; --stage runs one of them alone. Needs nothing but Python and swiftlet.
+goes on when the command is given again; --stage runs one of them alone. After changes to a recipe or a family, delete runs/reasoner to
+begin anew. Needs nothing but Python and swiftlet.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 RUNS = HERE.parent.parent / "runs" / "reasoner"
 FAMILIES = ["arithmetic", "parity", "sorting", "counting", "propositional-logic"]
+HARDEST = ["sorting", "propositional-logic"]  # after the first two stages; of these the third sees more
 # Those that it shall say no to, beside the questions of everyday life.
 OTHERS = [
     "multiplication", "fractions", "linear-equations", "modular-arithmetic", "countdown", "base-conversion", "dates", "word-problems",
@@ -57,14 +59,16 @@ def worked(swiftlet, families, count, seed):
     return chats
 
 
-def make_worked(swiftlet, name, count, seed):
-    """Worked problems, a few with a thought that is cut, and questions that are refused."""
+def make_worked(swiftlet, name, count, seed, hardest=0):
+    """Worked problems, so many more of the hardest families, a few with a thought that is cut, and questions that are refused."""
     target = RUNS / name
     if target.exists():
         return
     RUNS.mkdir(parents=True, exist_ok=True)
     chance = random.Random(seed)
     chats = worked(swiftlet, FAMILIES, count, seed)
+    if hardest:
+        chats += worked(swiftlet, HARDEST, hardest, seed + 1)
     for chat in chats:
         answer = chat["messages"][1]
         if chance.random() < 0.04:
@@ -114,7 +118,7 @@ def make_own(swiftlet):
         "--task-seed", 3, "--count", 500, "--samples", 4, "--temperature", 1, "--max-tokens", 440, "--parallel", 64,
         "--per-problem", 2, "--choose", "random", "--instruction", "", "--strict", "--well-formed", "--near-duplicates", 0,
         "--against", "tasks:held-out", "--output", RUNS / "own.jsonl")
-    make_worked(swiftlet, "worked-more.jsonl", 1500, 3)
+    make_worked(swiftlet, "worked-more.jsonl", 2000, 3, hardest=5000)
 
 
 def package(swiftlet, model):

@@ -4,12 +4,14 @@
     python3 Recipes/smollm2/make.py --swiftlet .build/release/swiftlet
 
 Before, between and after, it is asked held-out problems, and its perplexity on English is measured. What was stopped goes on when the
-command is given again; all of it lies in runs/smollm2/, the model in runs/smollm2/reinforced. Needs nothing but Python and swiftlet.
+command is given again; all of it lies in runs/smollm2/, the model in runs/smollm2/reinforced. After changes to a recipe or a family,
+delete runs/smollm2 to begin anew. Needs nothing but Python and swiftlet.
 """
 
 import argparse
 import json
 import pathlib
+import shutil
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -18,7 +20,7 @@ RUNS = ROOT / "runs" / "smollm2"
 FAMILIES = ["arithmetic", "counting", "parity"]
 INSTRUCTION = "Think step by step."  # as in 2-reinforce.yaml
 TASKS = ["--tasks", ",".join(FAMILIES), "--difficulty", "1-2", "--instruction", INSTRUCTION]
-# English that is no source of the model's, as far as one can know.
+# English that is no source of the model's, as far as one can know; copied at the start, since documents are edited.
 TEXTS = [ROOT / "docs" / "threat-model.md", ROOT / "docs" / "distillation.md"]
 
 
@@ -35,8 +37,11 @@ def measure(swiftlet, model, name):
                                  "--parallel", 32, "--json"))
         figures["perplexity"] = {}
         for text in TEXTS:
-            figures["perplexity"][text.name] = json.loads(run(swiftlet, "perplexity", model, text, "--json"))["perplexity"]
-        target.write_text(json.dumps(figures))
+            printed = run(swiftlet, "perplexity", model, RUNS / text.name, "--json")
+            figures["perplexity"][text.name] = json.loads(printed)["perplexity"]
+        partial = target.with_suffix(".partial")
+        partial.write_text(json.dumps(figures))
+        partial.rename(target)
     return json.loads(target.read_text())
 
 
@@ -70,6 +75,11 @@ def main():
     parser.add_argument("--swiftlet", default=".build/release/swiftlet")
     swiftlet = pathlib.Path(parser.parse_args().swiftlet).resolve()
     RUNS.mkdir(parents=True, exist_ok=True)
+    for text in TEXTS:
+        if not (RUNS / text.name).exists():
+            partial = RUNS / (text.name + ".partial")
+            shutil.copyfile(text, partial)
+            partial.rename(RUNS / text.name)
     if not (RUNS / "base").is_dir():
         run(swiftlet, "convert", "smollm2", "--to", "safetensors", "--type", "bf16", "--output", RUNS / "base")
     if not (RUNS / "worked.jsonl").exists():

@@ -7,10 +7,12 @@
     Recipes/speedrun/compare.py --table                       # of what has been trained so far
 
 All arms have the recipe's data, tokenizer, batches, optimizer and seed, and no layer of multi-token prediction; only the lines of `ARMS`
-differ. An arm that was stopped goes on when the command is given again. Folders of the arms, table.md and losses.svg are in runs/speedrun-arms.
+differ. An arm that was stopped goes on when the command is given again. Arms of before, measured on the first held-out sequences and not
+on some from all over them, are in no table with others. Folders of the arms, table.md and losses.svg are in runs/speedrun-arms.
 """
 
 import argparse
+import glob
 import json
 import os
 import re
@@ -66,6 +68,22 @@ def records(folder):
         return []
 
 
+def measures_first(folder):
+    """Whether a run measures with the first held-out sequences, as those do that were begun before it took some from all over them."""
+    states = sorted(glob.glob(os.path.join(glob.escape(folder), "checkpoints/step-*/state.json")))
+    if not states:
+        return False
+    with open(states[-1]) as file:
+        return "spreadsEvaluation" not in json.load(file)
+
+
+def check_comparable(out, arms):
+    older = [name for name in arms if measures_first(os.path.join(out, name))]
+    if older and len(older) < len(arms):
+        sys.exit(f"compare.py: {', '.join(older)}: measured on other held-out sequences than the other arms; delete "
+                 + " and ".join(os.path.join(out, name) for name in older) + ", and train anew")
+
+
 def cache_values(model):
     """Values a token and layer."""
     if "kv_lora_rank" in model:
@@ -88,7 +106,7 @@ def parameters(folder):
 def table(out, arms):
     rows = ["| | parameters | active | cache, bytes a token | held-out loss | bits a byte | tokens a second | core-hours |",
             "|---|---|---|---|---|---|---|---|"]
-    lines = []
+    lines, trained = [], []
     for name in arms:
         folder = os.path.join(out, name)
         log = records(folder)
@@ -96,6 +114,7 @@ def table(out, arms):
         if not held or not os.path.exists(folder + "/report.md"):
             print(f"{name}: not trained yet", file=sys.stderr)
             continue
+        trained.append(name)
         with open(os.path.join(out, name + ".yaml")) as file:
             shape = model(file.read())
         total, active = parameters(folder)
@@ -112,6 +131,7 @@ def table(out, arms):
             (part[-1][0], sum(loss for _, loss in part) / WINDOW)
             for part in (losses[end - WINDOW:end] for end in range(2 * WINDOW, len(losses) + 1))]
         lines.append((ARMS[name][0], means, [(record["step"], record["held_out_loss"]) for record in held]))
+    check_comparable(out, trained)
     rows.append("")
     rows.append("Tokens a second: of two cores at work, reckoned from processor seconds.")
     with open(os.path.join(out, "table.md"), "w") as file:
@@ -181,6 +201,8 @@ def main():
     # Paths of a recipe begin beside it, and the arms' recipes lie elsewhere.
     base = os.path.dirname(os.path.abspath(options.recipe))
     data = re.search(r"^  text: (\S+)", text, re.M)[1]
+    if not options.table:
+        check_comparable(out, arms)
     for name in [] if options.table else arms:
         folder = os.path.join(out, name)
         path = folder + ".yaml"

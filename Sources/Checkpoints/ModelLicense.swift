@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SwiftletJSON
 
 /// What a model's files say about its licence. Nothing is inferred from the model's name.
 public struct ModelLicense: Sendable, Equatable {
@@ -46,32 +47,59 @@ public struct ModelLicense: Sendable, Equatable {
       source: "README.md")
   }
 
-  private init(name: String, longName: String?, link: String?, source: String) {
+  init(name: String, longName: String?, link: String?, source: String) {
     (self.name, self.longName, self.link, self.source) = (name, longName, link, source)
   }
 
-  /// The plain fields, `key: value`, of the YAML between two lines of `---` at the start of a model card; the first entry of a list.
+  /// A model card that says this and no more.
+  public var card: String {
+    let fields: [(String, String?)] = [("license", name), ("license_name", longName), ("license_link", link)]
+    // A JSON text is one of YAML too.
+    let lines = fields.compactMap { key, value in value.map { "\(key): \(JSONValue.string($0).serialized())\n" } }
+    return "---\n" + lines.joined() + "---\n"
+  }
+
+  /// The plain fields, `key: value`, of the YAML between two lines of `---` at the start of a model card; of a list the first
+  /// entry.
   static func frontMatter(_ text: String) -> [String: String] {
     var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)[...]
     guard lines.popFirst()?.trimmingCharacters(in: .whitespaces) == "---" else { return [:] }
     var fields: [String: String] = [:], lastKey: String?
     for line in lines {
-      if line.trimmingCharacters(in: .whitespaces) == "---" { return fields }
-      if let key = lastKey, let item = line.trimmingCharacters(in: .whitespaces).wholeMatch(of: /-\s+(.+)/) {
-        if fields[key] == nil { fields[key] = unquoted(String(item.1)) }
-      } else if let field = line.wholeMatch(of: /([A-Za-z_]+):\s*(.*?)\s*/) {
-        lastKey = String(field.1)
-        if !field.2.isEmpty { fields[String(field.1)] = unquoted(String(field.2)) }
+      let content = line.drop(while: \.isWhitespace)
+      if content.trimmingCharacters(in: .whitespaces) == "---" { return fields }
+      if content.hasPrefix("- ") {
+        if let key = lastKey, fields[key] == nil { fields[key] = scalar(content.dropFirst(2).drop(while: \.isWhitespace)) }
+      } else if content.startIndex == line.startIndex, !content.hasPrefix("#"), let colon = content.firstIndex(of: ":") {
+        let key = String(content[..<colon]), value = content[colon...].dropFirst().drop(while: \.isWhitespace)
+        fields[key] = scalar(value)
+        // The lines behind `|` and `>` are no list.
+        lastKey = value.hasPrefix("|") || value.hasPrefix(">") ? nil : key
       }
     }
     return [:]
   }
 
-  private static func unquoted(_ text: String) -> String {
-    for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) && text.hasSuffix(quote) {
-      return String(text.dropFirst().dropLast())
+  /// A plain or quoted value without the comment behind it, of a list in brackets the first; nil for none, and for blocks of
+  /// lines (`|`, `>`).
+  private static func scalar(_ entry: Substring) -> String? {
+    let isList = entry.hasPrefix("["), text = isList ? entry.dropFirst().drop(while: \.isWhitespace) : entry
+    var value: String?
+    switch text.first {
+    case "'": value = String(text.dropFirst().prefix { $0 != "'" })
+    case "\"":
+      var isEscaped = false
+      let inside = text.dropFirst().prefix { letter in
+        defer { isEscaped = letter == "\\" && !isEscaped }
+        return letter != "\"" || isEscaped
+      }
+      value = (try? JSONValue(parsing: "\"\(inside)\""))?.string
+    case "|", ">", "#": break
+    default:
+      let plain = text.prefix { !isList || $0 != "," && $0 != "]" }
+      value = plain[..<(plain.firstRange(of: " #")?.lowerBound ?? plain.endIndex)].trimmingCharacters(in: .whitespaces)
     }
-    return text
+    return value.flatMap { $0.isEmpty ? nil : $0 }
   }
 
   /// The text of a small file; nil when it is missing, empty or cannot be read.

@@ -70,6 +70,7 @@ extension Conversion {
     try ConfigurationCheck.require(configuration, equals: written, source: path, form: "config.json")
     var contents = FolderContents()
     contents.texts.append(("config.json", config.serialized() + "\n"))
+    if let license = ModelLicense(gguf: file) { contents.texts.append(("README.md", license.card)) }
     try contents.addTokenizer(of: file, contextLength: configuration.contextLength)
     let advice = URL(fileURLWithPath: path).deletingLastPathComponent().path
     let name = "generation_config.json"

@@ -80,12 +80,17 @@ import Testing
   @Test func keepsTheLicenceOfTheCard() throws {
     let folder = try TemporaryFolder()
     let source = try Fixtures.model(try #require(Self.kept.first), in: folder.path)
-    let card = "---\nlanguage: en\nlicense: other\nlicense_name: \"ours\"\nlicense_link: https://x.org/L\n---\n# A model\n"
+    let head = ["language: en", "license: other # not free", "license_name: 'our \"own\" # 1'", "license_link: https://x.org/L"]
+    let card = "---\n" + head.joined(separator: "\n") + "\n---\n# A model\n"
     try Data(card.utf8).write(to: URL(fileURLWithPath: source + "/README.md"))
     _ = try Fixtures.convert(source, .gguf(.f32), to: folder.path + "/out.gguf")
-    let file = try GGUFFile(path: folder.path + "/out.gguf")
-    #expect(
-      ["", ".name", ".link"].map { file["general.license" + $0]?.string } == ["other", "ours", "https://x.org/L"])
+    _ = try Fixtures.convert(folder.path + "/out.gguf", .safetensors(nil), to: folder.path + "/again")
+    _ = try Fixtures.convert(folder.path + "/again", .gguf(.f32), to: folder.path + "/back.gguf")
+    for name in ["out", "back"] {
+      let file = try GGUFFile(path: folder.path + "/\(name).gguf")
+      let found = ["", ".name", ".link"].map { file["general.license" + $0]?.string }
+      #expect(found == ["other", "our \"own\" # 1", "https://x.org/L"], "\(name)")
+    }
   }
 
   /// What would be lost in silence is refused, and nothing is left.

@@ -336,7 +336,7 @@ def thinking_is_offered_where_it_can_be(browser, server):
         for language, text in [("zh-Hant", "思考"), ("zh-Hans", "思考"), ("en", "Think")]:
             page.select_option("#language", language)
             assert page.is_visible("#think") and page.inner_text("#think") == text
-        # The other one is asked for nothing of it, and what was chosen stays for the first.
+        # The other one shows nothing of it, and what was chosen stays for the first.
         page.select_option("#model", server.name)
         assert not page.is_visible("#think") and page.inner_text("#settings-summary") == ""
         for language in ["zh-Hant", "zh-Hans", "en"]:
@@ -347,8 +347,15 @@ def thinking_is_offered_where_it_can_be(browser, server):
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog", state="detached")
         visitor.set(maxTokens=5)
-        visitor.ask("Say hi.")
-        assert "thinking" not in bodies[-1], bodies[-1]
+        page.select_option("#model", "thinker")
+        assert think.count() == 1 and "Thinking: 256 tokens" in page.inner_text("#settings-summary")
+        # It may write a thought all the same, which what was chosen bounds.
+        for chosen, sent in [("max", None), ("off", {"type": "disabled"}), ("256", {"type": "enabled", "budget_tokens": 256})]:
+            page.select_option("#model", "thinker")
+            visitor.set(thinking=chosen)
+            page.select_option("#model", server.name)
+            visitor.ask("Say hi.")
+            assert bodies[-1]["model"] == server.name and bodies[-1].get("thinking") == sent, bodies[-1]
         page.select_option("#model", "thinker")
         assert think.count() == 1 and "Thinking: 256 tokens" in page.inner_text("#settings-summary")
         # Where the model goes while the button has the focus, the focus goes to the field.

@@ -17,12 +17,17 @@ import Testing
     #expect(Ballot(response: response)?.canonical == canonical, "\(Ballot(response: response)?.canonical ?? "none")")
   }
 
-  /// JSON on lines of its own, unless an answer is marked behind it.
+  /// JSON on lines of its own, unless an answer is marked beside it, or a number stands behind it that it may be about.
   @Test(arguments: [
     ("Here it is:\n```json\n{\"b\": 2.0, \"a\": [1]}\n```\nI made 3 of them.", #"{"a":[1],"b":2}"#),
     ("The answer is:\n\n  ```JSON\n[3,\n4]\n  ```", "[3,4]"),
-    ("So:\r\n{\r\n  \"b\": 2,\r\n  \"a\": 1\r\n}\r\nThat is all 5.", #"{"a":1,"b":2}"#),
-    ("So:\n[\n{\"a\": 1}\n]\nThese are 5.", #"[{"a":1}]"#), ("Python:\n```\n{\"a\": 1}\n```\nHas 5", #"{"a":1}"#),
+    ("So:\r\n{\r\n  \"b\": 2,\r\n  \"a\": 1\r\n}\r\nThat is all.", #"{"a":1,"b":2}"#),
+    ("So 5:\n[\n{\"a\": 1}\n]\nThese are all.", #"[{"a":1}]"#), ("Python:\n```\n{\"a\": 1}\n```\nThat's it", #"{"a":1}"#),
+    ("The input is\n{\"a\": 1}\nSo the result is 5.", "5"), ("Python:\n```\n{\"a\": 1}\n```\nHas 5", "5"),
+    ("The answer is:\n{\"a\": 1}", #"{"a":1}"#), ("The answer is 5.\n{\"a\": 1}", "5"),
+    ("**Answer:** as follows:\n```json\n{\"a\": 1}\n```", #"{"a":1}"#), ("#### 5\n```json\n{\"a\": 1}\n```", "5"),
+    ("So \\boxed{5}, or\n```json\n{\"a\": 1}\n```", "5"), ("It has 8 of\n```json\n[]\n```", "8"),
+    ("It has 8 of\n{}", "8"),
     ("<answer>It is\n```json\n{\"a\": {\"c\": \"the answer is 5\"}}\n```\n</answer>", #"{"a":{"c":"the answer is 5"}}"#),
     ("Given\n{\"a\": 1}\nthe answer is 5.", "5"), ("```json\n{\"a\": 1}\n```\nso \\boxed{5}", "5"),
     ("We have\n[1, 2, 3]\nand the sum is 6.", "6"), ("{\"a\": 1}\n{\"a\": 2}\nor 9", "9"),

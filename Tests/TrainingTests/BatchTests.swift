@@ -131,6 +131,35 @@ import Testing
         && found.sorted { $0.lexicographicallyPrecedes($1) } == expected.sorted { $0.lexicographicallyPrecedes($1) })
   }
 
+  @Test(arguments: [SequencePacking.stream, .documents]) func sequencesAreSpread(_ packing: SequencePacking) throws {
+    let folder = try DataFolder()
+    let data = try Sample.dataset(folder, "a", texts, shardTokens: 300), other = try Sample.dataset(folder, "b", texts.reversed())
+    var configuration = BatchConfiguration(
+      sequenceLength: 64, sequencesPerBatch: 1, shuffles: false, packing: packing, epochs: 1)
+    func batches(_ sources: [DataSource], _ count: Int?) throws -> [TokenBatch] {
+      configuration.sequenceCount = count
+      return try all(BatchIterator(sources, configuration))
+    }
+    let every = try batches([DataSource(data)], nil), count = every.count
+    #expect(count > 10)
+    for chosen in [1, 4, 7, count - 1, count, count + 9] {
+      let places = (0..<min(chosen, count)).map { $0 * count / min(chosen, count) }
+      #expect(try batches([DataSource(data)], chosen) == places.map { every[$0] })
+    }
+    // Of a mixture as many as the weights say, and all of it in the order that it has.
+    let mixture = [DataSource(data, weight: 3), DataSource(other, weight: 1)]
+    let mixed = try batches(mixture, 8), some = try batches([DataSource(data)], 6), others = try batches([DataSource(other)], 2)
+    #expect(mixed.map { $0.sources[0] } == [0, 0, 0, 1, 0, 0, 0, 1])
+    #expect(mixed.filter { $0.sources == [0] } == some)
+    #expect(mixed.filter { $0.sources == [1] }.map(\.tokens) == others.map(\.tokens))
+    #expect(try batches(mixture, 1000) == batches(mixture, nil))
+    configuration.sequenceCount = 8
+    var iterator = try BatchIterator(mixture, configuration)
+    for _ in 0..<3 { _ = try iterator.next() }
+    let rest = try BatchIterator(mixture, configuration, at: iterator.position)
+    #expect(try all(rest) == Array(mixed.dropFirst(3)))
+  }
+
   @Test func refusesWhatCannotBe() throws {
     let folder = try DataFolder()
     let data = try Sample.dataset(folder, "a", texts)
@@ -153,6 +182,11 @@ import Testing
     for weight in [0, -1, .nan, .infinity] { #expect(kind([DataSource(data, weight: weight)]) == .setting) }
     #expect(kind([]) == .setting && kind([DataSource(data)], 0) == .setting && kind([DataSource(data)], batch: 0) == .setting)
     #expect(kind([DataSource(data)], epochs: 0) == .setting && kind([DataSource(data)], padding: 330) == .setting)
+    for (shuffles, count) in [(true, 4), (false, 0)] {
+      let configuration = BatchConfiguration(
+        sequenceLength: 32, sequencesPerBatch: 1, shuffles: shuffles, sequenceCount: count)
+      #expect(throws: DataError.self) { try BatchIterator([DataSource(data)], configuration) }
+    }
   }
 
   @Test(arguments: [1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 1000, 4097]) func permutations(_ count: Int) {

@@ -109,6 +109,54 @@ import Testing
     #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
   }
 
+  /// Files are what is in them, wherever they lie.
+  @Test func movedFilesAreTheSame() throws {
+    let folder = try DataFolder(), manager = FileManager.default
+    // Large enough that only parts of the file are looked at while nobody moves it. White space makes no documents.
+    let blank = String(repeating: String(repeating: " ", count: 999) + "\n", count: 3600)
+    let content = Sample.jsonLines(texts) + blank
+    let file = try folder.write("a.jsonl", content)
+    var packing = DataPacking(files: [file], tokenizer: try Sample.tokenizer(), threadCount: 2)
+    let summary = try packing.run(to: folder.file("out")), contents = try folder.contents("out")
+    try manager.createDirectory(atPath: folder.file("moved"), withIntermediateDirectories: true)
+    packing.files = [try folder.write("moved/a.jsonl", content)]
+    // Read once, and not to the end when the work is to end.
+    struct Stop: Error {}
+    #expect(throws: Stop.self) { try packing.run(to: folder.file("out")) { _ in throw Stop() } }
+    var calls: [Int] = []
+    for _ in 0..<2 {
+      var count = 0
+      let found = try packing.run(to: folder.file("out")) { _ in count += 1 }
+      #expect(found == summary)
+      calls.append(count)
+    }
+    #expect(calls == [1, 0])
+    let moved = try folder.contents("out")
+    #expect(moved.count == contents.count && moved.allSatisfy { $0.key == DatasetManifest.name || $0.value == contents[$0.key] })
+    // One byte that no sample of the file has.
+    var bytes = Array(content.utf8)
+    let place = bytes.count / 17 * 8 + (1 << 16) + 1000
+    bytes[place] ^= UInt8(ascii: " ") ^ UInt8(ascii: "\t")
+    try manager.createDirectory(atPath: folder.file("changed"), withIntermediateDirectories: true)
+    packing.files = [try folder.write("changed/a.jsonl", bytes)]
+    let changed = #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
+    #expect(changed?.kind == .setting)
+    packing.files = [try folder.write("moved/b.jsonl", content)]
+    #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
+    packing.files = [file]
+    #expect(try packing.run(to: folder.file("out")) == summary)
+    #expect(try folder.contents("out") == contents)
+    // Datasets of before go on where their files lie, and nowhere else.
+    let manifest = folder.file("out/" + DatasetManifest.name)
+    var older = try DatasetManifest(path: manifest)
+    older.content = nil
+    try older.write(to: manifest)
+    packing.files = [try folder.write("moved/a.jsonl", content)]
+    #expect(throws: DataError.self) { try packing.run(to: folder.file("out")) }
+    packing.files = [file]
+    #expect(try packing.run(to: folder.file("out")) == summary)
+  }
+
   @Test func heldOutByContent() throws {
     let folder = try DataFolder(), tokenizer = try Sample.tokenizer()
     let texts = (0..<2000).map { "document \($0)" }

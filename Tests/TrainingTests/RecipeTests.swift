@@ -56,12 +56,57 @@ enum RecipeSample {
     #expect((0..<12).map { ramped.passes(step: $0) } == [1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4])
   }
 
+  /// Learning rate, gamma and lambda of DeepSeek-V3 (report, section 4.2), with a step for 10B of its 14.8T tokens.
+  @Test func theScheduleOfDeepSeekV3() throws {
+    let schedule = [
+      "  schedule: cosine", "  final_learning_rate: 2.2e-5", "  cosine_from: 1000", "  cosine_to: 1430", "  later_step: 1463",
+      "  later_learning_rate: 7.3e-6",
+    ]
+    let changes = [
+      "learning_rate": "  learning_rate: 2.2e-4", "warm_up": "  warm_up: 20", "schedule": schedule.joined(separator: "\n"),
+      "prediction": "prediction: {weight: 0.3, later_step: 1000, later_weight: 0.1}\nbalance: {until_step: 1430}",
+      "steps": "steps: 1480",
+    ]
+    let recipe = try Recipe(yaml: RecipeSample.text(changes), file: "r")
+    // The cosine is half way down at 1215.
+    let rates: [(step: Int, rate: Double)] = [
+      (0, 1.1e-5), (9, 1.1e-4), (19, 2.2e-4), (20, 2.2e-4), (1000, 2.2e-4), (1215, 1.21e-4), (1430, 2.2e-5), (1462, 2.2e-5),
+      (1463, 7.3e-6), (1479, 7.3e-6),
+    ]
+    for (step, expected) in rates {
+      let rate = Double(recipe.optimizer.schedule.rate(step: step))
+      #expect(abs(rate - expected) < 1e-6 * expected, "step \(step): \(rate), expected \(expected)")
+    }
+    let falling = (1000...1430).map(recipe.optimizer.schedule.rate(step:))
+    #expect(zip(falling, falling.dropFirst()).allSatisfy { $0 > $1 })
+    #expect([0, 1429, 1430, 1479].map(recipe.balance.gamma(step:)) == [0.001, 0.001, 0, 0])
+    #expect([999, 1000].map(recipe.prediction.weight(step:)) == [0.3, 0.1])
+  }
+
   @Test(arguments: [
     ("learning_rate", "  learning_rat: 1e-3", "optimizer.learning_rat", "expected one of name, learning_rate"),
     ("learning_rate", "  learning_rate: fast", "optimizer.learning_rate", "found 'fast', expected a number from"),
     ("learning_rate", "  learning_rate: -1", "optimizer.learning_rate", "found '-1'"),
     ("name", "  name: sgd", "optimizer.name", "found 'sgd', expected one of adamw, muon"),
     ("schedule", "  schedule: linear", "optimizer.schedule", "expected one of constant, cosine, multi_step"),
+    ("schedule", "  schedule: constant\n  cosine_from: 5", "optimizer.cosine_from", "is for the schedule cosine alone"),
+    ("schedule", "  later_step: 25\n  later_learning_rate: 1e-5", "optimizer.later_step", "is for the schedule cosine alone"),
+    ("name", "  cosine_from: 2", "optimizer.cosine_from", "found '2', expected at least warm_up, which is 3"),
+    ("name", "  cosine_from: 20", "optimizer.cosine_from", "expected a step before 20, where the cosine ends"),
+    ("name", "  cosine_from: 9\n  cosine_to: 9", "optimizer.cosine_to", "expected a step after 9, where the cosine begins"),
+    ("name", "  cosine_to: 0.5", "optimizer.cosine_to", "found '0.5', expected a whole number"),
+    ("name", "  later_step: 20\n  later_learning_rate: 0", "optimizer.later_step", "needs cosine_to, the step at which"),
+    (
+      "name", "  cosine_to: 16\n  later_step: 15\n  later_learning_rate: 0", "optimizer.later_step",
+      "at least 16, where the cosine ends"
+    ),
+    ("name", "  later_learning_rate: 1e-5", "optimizer.later_learning_rate", "needs later_step, the step from which it holds"),
+    (
+      "name", "  cosine_to: 20\n  later_step: 20\n  later_learning_rate: 2e-3", "optimizer.later_learning_rate",
+      "found '2e-3', expected a number from 0.0 to 0.001"
+    ),
+    ("seed", "balance: {until_step: -1}", "balance.until_step", "found '-1', expected a whole number"),
+    ("seed", "balance: {until: 5}", "balance.until", "expected one of gamma, alpha, until_step"),
     ("steps", "steps: 1.5", "steps", "found '1.5', expected a whole number"),
     ("micro_batch", "micro_batch: 3", "micro_batch", "expected a divisor of batch, which is 4"),
     ("precision", "precision: int8", "precision", "expected one of float32, bfloat16, fp8"),
@@ -81,6 +126,7 @@ enum RecipeSample {
 
   @Test func missingAndBrokenAreNamed() throws {
     #expect(try error(["steps": nil]).description == "recipe.yaml: steps: is missing")
+    #expect(try error(["name": "  cosine_to: 20\n  later_step: 20"]).key == "optimizer.later_learning_rate")
     #expect(try error(["steps": "steps: 20\nsteps: 30"]).reason.contains("more than once"))
     #expect(try error(["data": "data: ["]).reason.contains("is no YAML"))
   }

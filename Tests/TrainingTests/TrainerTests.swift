@@ -2,6 +2,7 @@ import Foundation
 import SwiftletCheckpoints
 import SwiftletModels
 import SwiftletTensors
+import SwiftletTokenization
 import Testing
 
 @testable import SwiftletTraining
@@ -51,6 +52,140 @@ import Testing
     #expect(second.run.checkpoints.steps == [15, 20])
   }
 
+  @Test func schedulesGoOnWithTheSameBits() throws {
+    let folder = try DataFolder(), last = "  later_step: 17\n  later_learning_rate: 1e-5"
+    let changes = [
+      "schedule": "  schedule: cosine\n  cosine_from: 8\n  cosine_to: 14\n" + last,
+      "prediction": "prediction: 0.3\nbalance: {until_step: 10}",
+    ]
+    let whole = try trainer(folder, changes, out: "whole", threads: 1)
+    func biases() throws -> [UInt32] {
+      let bias = try #require(whole.model.routerBias(layer: 1))
+      return UnsafeBufferPointer(start: bias.value.floats, count: bias.shape.count).map(\.bitPattern)
+    }
+    _ = try whole.train(until: 9)
+    let before = try biases()
+    _ = try whole.train(until: 10)
+    let after = try biases()
+    _ = try whole.train()
+    #expect(before != after)
+    #expect(try biases() == after)
+    let rates = whole.records.map(\.learningRate)
+    // By step of the log, which counts from 1.
+    let corners: [(step: Int, rate: Double)] = [
+      (1, 1e-3 / 3), (3, 1e-3), (9, 1e-3), (12, 5.5e-4), (15, 1e-4), (17, 1e-4), (18, 1e-5), (20, 1e-5),
+    ]
+    for (step, expected) in corners {
+      #expect(abs(rates[step - 1] - expected) < 1e-6 * expected, "step \(step): \(rates[step - 1])")
+    }
+    #expect(try trainer(folder, changes).train(until: 7) == .interrupted)
+    let others = [
+      ("optimizer.cosine_to", "schedule", "cosine_to: 14", "cosine_to: 15"),
+      ("optimizer.later_learning_rate", "schedule", "later_learning_rate: 1e-5", "later_learning_rate: 2e-5"),
+      ("balance.until_step", "prediction", "until_step: 10", "until_step: 11"),
+    ]
+    for (key, name, from, to) in others {
+      var other = changes
+      other[name] = changes[name]?.replacing(from, with: to)
+      let error = try #require(throws: RecipeError.self) { _ = try trainer(folder, other) }
+      #expect(error.key == key)
+    }
+    let second = try trainer(folder, changes)
+    #expect(try second.train() == .finished)
+    #expect(bits(second) == bits(whole))
+    #expect(second.records.map(\.learningRate) == rates)
+  }
+
+  /// With all that it names, or alone, with its paths spelled anew.
+  @Test func movedRecipesGoOn() throws {
+    let folder = try DataFolder(), moved = try DataFolder(), manager = FileManager.default
+    var counts = WordCounts(.deepSeekV3)
+    for seed in 0..<40 { counts.add(Sample.text(UInt64(seed))) }
+    let json = try BytePairTraining(vocabularySize: 300).vocabulary(of: counts).tokenizerJSON().serialized()
+    _ = try folder.write("tokenizer.json", json)
+    let changes = ["size": "  file: tokenizer.json"], expected = try unbroken(folder, changes)
+    _ = try trainer(folder, changes).train(until: 7)
+    try manager.copyItem(atPath: folder.path, toPath: moved.file("all"))
+    func opened(_ path: String, _ out: String) throws -> Trainer {
+      var recipe = try Recipe(path: path)
+      recipe.folder = out
+      return try Trainer(PreparedRun(recipe, threadCount: 2), compute: Compute(threadCount: 2))
+    }
+    let copy = try opened(moved.file("all/recipe.yaml"), moved.file("all/run"))
+    #expect(copy.run.completedSteps == 7)
+    #expect(try copy.train() == .finished)
+    #expect(bits(copy) == expected)
+
+    try manager.createDirectory(atPath: folder.file("recipes"), withIntermediateDirectories: true)
+    func alone(_ text: String, _ tokenizer: String) throws -> Trainer {
+      let lines = RecipeSample.text(["text": "  text: \(text)", "size": "  file: \(tokenizer)"])
+      return try opened(folder.write("recipes/recipe.yaml", lines), folder.file("run"))
+    }
+    // Other data, and another tokenizer.
+    _ = try folder.write("recipes/texts.jsonl", Sample.jsonLines((1...120).map { Sample.text(UInt64($0)) }))
+    _ = try folder.write("recipes/other.json", json + "\n")
+    let data = try #require(throws: RecipeError.self) { _ = try alone("texts.jsonl", "../tokenizer.json") }
+    #expect(data.key == "data.text" && data.reason.contains("was begun with other files"), "\(data)")
+    let tokenizer = try #require(throws: RecipeError.self) { _ = try alone("../texts.jsonl", "other.json") }
+    #expect(tokenizer.key == "tokenizer.file", "\(tokenizer)")
+    let last = try alone("../texts.jsonl", "../tokenizer.json")
+    #expect(last.run.completedSteps == 7)
+    #expect(try last.train() == .finished)
+    #expect(bits(last) == expected)
+  }
+
+  /// Their held-out documents must be the same too.
+  @Test func movedDatasetsGoOn() throws {
+    let folder = try DataFolder()
+    _ = try Sample.dataset(folder, "a", (0..<120).map { Sample.text(UInt64($0)) }, shardTokens: 1000, heldOut: 0.2)
+    func changes(_ name: String) -> [String: String?] {
+      ["text": "  datasets: [\(name)]", "held_out": nil, "tokenizer": nil, "size": nil]
+    }
+    let expected = try unbroken(folder, changes("a"))
+    #expect(try trainer(folder, changes("a")).train(until: 7) == .interrupted)
+    try FileManager.default.moveItem(atPath: folder.file("a"), toPath: folder.file("b"))
+    let manifest = folder.file("b/" + DatasetManifest.name), whole = try DatasetManifest(path: manifest)
+    var other = whole
+    other.shards[.heldOut]?.removeLast()
+    try other.write(to: manifest)
+    let error = try #require(throws: RecipeError.self) { _ = try trainer(folder, changes("b")) }
+    #expect(error.key == "data" && error.reason.contains("other held-out documents"), "\(error)")
+    // Runs of before kept no checksums.
+    let path = RunCheckpoints(runFolder: folder.file("run")).path(step: 7) + "/" + RunCheckpoints.stateName
+    let saved = try Data(contentsOf: URL(fileURLWithPath: path))
+    var state = try JSONDecoder().decode(RunState.self, from: saved)
+    state.heldOut = nil
+    try JSONEncoder().encode(state).write(to: URL(fileURLWithPath: path))
+    #expect(try trainer(folder, changes("b")).run.completedSteps == 7)
+    try saved.write(to: URL(fileURLWithPath: path))
+    try whole.write(to: manifest)
+    let last = try trainer(folder, changes("b"))
+    #expect(try last.train() == .finished)
+    #expect(bits(last) == expected)
+  }
+
+  /// The same ones, whatever seed and passes; runs that were begun with the first ones go on with those.
+  @Test func heldOutSequencesAreSpread() throws {
+    let folder = try DataFolder(), first = try trainer(folder)
+    let stream = try #require(first.run.data.heldOut.first).dataset.tokens, count = (stream.count - 1) / 16
+    #expect(count > 20)
+    func sequences(_ places: [Int]) -> [Int] { places.flatMap { stream[$0 * 16..<($0 + 1) * 16] } }
+    let spread = sequences((0..<4).map { $0 * count / 4 })
+    #expect(first.run.evaluation.flatMap(\.tokens) == spread)
+    let changes = ["seed": "seed: 4", "micro_batch": "micro_batch: 4"]
+    #expect(try trainer(folder, changes, out: "other").run.evaluation.flatMap(\.tokens) == spread)
+    let all = ["sequences": "  sequences: 100000"]
+    #expect(try trainer(folder, all, out: "all").run.evaluation.flatMap(\.tokens) == sequences(Array(0..<count)))
+
+    #expect(try trainer(folder, out: "older").train(until: 5) == .interrupted)
+    #expect(try trainer(folder, out: "older").run.evaluation.flatMap(\.tokens) == spread)
+    let path = RunCheckpoints(runFolder: folder.file("older")).path(step: 5) + "/" + RunCheckpoints.stateName
+    var state = try JSONDecoder().decode(RunState.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    state.spreadsEvaluation = nil
+    try JSONEncoder().encode(state).write(to: URL(fileURLWithPath: path))
+    #expect(try trainer(folder, out: "older").run.evaluation.flatMap(\.tokens) == sequences([0, 1, 2, 3]))
+  }
+
   @Test func interruptedStepsAreDoneAgain() throws {
     let folder = try DataFolder(), expected = try unbroken(folder)
     var asked = 0
@@ -98,6 +233,11 @@ import Testing
       _ = try trainer(folder, ["learning_rate": "  learning_rate: 2e-3"])
     }
     #expect(error.key == "optimizer.learning_rate")
+    // The run's own tokenizer was trained, not read.
+    let tokenizer = try #require(throws: RecipeError.self) {
+      _ = try trainer(folder, ["size": "  file: run/tokenizer.json"])
+    }
+    #expect(tokenizer.key == "tokenizer.file")
     #expect(try trainer(folder, ["checkpoint_interval": "checkpoint_interval: 3"]).train() == .finished)
   }
 
@@ -144,7 +284,8 @@ import Testing
   }
 
   @Test func reportAndModelAreWritten() throws {
-    let folder = try DataFolder(), trainer = try trainer(folder)
+    // All that is held out, so that no letter is cut between two sequences.
+    let folder = try DataFolder(), trainer = try trainer(folder, ["sequences": "  sequences: 100000"])
     _ = try trainer.train()
     let report = RunReport(trainer), first = try #require(trainer.records.first?.loss), last = try #require(trainer.records.last)
     #expect(try #require(last.loss) < first)

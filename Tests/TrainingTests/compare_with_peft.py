@@ -36,25 +36,26 @@ for path in sorted(glob.glob(f"{run}/data/held*.tokens")):
     marks = numpy.unpackbits(bits, bitorder="little")[:size].astype(bool)
     documents += [(tokens[a:b], marks[a:b]) for a, b in zip([0, *ends[:-1]], ends)]
 
-# Whole documents into sequences, in order, as long as they fit.
-used, room = 0, 0
-for tokens, _ in documents:
-    if len(tokens) > room:
-        if count == 0:
-            break
-        count, room = count - 1, length
-    room -= len(tokens)
-    used += 1
+# Whole documents into sequences, in order, as long as they fit; of the sequences some, spread over all, as the run's.
+sequences, room = [], 0
+for document in documents:
+    if len(document[0]) > room:
+        sequences.append([])
+        room = length
+    room -= len(document[0])
+    sequences[-1].append(document)
+count = min(count, len(sequences))
+used = [document for index in range(count) for document in sequences[index * len(sequences) // count]]
 total, targets = 0.0, 0
 with torch.no_grad():
-    for tokens, marks in documents[:used]:
+    for tokens, marks in used:
         logits = model(torch.tensor(tokens)[None]).logits[0]
         wanted = torch.tensor(numpy.where(marks, tokens, -100)[1:])
         total += torch.nn.functional.cross_entropy(logits[:-1], wanted, reduction="sum").item()
         targets += int(marks[1:].sum())
 loss = total / targets
 logged = [line["held_out_loss"] for line in map(json.loads, open(f"{run}/log.jsonl")) if line.get("held_out_loss")][-1]
-print(f"peft {loss:.6f}, log {logged:.6f} ({used} chats, {targets} targets)")
+print(f"peft {loss:.6f}, log {logged:.6f} ({len(used)} chats, {targets} targets)")
 failed = abs(loss - logged) > 1e-2
 if len(sys.argv) > 3:
     ids = torch.tensor(documents[0][0])[None]

@@ -85,10 +85,13 @@ def compare(run, swiftlet, llama, text):
     sentence = "The server keeps the model 模型"
     assert tokenizer.decode(tokenizer.encode(sentence)) == sentence
     tokens, failed = held_out(run), False
-    count = min(count, (len(tokens) - 1) // length)
-    targets = torch.tensor(tokens[1 : count * length + 1])
+    total = (len(tokens) - 1) // length
+    count = min(count, total)
+    # Spread over all sequences that are held out, as the run's.
+    starts = [index * total // count * length for index in range(count)]
+    targets = torch.tensor([tokens[start + 1 : start + length + 1] for start in starts]).view(-1)
     with torch.no_grad():
-        logits = model(torch.tensor(tokens[: count * length]).view(count, length)).logits
+        logits = model(torch.tensor([tokens[start : start + length] for start in starts])).logits
     loss = torch.nn.functional.cross_entropy(logits.view(-1, logits.shape[-1]), targets).item()
     logged = [line["held_out_loss"] for line in map(json.loads, open(f"{run}/log.jsonl")) if "held_out_loss" in line][-1]
     print(f"{run}: loss of transformers {loss:.6f}, of the log {logged:.6f}")

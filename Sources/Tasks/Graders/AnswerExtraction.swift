@@ -36,6 +36,17 @@ public enum AnswerExtraction: String, Sendable, CaseIterable {
     lastBoxed(String(text)) != nil || endOfLastMark(Array(text.utf8)[...]) != nil
   }
 
+  /// Whether a text says an answer that it marks: in a box, or behind the last mark, on its line. "The answer is:" and "The
+  /// answer is the following:" announce one.
+  static func saysAnswer(_ text: Substring) -> Bool {
+    if lastBoxed(String(text)) != nil { return true }
+    let bytes = Array(text.utf8)[...]
+    guard let start = endOfLastMark(bytes) else { return false }
+    let line = Self.text(bytes[start...]).prefix { !$0.isNewline }.trimmed { $0.isWhitespace || $0 == "*" }
+    if NumberText.last(in: String(line)) != nil { return true }
+    return line.contains(where: \.isLetter) && line.last != ":" && line.last != "："
+  }
+
   private static func endOfLastMark(_ bytes: ArraySlice<UInt8>) -> Int? {
     ["####", "nswer is", "答案是", "nswer:", "答案："].compactMap { lastRange(of: Array($0.utf8), in: bytes)?.upperBound }.max()
   }

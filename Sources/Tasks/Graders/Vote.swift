@@ -15,8 +15,9 @@ public struct Ballot: Sendable, Equatable {
   /// What a response says where nothing is known of the question: what stands between `<answer>` tags or in a box, or behind
   /// "answer is", else the last line. A number is compared as one, LaTeX without what only changes its looks, of an unmarked line
   /// the last number counts, and other text without case and white space. An answer that is a JSON object or array as a whole is
-  /// compared as one. So is one on lines of its own among other words, in the only fence of `json`, or an object without such a
-  /// fence, unless an answer is marked behind it. nil where nothing was said: no letter and no digit.
+  /// compared as one. So is one on lines of its own among other words that is not empty: in the only fence of `json`, or, without
+  /// such a fence, an object that no number follows; unless an answer is marked before or behind it. nil where nothing was said:
+  /// no letter and no digit.
   public init?(response: String) {
     if let value = Self.json(in: response) {
       self.init(answer: value.serialized(), canonical: Self.sorted(value).serialized())
@@ -57,7 +58,7 @@ public struct Ballot: Sendable, Equatable {
     return try? JSONValue(parsing: String(text))
   }
 
-  /// The one object or array that stands on lines of its own; nil where an answer is marked behind it.
+  /// The one object or array that stands on lines of its own; nil where an answer is marked before or behind it.
   private static func container(amongWords text: Substring) -> JSONValue? {
     guard text.utf8.count <= longestJSON else { return nil }
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map { $0.trimmed(\.isWhitespace) }
@@ -72,10 +73,14 @@ public struct Ballot: Sendable, Equatable {
     }
     guard fences.count < 2, let first = start, let last = end, first <= last,
       let value = container(text[lines[first].startIndex..<lines[last].endIndex]),
-      // Without a fence, lists of numbers are mostly part of what is explained.
-      !fences.isEmpty || value.members != nil || value.elements?.first?.members != nil,
-      !AnswerExtraction.marksAnswer(text[lines[last].endIndex...])
+      value.members?.isEmpty != true, value.elements?.isEmpty != true
     else { return nil }
+    let before = text[..<lines[first].startIndex], behind = text[lines[last].endIndex...]
+    guard !AnswerExtraction.saysAnswer(before), !AnswerExtraction.marksAnswer(behind) else { return nil }
+    guard fences.isEmpty else { return value }
+    // Lists of numbers are mostly part of what is explained, and an object is what a number behind it is about.
+    let isObject = value.members != nil || value.elements?.first?.members != nil
+    guard isObject, NumberText.last(in: String(behind)) == nil else { return nil }
     return value
   }
 

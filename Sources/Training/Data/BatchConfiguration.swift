@@ -13,10 +13,13 @@ public struct BatchConfiguration: Sendable, Equatable {
   public var epochs: Int?
   /// What padding consists of. It is never predicted.
   public var paddingToken: Int
+  /// For measuring: so many sequences, spread evenly over all that an epoch has, in their order; nil for all. The data is gone
+  /// through once then, and must not be shuffled.
+  public var sequenceCount: Int?
 
   public init(
     sequenceLength: Int, sequencesPerBatch: Int, seed: UInt64 = 0, shuffles: Bool = true, packing: SequencePacking = .stream,
-    crossesDocuments: Bool = true, epochs: Int? = nil, paddingToken: Int = 0
+    crossesDocuments: Bool = true, epochs: Int? = nil, paddingToken: Int = 0, sequenceCount: Int? = nil
   ) {
     self.sequenceLength = sequenceLength
     self.sequencesPerBatch = sequencesPerBatch
@@ -26,11 +29,13 @@ public struct BatchConfiguration: Sendable, Equatable {
     self.crossesDocuments = crossesDocuments
     self.epochs = epochs
     self.paddingToken = paddingToken
+    self.sequenceCount = sequenceCount
   }
 
   /// All that decides the order of batches but the number of epochs, which may be raised later.
   var identity: String {
     "\(sequenceLength) \(sequencesPerBatch) \(seed) \(shuffles) \(packing.rawValue) \(crossesDocuments) \(paddingToken)"
+      + (sequenceCount.map { " \($0)" } ?? "")
   }
 
   func check() throws(DataError) {
@@ -41,6 +46,9 @@ public struct BatchConfiguration: Sendable, Equatable {
     try require(
       (1...1 << 24).contains(sequencesPerBatch), "sequencesPerBatch", "found \(sequencesPerBatch), expected 1 to \(1 << 24)")
     try require(epochs.map { $0 > 0 } ?? true, "epochs", "found \(epochs ?? 0), expected at least 1")
+    try require(
+      sequenceCount.map { $0 > 0 && !shuffles } ?? true, "sequenceCount",
+      "found \(sequenceCount ?? 0), expected at least 1, and shuffles: false")
   }
 }
 

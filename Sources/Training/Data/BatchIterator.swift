@@ -11,6 +11,8 @@ public struct BatchIterator: Sendable {
   /// Before the next batch.
   public private(set) var position: BatchPosition
   private var orders: [IndexPermutation?]
+  /// By source, where the sequences begin that `sequenceCount` chooses: the number of a sequence in the stream, or of a document.
+  private var starts: [[Int]]?
 
   /// - Parameter position: where to go on; nil begins.
   /// - Throws: `DataError`: `.setting` for weights and numbers that cannot be, or a position of other data; `.vocabulary` when the sources'
@@ -60,6 +62,7 @@ public struct BatchIterator: Sendable {
       }
     }
     for source in sources.indices { makeOrder(source) }
+    if let count = configuration.sequenceCount { starts = spread(count) }
   }
 
   private static func identity(_ sources: [DataSource], _ configuration: BatchConfiguration) -> UInt64 {
@@ -76,6 +79,10 @@ public struct BatchIterator: Sendable {
     batch.targets.reserveCapacity(configuration.sequencesPerBatch * configuration.sequenceLength)
     while batch.sequences.count < configuration.sequencesPerBatch, let source = nextSource() {
       let start = batch.tokens.count
+      if let starts {
+        let taken = position.sources[source].taken
+        position.sources[source].next = starts[source][taken]
+      }
       switch configuration.packing {
       case .stream: addStream(source, &batch)
       case .documents: addDocuments(source, &batch)
@@ -90,10 +97,43 @@ public struct BatchIterator: Sendable {
 
   /// The source that is furthest behind its share, the first among equals; nil when all are gone through.
   private func nextSource() -> Int? {
-    let open = sources.indices.filter { source in configuration.epochs.map { position.sources[source].epoch < $0 } ?? true }
-    return open.min {
-      Double(position.sources[$0].taken + 1) / sources[$0].weight < Double(position.sources[$1].taken + 1) / sources[$1].weight
+    nextSource(taken: position.sources.map(\.taken)) { source in
+      if let starts { return position.sources[source].taken < starts[source].count }
+      return configuration.epochs.map { position.sources[source].epoch < $0 } ?? true
     }
+  }
+
+  private func nextSource(taken: [Int], isOpen: (Int) -> Bool) -> Int? {
+    sources.indices.filter(isOpen).min {
+      Double(taken[$0] + 1) / sources[$0].weight < Double(taken[$1] + 1) / sources[$1].weight
+    }
+  }
+
+  /// By source, where so many sequences begin: as many of a source as its weight gives it, spread evenly over all that it has.
+  private func spread(_ count: Int) -> [[Int]] {
+    let all = sources.indices.map { sequenceStarts($0) }
+    var taken = sources.map { _ in 0 }
+    for _ in 0..<count {
+      guard let source = nextSource(taken: taken, isOpen: { taken[$0] < all[$0].count }) else { break }
+      taken[source] += 1
+    }
+    return zip(all, taken).map { starts, count in (0..<count).map { starts[$0 * starts.count / count] } }
+  }
+
+  /// Where each sequence of a source begins when nothing is shuffled; see `starts`.
+  private func sequenceStarts(_ source: Int) -> [Int] {
+    guard configuration.packing == .documents else { return Array(0..<count(source)) }
+    let dataset = sources[source].dataset
+    var starts: [Int] = [], filled = 0
+    for document in 0..<dataset.documentCount {
+      let length = dataset.document(document).count
+      if starts.isEmpty || filled + length > configuration.sequenceLength {
+        starts.append(document)
+        filled = 0
+      }
+      filled += length
+    }
+    return starts
   }
 
   /// Sequences, or documents, of an epoch. In a stream each needs one token more, its last target.

@@ -75,13 +75,27 @@ public struct DataPacking: Sendable {
       tokenizer, endOfSequence: endOfSequence, fillInMiddle: fillInMiddle, conversations: conversations,
       heldOutFraction: heldOutFraction, maximumTokens: maximumTokens)
     let vocabulary = VocabularyIdentity(tokenizer)
-    let (settings, sizes) = try self.settings(vocabulary)
+    let (settings, sizes) = try self.settings(vocabulary, Self.place)
+    let start = Progress(completedBytes: 0, totalBytes: sizes.reduce(0, +), tokens: 0)
+    let path = { (name: String) in URL(fileURLWithPath: folder).appendingPathComponent(name).path }
     var manifest = DatasetManifest(vocabulary: vocabulary, settings: settings)
-    if let begun = try Self.found(in: folder, settings, isReplacing) {
+    let begun = try Self.found(in: folder, isReplacing) { found in
+      if found.settings == settings { return true }
+      // The files may have been moved or copied.
+      guard let content = found.content else { return false }
+      return try self.contentSettings(vocabulary) { try progress(start) } == content
+    }
+    if var begun {
+      if begun.settings != settings {
+        // Next time they are where they lie now, and need not be read again.
+        begun.settings = settings
+        try? begun.write(to: path(begun.next == nil ? DatasetManifest.name : DatasetManifest.partialName))
+      }
       manifest = begun
       if begun.next == nil { return Self.summary(begun) }
+    } else {
+      manifest.content = try contentSettings(vocabulary) { try progress(start) }
     }
-    let path = { (name: String) in URL(fileURLWithPath: folder).appendingPathComponent(name).path }
 
     var stream = try DocumentStream(
       files: files, options: documents, threadCount: max(1, threadCount), from: manifest.next ?? DocumentPosition(),
@@ -131,7 +145,10 @@ public struct DataPacking: Sendable {
   }
 
   /// All that decides which tokens there are, and the files' sizes in bytes.
-  private func settings(_ vocabulary: VocabularyIdentity) throws(DataError) -> (String, [Int]) {
+  /// - Parameter description: of a file, what tells it from others.
+  private func settings(
+    _ vocabulary: VocabularyIdentity, _ description: (MappedFile) throws -> String
+  ) throws -> (text: String, sizes: [Int]) {
     var parts = [
       "vocabulary \(vocabulary.size) \(vocabulary.hash) \(tokenizer.addsBeginningOfSequence) \(endOfSequence ?? -1)",
       "documents \(documents.identity)",
@@ -142,13 +159,36 @@ public struct DataPacking: Sendable {
     var sizes: [Int] = []
     for path in files {
       let file = try asDataError { () throws(CheckpointError) in try MappedFile(path: path) }
-      parts.append("\(path) \(file.fingerprint)")
+      parts.append(try description(file))
       sizes.append(file.byteCount)
       if sizes.count <= Self.tokenizedFiles { parts.append(tokenizedBeginning(of: file)) }
     }
     let text = parts.joined(separator: "\n")
     return (String(Checksum64.of(Array(text.utf8)), radix: 16), sizes)
   }
+
+  /// Where a file lies and when it was changed, beside parts of its content: takes no reading of all of it.
+  private static func place(of file: MappedFile) -> String { "\(file.path) \(file.fingerprint)" }
+
+  /// The settings with files by their names and a checksum of every byte, wherever they lie.
+  /// - Parameter progress: called before every part of a file that is read.
+  private func contentSettings(_ vocabulary: VocabularyIdentity, _ progress: () throws -> Void) throws -> String {
+    try settings(vocabulary) { file in
+      var checksum: UInt64 = 0
+      for offset in stride(from: 0, to: file.byteCount, by: Self.checkedBytes) {
+        try progress()
+        let part = UnsafeRawBufferPointer(
+          start: file.storage.address + offset, count: min(Self.checkedBytes, file.byteCount - offset))
+        checksum = Checksum64.of(part, seed: checksum)
+      }
+      // Of a file that was cut meanwhile, zeros were read.
+      try asDataError { () throws(CheckpointError) in try file.check() }
+      return "\(URL(fileURLWithPath: file.path).lastPathComponent) \(file.byteCount) \(checksum)"
+    }.text
+  }
+
+  /// How much of a file is read between two looks whether to go on.
+  private static let checkedBytes = 1 << 28
 
   /// Files of which beginnings are tokenised to tell tokenizers apart, and how many bytes of each.
   private static let tokenizedFiles = 8, tokenizedBytes = 1 << 16
@@ -161,7 +201,10 @@ public struct DataPacking: Sendable {
   }
 
   /// The manifest of a dataset that is there already, whole or begun; nil where there is none.
-  private static func found(in folder: String, _ settings: String, _ isReplacing: Bool) throws(DataError) -> DatasetManifest? {
+  /// - Parameter isSame: whether one was made of the same files with the same settings.
+  private static func found(
+    in folder: String, _ isReplacing: Bool, isSame: (DatasetManifest) throws -> Bool
+  ) throws -> DatasetManifest? {
     let manager = FileManager.default, url = URL(fileURLWithPath: folder)
     do {
       try manager.createDirectory(at: url, withIntermediateDirectories: true)
@@ -174,7 +217,7 @@ public struct DataPacking: Sendable {
       guard manager.fileExists(atPath: path) else { continue }
       if isReplacing {
         // A broken one is replaced too.
-        if let found = try? DatasetManifest(path: path), found.settings == settings, (try? found.checkShards(in: url)) != nil {
+        if let found = try? DatasetManifest(path: path), try isSame(found), (try? found.checkShards(in: url)) != nil {
           return found
         }
         for file in (try? manager.contentsOfDirectory(atPath: folder)) ?? [] {
@@ -186,7 +229,7 @@ public struct DataPacking: Sendable {
         return nil
       }
       let found = try DatasetManifest(path: path)
-      guard found.settings == settings else {
+      guard try isSame(found) else {
         throw DataError(
           .setting, file: folder,
           reason:

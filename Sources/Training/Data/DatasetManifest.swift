@@ -22,8 +22,11 @@ struct DatasetManifest: Sendable {
   private static let version = 1
 
   var vocabulary: VocabularyIdentity
-  /// What decides which tokens there are: files and settings.
+  /// What decides which tokens there are: settings, and files by where they lie and when they were changed, which is known
+  /// without reading them.
   var settings: String
+  /// The same with files by all of their bytes, wherever they lie; nil in datasets that were begun before this was kept.
+  var content: String?
   var shards: [DataSplit: [Shard]] = [:]
   var skipped: [DataError.Kind: Int] = [:]
   /// How often files were ended.
@@ -57,6 +60,7 @@ struct DatasetManifest: Sendable {
     members.append(
       JSONMember(key: "skipped", value: .object(skipped.map { JSONMember(key: $0.key.rawValue, value: .integer($0.value)) })))
     members.append(JSONMember(key: "settings", value: .string(settings)))
+    if let content { members.append(JSONMember(key: "content", value: .string(content))) }
     if let next {
       members.append(JSONMember(key: "step", value: .integer(step)))
       members.append(
@@ -85,6 +89,7 @@ struct DatasetManifest: Sendable {
       let settings = root["settings"]?.string
     else { throw damaged("names no vocabulary or no settings; pack the data anew") }
     self.init(vocabulary: VocabularyIdentity(size: size, hash: vocabularyHash), settings: settings)
+    content = root["content"]?.string
     for split in DataSplit.allCases {
       var list: [Shard] = []
       for value in root[split.rawValue]?.elements ?? [] {

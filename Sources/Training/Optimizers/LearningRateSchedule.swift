@@ -25,7 +25,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
   /// Steps until the peak is reached.
   public var warmUpSteps: Int
   public var decay: Decay
-  /// A constant rate from a step on, whatever was before.
+  /// A constant rate from a step on, whatever was before (of DeepSeek-V3, the last 167B tokens).
   public var tail: (step: Int, rate: Float)? {
     get { tailStep.map { ($0, tailRate) } }
     set { (tailStep, tailRate) = (newValue?.step, newValue?.rate ?? 0) }

@@ -62,9 +62,10 @@ extension Recipe {
     }
     optimizer = try Self.optimizer(fields.required("optimizer"), steps: steps)
     balance = Balance(gamma: 0.001, alpha: 0.0001)
-    if let group = try fields["balance"]?.fields("gamma", "alpha") {
+    if let group = try fields["balance"]?.fields("gamma", "alpha", "until_step") {
       balance.gamma = Float(try group.number("gamma", 0...1, default: 0.001))
       balance.alpha = Float(try group.number("alpha", 0...1, default: 0.0001))
+      balance.untilStep = try group["until_step"]?.integer(0...1 << 40)
     }
     prediction = try Self.prediction(fields["prediction"])
     sequenceLength = try fields.required("sequence_length").integer(2...1 << 20)

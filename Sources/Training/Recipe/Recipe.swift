@@ -151,6 +151,14 @@ public struct Recipe: Sendable {
     public var gamma: Float
     /// Of the balance loss of sequences; DeepSeek-V3's is 0.0001, 0 is off.
     public var alpha: Float
+    /// Steps after which gamma is 0; nil for never. DeepSeek-V3's is 0 for the last 500B of 14.8T tokens.
+    public var untilStep: Int?
+
+    /// - Parameter step: from 0.
+    public func gamma(step: Int) -> Float {
+      guard let untilStep, step >= untilStep else { return gamma }
+      return 0
+    }
   }
 
   public struct PredictionWeight: Sendable, Equatable {
@@ -179,7 +187,7 @@ public struct Recipe: Sendable {
   public struct Evaluation: Sendable, Equatable {
     /// Steps between measurements; 0 for none.
     public var interval: Int
-    /// Held-out sequences measured each time, always the same.
+    /// Held-out sequences measured each time, always the same, spread over all of them.
     public var sequences: Int
   }
 

@@ -121,8 +121,9 @@ extension Trainer {
     }
     let violations = RouterBiasRule.maximalViolations(model.loads).map(\.value)
     if !violations.isEmpty { update.violation = violations.reduce(0, +) / Double(violations.count) }
-    if !settings.freezesRouterBias, recipe.balance.gamma > 0, recipe.lora == nil {
-      RouterBiasRule(speed: recipe.balance.gamma).apply(to: model)
+    let gamma = recipe.balance.gamma(step: state.step)
+    if !settings.freezesRouterBias, gamma > 0, recipe.lora == nil {
+      RouterBiasRule(speed: gamma).apply(to: model)
       work.weightsChanged = true
     }
     model.resetLoads()

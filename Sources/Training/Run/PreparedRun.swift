@@ -67,6 +67,11 @@ public struct PreparedRun {
     if let state { try Self.checkSettings(recipe, Self.settings(recipe, base, teacher), state) }
 
     data = try RunData(recipe, base: base, teacher: teacher, goesOn: state != nil, threadCount: threadCount, note: note)
+    if let begun = state?.heldOut, !data.heldOut.isEmpty, begun != data.heldOut.map(\.dataset.checksum) {
+      throw recipe.error(
+        "data",
+        "the run in \(folder) was measured with other held-out documents; go on with those, or choose another folder")
+    }
     (modelJSON, configuration) = try Self.model(recipe, base, vocabularySize: data.vocabularySize)
     guard data.vocabularySize <= configuration.vocabularySize else {
       let isConfiguration = if case .configuration = recipe.model { true } else { false }
@@ -75,14 +80,16 @@ public struct PreparedRun {
         "found \(configuration.vocabularySize), expected at least the \(data.vocabularySize) tokens of the data's vocabulary")
     }
     let length = recipe.sequenceLength
-    func iterator(_ sources: [DataSource], _ key: String, shuffles: Bool, at position: BatchPosition?) throws -> BatchIterator {
+    func iterator(
+      _ sources: [DataSource], _ key: String, shuffles: Bool, count: Int? = nil, at position: BatchPosition? = nil
+    ) throws -> BatchIterator {
       do throws(DataError) {
         return try BatchIterator(
           sources,
           BatchConfiguration(
             sequenceLength: length, sequencesPerBatch: recipe.microBatch, seed: recipe.seed, shuffles: shuffles,
-            packing: recipe.data.packing, crossesDocuments: !recipe.data.masksDocuments, epochs: shuffles ? nil : 1), at: position
-        )
+            packing: recipe.data.packing, crossesDocuments: !recipe.data.masksDocuments, epochs: shuffles ? nil : 1,
+            sequenceCount: count), at: position)
       } catch {
         throw recipe.error(key, "\(error)")
       }
@@ -99,7 +106,10 @@ public struct PreparedRun {
     }
     var measured: [TrainingBatch] = []
     if !data.heldOut.isEmpty {
-      var held = try iterator(data.heldOut, "evaluation", shuffles: false, at: nil)
+      // A run measures with the same sequences to its end.
+      let isSpread = state.map { $0.spreadsEvaluation ?? false } ?? true
+      var held = try iterator(
+        data.heldOut, "evaluation", shuffles: false, count: isSpread ? recipe.evaluation.sequences : nil)
       let passes = (recipe.evaluation.sequences + recipe.microBatch - 1) / recipe.microBatch
       while measured.count < passes, let batch = try held.next() {
         measured.append(TrainingBatch(batch, masksDocuments: recipe.data.masksDocuments))
@@ -237,13 +247,30 @@ public struct PreparedRun {
     "steps", "checkpoint_interval", "evaluation", "on_failure", "cost", "export", "folder", "recompute", "distill.cache",
   ]
 
+  /// Whether a key is a path of data, which may be spelled in another way when a recipe was moved. Data is compared by its
+  /// content: texts and chats by `DataPacking`, datasets by `BatchIterator` and `RunState.heldOut`, and the content of problems
+  /// is a setting of its own.
+  private static func isPathOfData(_ key: String) -> Bool {
+    let names = ["data.text", "data.chats", "data.datasets"]
+    return key == "reinforce.problems"
+      || names.contains { key == $0 || key.hasPrefix($0 + "[") } && !key.hasSuffix(".weight")
+  }
+
   private static func checkSettings(_ recipe: Recipe, _ settings: [String: String], _ state: RunState) throws(RecipeError) {
     guard state.step <= recipe.steps else {
       throw recipe.error("steps", "found \(recipe.steps), but the run in \(recipe.folder) has done \(state.step) already")
     }
     for key in Set(settings.keys).union(state.settings.keys).sorted() {
       let (now, begun) = (settings[key], state.settings[key])
-      guard now != begun, !changeable.contains(where: { key == $0 || key.hasPrefix($0 + ".") }) else { continue }
+      guard now != begun, !changeable.contains(where: { key == $0 || key.hasPrefix($0 + ".") }), !isPathOfData(key) else {
+        continue
+      }
+      // The run has a copy of the tokenizer that it was begun with.
+      if key == "tokenizer.file", begun != nil, let now,
+        FileManager.default.contentsEqual(atPath: recipe.resolved(now), andPath: recipe.folder + "/tokenizer.json")
+      {
+        continue
+      }
       throw recipe.error(
         key,
         "found \(now.map { "'\($0)'" } ?? "nothing"), but the run in \(recipe.folder) was begun with "

@@ -16,6 +16,12 @@ struct RunState: Codable, Equatable {
   var recentLosses: [Double] = []
   var skippedInARow = 0
   var tokens = 0
+  /// Whether evaluation takes sequences from all over those that are held out; nil in runs that were begun when it took the
+  /// first ones.
+  var spreadsEvaluation: Bool? = true
+  /// Checksums of the held-out data, by source; nil where nothing was measured yet, and in runs that were begun before these were
+  /// kept.
+  var heldOut: [UInt64]?
   /// The recipe's, by key.
   var settings: [String: String]
   /// Checksums (XXH64) of the files beside this one.

@@ -45,7 +45,7 @@ struct RunData {
         files: files, documents: text.documents, tokenizer: tokenizer, heldOutFraction: text.heldOut,
         fillInMiddle: try text.fillInMiddle.map { value throws(RecipeError) in try Self.transform(value, recipe, tokenizer) },
         threadCount: threadCount)
-      folders = [("data.text", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
+      folders = [("data.text", try Self.pack(packing, recipe, key: "data.text", goesOn: goesOn, note), 1)]
     case .chats(let chats):
       guard let tokenizer = tokenizer?.0 else {
         throw recipe.error(
@@ -56,7 +56,7 @@ struct RunData {
         heldOutFraction: chats.heldOut,
         conversations: try Self.conversations(recipe, base, tokenizer),
         maximumTokens: recipe.data.packing == .documents ? recipe.sequenceLength : nil, threadCount: threadCount)
-      folders = [("data.chats", try Self.pack(packing, recipe, goesOn: goesOn, note), 1)]
+      folders = [("data.chats", try Self.pack(packing, recipe, key: "data.chats", goesOn: goesOn, note), 1)]
     case .answers:
       guard tokenizer != nil else {
         throw recipe.error(
@@ -81,11 +81,22 @@ struct RunData {
     vocabularySize = sources.first?.dataset.vocabulary.size ?? tokenizer?.0.vocabularySize ?? 0
   }
 
+  /// - Parameter key: of the files, for errors.
   /// - Returns: the folder.
-  private static func pack(_ packing: DataPacking, _ recipe: Recipe, goesOn: Bool, _ note: (String) -> Void) throws -> String {
+  private static func pack(
+    _ packing: DataPacking, _ recipe: Recipe, key: String, goesOn: Bool, _ note: (String) -> Void
+  ) throws -> String {
     let folder = recipe.folder + "/data", count = packing.files.count
     note("packing \(count) \(count == 1 ? "file" : "files")")
-    let summary = try packing.run(to: folder, isReplacing: !goesOn) { _ in try Task.checkCancellation() }
+    let summary: DataPacking.Summary
+    do {
+      summary = try packing.run(to: folder, isReplacing: !goesOn) { _ in try Task.checkCancellation() }
+    } catch let error as DataError where goesOn && error.kind == .setting && error.file == folder {
+      throw recipe.error(
+        key,
+        "the run in \(recipe.folder) was begun with other files or other tokens of them, or they changed since; "
+          + "go on with those, or choose another folder")
+    }
     for (kind, count) in summary.skipped.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
       note("left out \(count) broken \(count == 1 ? "document" : "documents") (\(kind.rawValue))")
     }

@@ -73,6 +73,7 @@ public final class Trainer {
     }
     state = run.state ?? RunState(position: run.batches?.position, settings: [:])
     state.settings = PreparedRun.settings(recipe, run.base, run.teacher)
+    if !run.data.heldOut.isEmpty { state.heldOut = run.data.heldOut.map(\.dataset.checksum) }
     if run.state != nil {
       let path = run.checkpoints.path(step: state.step) + "/" + RunCheckpoints.momentsName
       try optimizer.load(try SafetensorsFile(path: path))
@@ -192,7 +193,8 @@ public final class Trainer {
     if skipped == nil {
       let scale = recipe.optimizer.clip.map { GradientNorm.scale(norm: norm, limit: $0) } ?? 1
       optimizer.step(rate: rate, gradientScale: scale, compute: compute)
-      if recipe.balance.gamma > 0, recipe.lora == nil { RouterBiasRule(speed: recipe.balance.gamma).apply(to: model) }
+      let gamma = recipe.balance.gamma(step: index)
+      if gamma > 0, recipe.lora == nil { RouterBiasRule(speed: gamma).apply(to: model) }
       state.recentLosses = Array((state.recentLosses + [losses.crossEntropy]).suffix(Self.spikeWindow))
       state.skippedInARow = 0
     } else {

@@ -41,8 +41,8 @@ export function requestBody(chat, parent, begun = null) {
   const body = { model: settings.model, messages, stream: true, stream_options: { include_usage: true } };
   if (typeof settings.temperature === 'number') body.temperature = settings.temperature;
   if (settings.maxTokens) body.max_tokens = settings.maxTokens;
-  // What is not shown for a model is not asked of it.
-  const thinking = canThink(settings.model) === false ? undefined : settings.thinking;
+  // A model that cannot think may write a thought all the same, which the server bounds; but it is given no more room for one.
+  const thinking = settings.thinking === 'max' && canThink(settings.model) === false ? undefined : settings.thinking;
   if (thinking === 'off') body.thinking = { type: 'disabled' };
   else if (thinking === 'max') body.thinking = { type: 'enabled' };
   else if (thinking) body.thinking = { type: 'enabled', budget_tokens: Number(thinking) };
