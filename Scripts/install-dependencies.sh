@@ -25,7 +25,7 @@ echo "Installing:$missing" >&2
 if command -v apt-get >/dev/null 2>&1; then
   # git merely recommends the certificates that its fetches need.
   $root apt-get update -q
-  $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates $missing
+  $root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends ca-certificates $missing
 elif command -v dnf >/dev/null 2>&1; then
   $root dnf install -y $missing
 elif command -v brew >/dev/null 2>&1; then

@@ -223,6 +223,20 @@ def nothing_becomes_markup(browser, server):
 
 
 @check
+def answers_are_shown_without_tags(browser, server):
+    answers = ["<answer>**913**</answer>\n", "<answer>91", "Write <answer> first."]
+    server.keep_chat("tags", "Tags", [(role, text, {"finish": "stop"}) for answer in answers for role, text in [("user", "Sum."), ("assistant", answer)]])
+    with visit(browser, server.url, "/#tags") as visitor:
+        page = visitor.page
+        page.wait_for_selector(".of-model")
+        assert page.locator(".of-model .bubble").all_inner_texts() == ["913", "91", "Write <answer> first."]
+        assert page.locator(".of-model strong").count() == 1
+        visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.locator(".of-model [data-action=copy]").first.click()
+        assert page.evaluate("navigator.clipboard.readText()") == "**913**"
+
+
+@check
 def markdown_and_mathematics(browser, server):
     text = "\n\n".join([
         "# Title", "Some **bold**, *slanted*, ~~gone~~ and `code`; **粗體**字。 It costs $5 or $10.", "1. one\n   - inner\n2. two", "> quoted",

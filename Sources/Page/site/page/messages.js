@@ -8,6 +8,12 @@ import { isElsewhere } from './tabs.js';
 import { place } from './tree.js';
 import { duration, number, price, word } from './words.js';
 
+/// What a model answers, without the tags that it may have been taught to put around it (as R1-Zero was).
+function answerText({ content }) {
+  const text = content.trimStart();
+  return text.startsWith('<answer>') ? text.slice('<answer>'.length).replace(/<\/answer>\s*$/, '') : content;
+}
+
 /// Shows messages in `container`.
 export class Thread {
   /// - Parameter actions: `edit(message, text)`, `again(message)` beside it, `retry(message)` in its place, `resume(message)`,
@@ -136,7 +142,7 @@ class MessageView {
     }
     if (this.body.querySelector('.dots')) forgetShown(this.body);
     if (message.details.json && message.content) this.drawJSON();
-    else showMarkdown(this.body, message.content);
+    else showMarkdown(this.body, answerText(message));
     this.speak(run);
   }
 
@@ -152,7 +158,7 @@ class MessageView {
 
   /// Screen readers hear an answer sentence by sentence while it is written.
   speak(run) {
-    const text = this.message.content;
+    const text = answerText(this.message);
     if (!this.hasRun || this.spoken >= text.length) return;
     const rest = text.slice(this.spoken);
     const end = run ? Math.max(...[...rest.matchAll(/[.!?。！？\n](?=\s|$)|[。！？]/g)].map((match) => match.index + match[0].length), 0) : rest.length;
@@ -200,7 +206,7 @@ class MessageView {
     }
     if (isUser || message.content) {
       const copy = named('copy', word(isUser ? 'copyMessage' : 'copyAnswer'), () => {});
-      nodes.push(copyFlash(copy, () => (isUser ? textForModel(this.message) : this.message.content)));
+      nodes.push(copyFlash(copy, () => (isUser ? textForModel(this.message) : answerText(this.message))));
     }
     if (isUser) nodes.push(named('edit', word('edit'), () => this.edit()));
     else nodes.push(named('again', word('again'), () => actions.again(this.message)));
