@@ -17,6 +17,7 @@ others as the system counts them. Needs nothing but Python and swiftlet.
 
 import argparse
 import collections
+import contextlib
 import fcntl
 import json
 import math
@@ -603,7 +604,8 @@ def save(lab, name, results):
     def group(values, write):
         return "{" + ",".join(f"\n    {text(key)}: {write(value)}" for key, value in values.items()) + "\n  }"
 
-    arms = group(results["arms"], lambda runs: "{" + ",".join(f"\n      {text(seed)}: {text(run)}" for seed, run in runs.items()) + "}")
+    arms = group(results["arms"], lambda runs: "{" + ",".join(
+        f"\n      {text(seed)}: {text(runs[seed])}" for seed in sorted(runs, key=int)) + "}")
     head = "".join(f"  {text(key)}: {text(value)},\n" for key, value in results.items() if key not in ("arms", "stages"))
     path = ROOT / lab.results / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -620,15 +622,29 @@ def rounded(value):
     return [rounded(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
+@contextlib.contextmanager
+def locked(lab, what):
+    """Others that want the same wait."""
+    folder = ROOT / lab.runs
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{what}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def run(lab, name, seeds):
-    make_data(lab)
+    with locked(lab, "data"):
+        make_data(lab)
     for seed in seeds:
         work = Work(lab, seed)
-        for arm, found in FINDINGS[name].arms(work):
-            results = saved(lab, name)
-            results["arms"].setdefault(arm, {})[str(seed)] = found
-            results["stages"].update(work.stages)
-            save(lab, name, results)
+        # Findings share the runs of a seed; seeds have nothing in common but the file of results.
+        with locked(lab, f"seed-{seed}"):
+            for arm, found in FINDINGS[name].arms(work):
+                with locked(lab, "results"):
+                    results = saved(lab, name)
+                    results["arms"].setdefault(arm, {})[str(seed)] = found
+                    results["stages"].update(work.stages)
+                    save(lab, name, results)
 
 
 # Statistics and the table
@@ -803,11 +819,7 @@ def main():
         return
     lab = Lab(options)
     if options.command == "run":
-        (ROOT / lab.runs).mkdir(parents=True, exist_ok=True)
-        # Findings share runs: one at a time.
-        with open(ROOT / lab.runs / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            run(lab, options.name, options.seeds)
+        run(lab, options.name, options.seeds)
     print(plot(lab, options.name) if options.command == "plot" else table(lab, options.name))
 
 
