@@ -301,14 +301,16 @@ final class FolderLock {
 
   /// - Throws: `TrainingError` when another process holds it.
   init(_ folder: String) throws {
-    descriptor = open(folder + "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
+    let opened = open(folder + "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    guard opened >= 0 else {
       throw TrainingError(reason: "\(folder) cannot be written to: \(String(cString: strerror(errno)))")
     }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
+    guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+      close(opened)
       throw TrainingError(reason: "another run is at work in \(folder); wait for its end, or choose another folder")
     }
+    // Last, since an object with all properties set is closed again when it throws.
+    descriptor = opened
   }
 
   deinit { close(descriptor) }
