@@ -124,17 +124,19 @@ public struct SafetensorsFile: Sendable {
       throw failure("dtype: \(found("dtype")), expected a type such as F32")
     }
     var shape: [Int] = []
-    var bytes = valueBytes[type] ?? 1
+    // Zeros count as ones: rows and columns are measured for themselves, also where a tensor has none of the other.
+    var largest = valueBytes[type] ?? 1
     guard let extents = member.value["shape"]?.elements else {
       throw failure("shape: \(found("shape")), expected a list of integers")
     }
     for extent in extents {
-      guard let extent = extent.integer, extent >= 0, !bytes.multipliedReportingOverflow(by: extent).overflow else {
+      guard let extent = extent.integer, extent >= 0, !largest.multipliedReportingOverflow(by: max(1, extent)).overflow else {
         throw failure("shape: \(found("shape")), expected integers from 0 whose size fits 63 bits")
       }
-      bytes *= extent
+      largest *= max(1, extent)
       shape.append(extent)
     }
+    let bytes = shape.contains(0) ? 0 : largest
     guard let offsets = member.value["data_offsets"]?.elements?.map(\.integer), offsets.count == 2,
       let begin = offsets[0], let end = offsets[1], begin >= 0, begin <= end
     else {

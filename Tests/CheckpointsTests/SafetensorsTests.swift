@@ -79,6 +79,9 @@ import Testing
     ("{}", 1, "file", "expected 10, where the last tensor ends"),
     (#"{"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "w", "shape: found [-1], expected integers from 0"),
     (#"{"w":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, 4, "w", "fits 63 bits"),
+    // Nothing of it is there, but the size of one of its rows, or the number of its matrices' rows, would overflow.
+    (#"{"w":{"dtype":"F32","shape":[0,9223372036854775807],"data_offsets":[0,0]}}"#, 0, "w", "fits 63 bits"),
+    (#"{"w":{"dtype":"BF16","shape":[0,9223372036854775807,16],"data_offsets":[0,0]}}"#, 0, "w", "fits 63 bits"),
     (#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4, "w", "pass the end of the file"),
     (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "w", "data_offsets: found [4,0]"),
     (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "w", "data_offsets: found [-4,0]"),
