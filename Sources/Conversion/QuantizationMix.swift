@@ -65,8 +65,9 @@ struct QuantizationMix {
     let hasHead = tensors.contains { $0.name == "output.weight" }
     let values = tensors.filter { Self.isValue($0.name) }.map(\.name).sorted(by: Self.isEarlier)
     let downs = tensors.filter { $0.name.contains("ffn_down") && Self.isQuantized($0) }.map(\.name).sorted(by: Self.isEarlier)
-    let valuePlace = Dictionary(uniqueKeysWithValues: zip(values, values.indices))
-    let downPlace = Dictionary(uniqueKeysWithValues: zip(downs, downs.indices))
+    // Names that differ in bytes may be the same text: letters with accents have two spellings.
+    let valuePlace = Dictionary(zip(values, values.indices)) { first, _ in first }
+    let downPlace = Dictionary(zip(downs, downs.indices)) { first, _ in first }
     return tensors.map { tensor in
       guard Self.isQuantized(tensor) else { return nil }
       guard type.elementType.isQuantized else { return type.elementType }

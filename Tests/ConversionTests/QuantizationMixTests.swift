@@ -43,4 +43,18 @@ import Testing
       }
     }
   }
+
+  /// GGUF files tell names apart by their bytes.
+  @Test func namesThatAreTheSameText() {
+    let configuration = ModelConfiguration(
+      architecture: .llama, vocabularySize: 1, hiddenSize: 1, layerCount: 1, headCount: 1,
+      attention: .groupedQuery(keyValueHeadCount: 1, headDimension: 64),
+      rotary: .init(theta: 10_000, dimension: 64, isInterleaved: true, scaling: .none), feedForwardSize: 1, normEpsilon: 1e-6,
+      contextLength: 1, tiesEmbeddings: false)
+    let tensors = ["attn_v.weight", "ffn_down.weight"].flatMap { end in
+      ["\u{E9}.", "e\u{301}."].map { (name: $0 + end, shape: [32, 256]) }
+    }
+    let types = QuantizationMix(.q8_0, configuration, layerCount: 1).types(of: tensors)
+    #expect(types == [ElementType?](repeating: .q8_0, count: 4))
+  }
 }
