@@ -34,8 +34,12 @@ struct SafetensorsPlan {
         tensors.append(
           TensorPlan(name: weight.huggingFace, tensor: tensor, type: written, order: .halves(headDimension: dimension)))
       case .expert:
-        guard tensor.shape.rank == 3 else { throw failure(name, "found shape \(tensor.shape), expected three dimensions") }
-        for expert in 0..<tensor.shape[0] {
+        // A file of zeros that takes no room on the disk may have any number of them.
+        let count = configuration.mixture?.expertCount ?? 0
+        guard tensor.shape.rank == 3, tensor.shape[0] == count else {
+          throw failure(name, "found shape \(tensor.shape), expected three dimensions, the first of the \(count) experts")
+        }
+        for expert in 0..<count {
           tensors.append(TensorPlan(name: weight.huggingFace(ofExpert: expert), tensor: tensor.entry(expert), type: written))
         }
       case .keyValueUp:

@@ -96,6 +96,21 @@ import Testing
     #expect(names == ["out.gguf", "qwen2-untied"])
   }
 
+  @Test func expertsThatAreTooMany() throws {
+    let source = try GGUFFile(path: TinyModels.gguf("deepseek-v3")), name = "blk.1.ffn_up_exps.weight"
+    let tensors = source.tensors.map { entry in
+      (name: entry.name, tensor: entry.name == name ? Tensor(zeros: [9, 10, 40]) : entry.tensor)
+    }
+    let path = folder.path + "/experts.gguf"
+    let writer = try GGUFWriter(
+      path: path, metadata: source.encodedMetadata,
+      tensors: tensors.map { .init(name: $0.name, shape: $0.tensor.shape.array, type: $0.tensor.type) })
+    for (_, tensor) in tensors { try writer.append(tensor.bytes) }
+    try writer.finish()
+    let error = failure(path, .safetensors(nil), to: "copy")
+    #expect(error.contains("\(name): found shape [9, 10, 40], expected three dimensions, the first of the 8 experts"))
+  }
+
   @Test func typesThatAreNotThere() throws {
     #expect(failure(.none, .safetensors(.q8_0), to: "copy").contains("safetensors have no quantised types"))
     let other = TinyModels.gguf("../../../CheckpointsTests/Fixtures/other-type")
