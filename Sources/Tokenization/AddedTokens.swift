@@ -37,6 +37,8 @@ public enum AddedTokenMatching: Sendable, Hashable {
 struct AddedTokenMatcher: Sendable {
   /// Longer contents are refused, which bounds the time a search takes.
   static let maximumLength = 1024
+  /// Of all contents together: each byte may be a node of the trie, which takes some forty.
+  static let maximumTotalLength = 1 << 20
 
   private let tokens: [AddedToken]
   private var startsToken = [Bool](repeating: false, count: 256)

@@ -29,11 +29,7 @@ extension Tokenizer {
       try builder.add(id, text, kind, field: field + "tokens")
       // Unknown, control and user-defined tokens are found in texts; unused ones are not.
       guard (2...4).contains(type), !text.isEmpty else { continue }
-      guard text.utf8.count <= AddedTokenMatcher.maximumLength else {
-        throw builder.malformed(
-          field + "tokens[\(id)]",
-          "an added token of \(text.utf8.count) bytes, at most \(AddedTokenMatcher.maximumLength) are expected")
-      }
+      try builder.countAdded(text, field: field + "tokens[\(id)]")
       added.append(AddedToken(id: id, content: Array(text.utf8), isSpecial: type != 4))
     }
     try builder.index(field: field + "tokens", mergeCount: description.merges.count)

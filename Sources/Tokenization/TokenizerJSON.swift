@@ -152,10 +152,7 @@ struct TokenizerJSONReader {
       let field = "added_tokens[\(index)]"
       guard let id = element["id"]?.integer else { throw builder.malformed(field + ".id", "missing, or no integer") }
       guard let content = element["content"]?.string else { throw builder.malformed(field + ".content", "missing, or no string") }
-      guard content.utf8.count <= AddedTokenMatcher.maximumLength else {
-        throw builder.malformed(
-          field + ".content", "found \(content.utf8.count) bytes, expected at most \(AddedTokenMatcher.maximumLength)")
-      }
+      try builder.countAdded(content, field: field + ".content")
       if let known = builder.text(id), known.utf8.elementsEqual(content.utf8) {
         builder.setKind(id, .literal)
       } else {

@@ -27,6 +27,8 @@ struct VocabularyBuilder {
   private var nameIndex = ByteStringIndex(capacity: 0)
   private var merges = MergeTable(capacity: 0)
   private var scratch: (left: [UInt8], right: [UInt8]) = ([], [])
+  /// Of all added tokens together.
+  private var addedBytes = 0
 
   init(source: String) { self.source = source }
 
@@ -62,6 +64,18 @@ struct VocabularyBuilder {
     }
     texts[id] = text
     kinds[id] = kind
+  }
+
+  /// Counts the text of a token that will be found in texts.
+  mutating func countAdded(_ text: String, field: @autoclosure () -> String) throws(TokenizerError) {
+    let bytes = text.utf8.count, limit = AddedTokenMatcher.maximumLength, allLimit = AddedTokenMatcher.maximumTotalLength
+    guard bytes <= limit else {
+      throw malformed(field(), "an added token of \(bytes) bytes, at most \(limit) are expected")
+    }
+    addedBytes += bytes
+    guard addedBytes <= allLimit else {
+      throw malformed(field(), "with it all added tokens have \(addedBytes) bytes, at most \(allLimit) are expected")
+    }
   }
 
   func text(_ id: Int) -> String? { texts.indices.contains(id) ? texts[id] : nil }

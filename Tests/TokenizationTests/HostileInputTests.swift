@@ -108,6 +108,31 @@ import Testing
     }
   }
 
+  /// A trie takes many times the texts that it finds.
+  @Test func addedTokensAreBoundedTogether() throws {
+    let texts = (0..<1100).map { String(repeating: "x", count: 996) + String(format: "%04d", $0) }
+    func description(_ count: Int) -> VocabularyDescription {
+      VocabularyDescription(
+        model: "gpt2", preTokenizer: "gpt-2", tokens: ["a", "b", "ab"] + texts.prefix(count),
+        tokenTypes: [1, 1, 1] + [Int32](repeating: 3, count: count), merges: ["a b"])
+    }
+    #expect(try Tokenizer(description(1000)).encode("ab" + texts[7]) == [2, 10])
+    #expect {
+      _ = try Tokenizer(description(1100))
+    } throws: { error in
+      (error as? TokenizerError)?.field == "tokenizer.ggml.tokens[1051]"
+    }
+    let added = texts.enumerated().map { #"{"id":\#($0 + 3),"content":"\#($1)","special":true}"# }.joined(separator: ",")
+    let json =
+      #"{"added_tokens":[\#(added)],"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"#
+      + #""model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}"#
+    #expect {
+      _ = try Tokenizer(tokenizerJSON: Array(json.utf8))
+    } throws: { error in
+      (error as? TokenizerError)?.field == "added_tokens[1048].content"
+    }
+  }
+
   @Test func whatSomeWritersPutForNothingIsNothing() throws {
     let tokenizer = try Tokenizer(
       VocabularyDescription(
