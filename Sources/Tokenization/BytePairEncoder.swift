@@ -17,6 +17,8 @@ final class BytePairEncoder: @unchecked Sendable {
   /// Pieces of up to this many symbols are merged by looking at all pairs, longer ones with a heap.
   private static let shortPiece = 64
   private static let maximumPiece = 1 << 30
+  /// Symbols that an idle encoder keeps room for.
+  static let keptSymbols = 1 << 16
   private static let cacheBits: UInt64 = 14
 
   private let cache: UnsafeMutablePointer<CacheSlot>
@@ -95,7 +97,7 @@ final class BytePairEncoder: @unchecked Sendable {
       ids.append(Int32(truncatingIfNeeded: id))
       return
     }
-    if symbols.count < piece.count { grow(piece.count + piece.count / 2) }
+    if symbols.count < piece.count { resize(piece.count + piece.count / 2) }
     guard let symbols = symbols.baseAddress, let pairs = pairs.baseAddress else { return }
     var count = model.symbols(piece, symbols)
     if count <= Self.shortPiece {
@@ -106,7 +108,18 @@ final class BytePairEncoder: @unchecked Sendable {
     for index in 0..<count { ids.append(Int32(truncatingIfNeeded: symbols[index])) }
   }
 
-  private func grow(_ capacity: Int) {
+  /// Symbols that there is room for.
+  var capacity: Int { symbols.count }
+
+  /// Gives back what a long piece took, before an idle encoder keeps it: some sixty bytes for each of the piece.
+  func trim() {
+    guard capacity > Self.keptSymbols else { return }
+    resize(256)
+    links = []
+    heap = PairHeap()
+  }
+
+  private func resize(_ capacity: Int) {
     symbols.deallocate()
     pairs.deallocate()
     symbols = .allocate(capacity: capacity)

@@ -116,6 +116,7 @@ public final class Tokenizer: Sendable {
         encode(normalized: part, matching, encoder, &budget, &ids)
       }
     }
+    encoder.trim()
     idleEncoders.withLock { if $0.count < 8 { $0.append(encoder) } }
     return ids
   }

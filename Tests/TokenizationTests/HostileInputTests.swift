@@ -160,6 +160,23 @@ import Testing
     #expect(elapsed < .seconds(1), "\(elapsed)")
   }
 
+  /// A piece of megabytes must not hold its memory for as long as the tokenizer lives.
+  @Test func longPiecesGiveTheirMemoryBack() throws {
+    let tokenizer = try Tokenizer(tokenizerJSON: Array(Self.small.utf8)), encoder = BytePairEncoder()
+    func ids(_ text: String) -> [Int32] {
+      var ids: [Int32] = []
+      Array(text.utf8).withUnsafeBufferPointer { text in
+        _ = tokenizer.model.withView { encoder.append(text, 0..<text.count, $0, to: &ids) }
+      }
+      return ids
+    }
+    let long = String(repeating: "ab", count: 1 << 16)
+    #expect(ids(long) == [Int32](repeating: 2, count: 1 << 16) && encoder.capacity > BytePairEncoder.keptSymbols)
+    encoder.trim()
+    #expect(encoder.capacity <= BytePairEncoder.keptSymbols)
+    #expect(ids("ababc") == [2, 6] && ids(long).count == 1 << 16)
+  }
+
   @Test func whitespaceBeforeATokenIsReadOnce() throws {
     let json = Self.small.replacing(#""content":"<user>""#, with: #""content":" ""#)
     let tokenizer = try Tokenizer(tokenizerJSON: Array(json.utf8))
