@@ -96,12 +96,15 @@ final class FileLock: Sendable {
   private let descriptor: Int32
 
   init(_ path: String, folder: String) throws(PrefixStoreError) {
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw .cannotBeUsed(folder: folder, reason: String(cString: strerror(errno))) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
+    // Kept last: what throws when all is there ends like any other object, which would close the descriptor once more, and by then
+    // it may be somebody else's.
+    let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else { throw .cannotBeUsed(folder: folder, reason: String(cString: strerror(errno))) }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+      close(file)
       throw .inUse(folder: folder)
     }
+    descriptor = file
   }
 
   deinit { close(descriptor) }
