@@ -193,7 +193,8 @@ extension PackedFile.Entry {
       let type = fields[1].integer.flatMap({ Int32(exactly: $0) }).flatMap(ElementType.init(rawValue:)),
       let shape = fields[2].elements?.compactMap(\.integer), (1...Shape.maximumRank).contains(shape.count),
       let offset = fields[3].integer, let count = fields[4].integer, let piece = fields[5].integer, offset >= 0, count > 0,
-      piece > 0, let sums = fields[6].string.map({ Array($0.utf8) }), sums.count == (count + piece - 1) / piece * 16
+      piece > 0, let sums = fields[6].string.map({ Array($0.utf8) }), sums.count % 16 == 0,
+      sums.count / 16 == (count - 1) / piece + 1
     else { return nil }
     let checksums = stride(from: 0, to: sums.count, by: 16).compactMap {
       UInt64(String(decoding: sums[$0..<$0 + 16], as: UTF8.self), radix: 16)
