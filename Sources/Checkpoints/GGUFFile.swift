@@ -48,12 +48,13 @@ public struct GGUFFile: Sendable {
   /// The metadata as it stands in the file, to be written to another one.
   public var encodedMetadata: GGUFMetadata {
     get throws(CheckpointError) {
-      var result = GGUFMetadata()
-      for (entry, place) in zip(metadata, metadataPlaces) {
-        let bytes = try files[0].withBytes { $0.extracting(place).withUnsafeBytes { Array($0) } }
-        result.set(entry.key, .encoded(bytes))
+      try files[0].withBytes { bytes in
+        var entries: [(key: String, value: GGUFMetadata.Value)] = []
+        for (entry, place) in zip(metadata, metadataPlaces) {
+          entries.append((entry.key, .encoded(bytes.extracting(place).withUnsafeBytes { Array($0) })))
+        }
+        return GGUFMetadata(entries: entries)
       }
-      return result
     }
   }
 

@@ -20,6 +20,9 @@ public struct GGUFMetadata: Sendable {
 
   public init() {}
 
+  /// Entries of a file, whose keys differ in their bytes.
+  init(entries: [(key: String, value: Value)]) { self.entries = entries }
+
   public subscript(key: String) -> Value? { entries.first { $0.key == key }?.value }
 
   /// Appends a key, or gives it another value where it stands; nil removes it.

@@ -97,6 +97,22 @@ import Testing
     #expect(file.tensor(named: "IQ2_XXS") == nil && file.unreadTensor(named: "missing") == nil)
   }
 
+  /// Keys that are the same text in other bytes are keys of their own, and each keeps its value.
+  @Test func encodedMetadataHaveEveryKey() throws {
+    let folder = try TemporaryFolder()
+    var bytes = Array("GGUF".utf8) + [3, 0, 0, 0]
+    func append(_ number: UInt64) { withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) } }
+    append(0)
+    append(2)
+    for (key, value) in [("\u{E9}", 0), ("e\u{301}", 1)] as [(String, UInt8)] {
+      append(UInt64(key.utf8.count))
+      bytes += Array(key.utf8) + [7, 0, 0, 0, value]
+    }
+    let file = try GGUFFile(path: folder.write(bytes, as: "keys.gguf"))
+    let values = try file.encodedMetadata.entries.map(\.value)
+    #expect(values == [.encoded([7, 0, 0, 0, 0]), .encoded([7, 0, 0, 0, 1])])
+  }
+
   /// A key that is there with another type must not count as missing.
   @Test func wrongTypesAreNotMissing() throws {
     let file = try GGUFFile(path: Fixtures.path("metadata.gguf"))
