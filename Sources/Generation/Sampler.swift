@@ -32,14 +32,10 @@ struct Sampler {
     // Below the smallest temperature whose inverse is a number, only the most likely token is left.
     let largest = logits[best], inverse = Float(1 / options.temperature)
     if !inverse.isFinite { return Int32(best) }
-    for index in logits.indices {
-      let scaled = (logits[index] - largest) * inverse
-      logits[index] = scaled.isNaN ? -.infinity : scaled
-    }
-    kernels.softmax(logits)
+    let sums = kernels.softmaxWeights(logits, largest: largest, scale: inverse)
     let uniform = RandomNumbers.uniform(seed: options.seed, sample: options.sampleIndex, position: position)
     let narrows = options.topK > 0 && options.topK < logits.count || options.topP < 1 || options.minP > 0
-    return narrows ? drawNarrowed(logits, at: uniform) : drawFromAll(logits, at: uniform)
+    return narrows ? drawNarrowed(logits, sums: sums, at: uniform) : drawFromAll(logits, sums: sums, at: uniform)
   }
 
   private func penalize(_ logits: UnsafeMutableBufferPointer<Float>) {
@@ -57,52 +53,61 @@ struct Sampler {
     for (token, bias) in options.logitBias { logits[Int(token)] += Float(bias) }
   }
 
-  /// Inverts the distribution function, tokens in the order of their ids.
-  private func drawFromAll(_ probabilities: UnsafeMutableBufferPointer<Float>, at uniform: Double) -> Int32 {
-    let total = probabilities.reduce(0.0) { $0 + Double($1) }
-    var left = uniform * total, last = 0
-    for (token, probability) in probabilities.enumerated() where probability > 0 {
-      last = token
-      left -= Double(probability)
-      if left < 0 { break }
+  /// Inverts the distribution function, tokens in the order of their ids: first which block of them, then which token.
+  private func drawFromAll(_ weights: UnsafeMutableBufferPointer<Float>, sums: [Double], at uniform: Double) -> Int32 {
+    var left = uniform * sums.reduce(0, +), last = 0
+    for (block, sum) in sums.enumerated() where sum > 0 {
+      let start = block * Kernels.sumBlock
+      if left >= sum, block < sums.count - 1 {
+        left -= sum
+        last = start
+        continue
+      }
+      for token in start..<min(start + Kernels.sumBlock, weights.count) where weights[token] > 0 {
+        last = token
+        left -= Double(weights[token])
+        if left < 0 { return Int32(token) }
+      }
     }
-    return Int32(last)
+    // Rounding left nothing: the last that is possible, of the last block with any.
+    let end = min(last + Kernels.sumBlock, weights.count)
+    return Int32((last..<end).last { weights[$0] > 0 } ?? last)
   }
 
   /// Top-k, then top-p, then min-p, then a draw from what is left, most likely token first.
-  private func drawNarrowed(_ probabilities: UnsafeMutableBufferPointer<Float>, at uniform: Double) -> Int32 {
-    let limit = options.topK > 0 ? min(options.topK, probabilities.count) : probabilities.count
-    let total = options.topP < 1 && limit == probabilities.count ? probabilities.reduce(0.0) { $0 + Double($1) } : nil
+  private func drawNarrowed(_ weights: UnsafeMutableBufferPointer<Float>, sums: [Double], at uniform: Double) -> Int32 {
+    let limit = options.topK > 0 ? min(options.topK, weights.count) : weights.count
+    let total = options.topP < 1 && limit == weights.count ? sums.reduce(0, +) : nil
     // Few tokens carry nearly everything: look at the best 256, then at four times as many, until they suffice. After top-k, top-p
     // is a share of the k, so all of them are looked at.
     var count = options.topP < 1 && total == nil ? limit : min(limit, 256)
     while true {
-      let candidates = Self.largest(count, of: probabilities)
-      let mass = candidates.reduce(0.0) { $0 + Double(probabilities[Int($1)]) }
-      let floor = options.minP * Double(candidates.first.map { probabilities[Int($0)] } ?? 0)
-      let isBelowFloor = candidates.last.map { Double(probabilities[Int($0)]) < floor } ?? true
+      let candidates = Self.largest(count, of: weights)
+      let mass = candidates.reduce(0.0) { $0 + Double(weights[Int($1)]) }
+      let floor = options.minP * Double(candidates.first.map { weights[Int($0)] } ?? 0)
+      let isBelowFloor = candidates.last.map { Double(weights[Int($0)]) < floor } ?? true
       let hasTopP = total.map { mass >= options.topP * $0 } ?? false
       if count == limit || hasTopP || isBelowFloor {
-        return draw(from: candidates, probabilities, mass: total ?? mass, at: uniform)
+        return draw(from: candidates, weights, mass: total ?? mass, at: uniform)
       }
       count = min(limit, count * 4)
     }
   }
 
   private func draw(
-    from candidates: [Int32], _ probabilities: UnsafeMutableBufferPointer<Float>, mass: Double, at uniform: Double
+    from candidates: [Int32], _ weights: UnsafeMutableBufferPointer<Float>, mass: Double, at uniform: Double
   ) -> Int32 {
     var kept = 0, keptMass = 0.0
-    let floor = options.minP * Double(probabilities[Int(candidates[0])])
+    let floor = options.minP * Double(weights[Int(candidates[0])])
     for token in candidates {
-      let probability = Double(probabilities[Int(token)])
-      if kept > 0, keptMass >= options.topP * mass || probability < floor || probability == 0 { break }
+      let weight = Double(weights[Int(token)])
+      if kept > 0, keptMass >= options.topP * mass || weight < floor || weight == 0 { break }
       kept += 1
-      keptMass += probability
+      keptMass += weight
     }
     var left = uniform * keptMass
     for token in candidates[..<kept] {
-      left -= Double(probabilities[Int(token)])
+      left -= Double(weights[Int(token)])
       if left < 0 { return token }
     }
     return candidates[kept - 1]

@@ -74,8 +74,17 @@ public struct Kernels: @unchecked Sendable {
     return total
   }
 
-  /// In place: `exp(x - max) / sum`.
-  public func softmax(_ values: UnsafeMutableBufferPointer<Float>) {
-    if let base = values.baseAddress, !values.isEmpty { table.pointee.softmax(base, values.count) }
+  /// Values of which `softmaxWeights` gives one sum.
+  public static let sumBlock = Int(SWIFTLET_SUM_BLOCK)
+
+  /// In place: `exp(scale * (logit - largest))`, 0 where that is no number.
+  /// - Returns: the sums of blocks of `sumBlock` of them; the last block may be shorter.
+  public func softmaxWeights(_ logits: UnsafeMutableBufferPointer<Float>, largest: Float, scale: Float) -> [Double] {
+    guard let base = logits.baseAddress else { return [] }
+    let blockCount = (logits.count + Self.sumBlock - 1) / Self.sumBlock
+    return Array(unsafeUninitializedCapacity: blockCount) { sums, count in
+      if let sums = sums.baseAddress { table.pointee.softmax_weights(base, logits.count, largest, scale, sums) }
+      count = blockCount
+    }
   }
 }

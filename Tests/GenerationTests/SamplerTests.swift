@@ -62,6 +62,19 @@ import Testing
     expect(GenerationOptions(temperature: 1, topP: 0), keeps: [3])
   }
 
+  /// Blocks of the vocabulary are skipped whole: what is possible is chosen as often as it is likely, wherever it stands.
+  @Test func drawsFromAllBlocks() {
+    var logits = [Float](repeating: -.infinity, count: 1000)
+    let possible = [3, 255, 256, 511, 768, 999]
+    for token in possible { logits[token] = 0 }
+    let found = Self.frequencies(logits, GenerationOptions(temperature: 1, topP: 1))
+    #expect(possible.allSatisfy { abs(found[$0] - 1 / Double(possible.count)) < 0.015 })
+    // The last block is empty, and the last number below 1 is drawn by hardly anyone: what is chosen is possible.
+    logits[999] = -.infinity
+    let chosen = Set((0..<20_000).compactMap { Self.choose(logits, GenerationOptions(temperature: 1, topP: 1), position: $0) })
+    #expect(chosen == Set(possible.dropLast().map { Int32($0) }))
+  }
+
   @Test func manyCandidatesAreFoundWhole() {
     // A flat distribution needs far more than the first 256 candidates.
     let flat = [Float](repeating: 0, count: 5000)

@@ -99,40 +99,42 @@ static void reference_rms_norm(const struct trial *t, double *expected, double *
 }
 static struct work work_rms_norm(const struct trial *t) { return work_of(t, 4, 12); }
 
-// softmax: scores [length].
+// softmax_weights: logits [length]; of type 1 the sums of their blocks, rounded to F32.
 
-static void prepare_softmax(struct trial *t) {
-  float *scores = add_operand(t, "scores", FLOATS, UPDATE, t->size.length, 4);
-  fill_floats(t, scores, t->size.length);
-  if (t->values == NORMAL)
-    for (size_t i = 0; i < t->size.length; i++) scores[i] *= (t->random & 1) ? 30 : 3;
-  // As masks have it: some minus infinities, and one number.
-  if (t->values == SPECIAL && t->random & 1)
-    for (size_t i = 0; i < t->size.length; i++) scores[i] = i == t->size.length / 2 ? 1.5f : isfinite(scores[i]) ? scores[i] : -INFINITY;
-}
-static void run_softmax(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
-  (void)p;
-  k->softmax(t->operands[0].data, t->size.length);
-}
-static void reference_softmax(const struct trial *t, double *expected, double *bound) {
-  const float *scores = floats(t, 0);
+static const float LARGEST = 3, SCALE = 0.7f;
+static size_t blocks_of(const struct trial *t) { return (t->size.length + SWIFTLET_SUM_BLOCK - 1) / SWIFTLET_SUM_BLOCK; }
+static void prepare_softmax_weights(struct trial *t) {
   size_t n = t->size.length;
-  double largest = -INFINITY, sum = 0;
-  int is_nan = 0;
-  for (size_t i = 0; i < n; i++) {
-    is_nan |= isnan(scores[i]);
-    largest = scores[i] > largest ? scores[i] : largest;
-  }
-  if (is_nan || !isfinite(largest)) largest = NAN;
-  for (size_t i = 0; i < n; i++) sum += exp(scores[i] - largest);
-  for (size_t i = 0; i < n; i++) {
-    double difference = fabs(scores[i] - largest);
-    expected[i] = exp(scores[i] - largest) / sum;
-    // The difference is rounded once; exp has two units, the sum n / 16 + 4 roundings. Below exp(-87.3) is zero.
-    bound[i] = ROUNDING * (12 + (double)n / 16 + (isfinite(difference) ? difference : 0)) * expected[i] + 1.3e-38;
-  }
+  float *logits = add_operand(t, "logits", FLOATS, t->type ? SCRATCH : UPDATE, n, 4);
+  fill_floats(t, logits, n);
+  if (t->values == NORMAL)
+    for (size_t i = 0; i < n; i++) logits[i] *= (t->random & 1) ? 30 : 3;
+  // As masks have it: some minus infinities.
+  if (t->values == SPECIAL && t->random & 1)
+    for (size_t i = 0; i < n; i += 2) logits[i] = -INFINITY;
+  if (t->type) add_operand(t, "sums", FLOATS, WRITE, blocks_of(t), 4);
 }
-static struct work work_softmax(const struct trial *t) { return work_of(t, 18, 8); }
+static void run_softmax_weights(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
+  (void)p;
+  double sums[1024];
+  k->softmax_weights(t->operands[0].data, t->size.length, LARGEST, SCALE, sums);
+  for (size_t b = 0; t->type && b < blocks_of(t); b++) ((float *)t->operands[1].data)[b] = (float)sums[b];
+}
+static void reference_softmax_weights(const struct trial *t, double *expected, double *bound) {
+  const float *logits = floats(t, 0);
+  for (size_t b = 0; t->type && b < blocks_of(t); b++) expected[b] = bound[b] = 0;
+  for (size_t i = 0; i < t->size.length; i++) {
+    double scaled = ((double)logits[i] - LARGEST) * SCALE, value = isnan(scaled) ? 0 : exp(scaled);
+    // Difference and product are rounded, the exponential has two units; below exp(-87.3) it is zero, above 88.7 infinite in F32.
+    double error = ROUNDING * (6 + (isfinite(scaled) ? 2 * fabs(scaled) : 0)) * value + 1.3e-38;
+    size_t at = t->type ? i / SWIFTLET_SUM_BLOCK : i;
+    expected[at] = t->type ? expected[at] + value : value;
+    bound[at] = t->type ? bound[at] + error + 1e-6 * value : error;
+  }
+  for (size_t i = 0; i < (t->type ? blocks_of(t) : t->size.length); i++)
+    if (expected[i] > FLT_MAX) expected[i] = INFINITY;
+}
+static struct work work_softmax_weights(const struct trial *t) { return work_of(t, 20, 8); }
 
 // swiglu: gate, up, result [length].
 
@@ -243,7 +245,8 @@ const struct operation elementwise_operations[] = {
     {"round_to_bf16 in place", 1, row_sizes, {{0}}, ALL, 0, 1, 1, prepare_rounding, run_rounding, reference_rounding, NULL, work_rounding, NULL},
     {"store_bf16", 2, row_sizes, {SPEED}, ALL, 0, 1, 1, prepare_rounding, run_rounding, reference_rounding, NULL, work_rounding, NULL},
     {"rms_norm", 0, row_sizes, {SPEED}, ALL, 0, 0, 0, prepare_rms_norm, run_rms_norm, reference_rms_norm, NULL, work_rms_norm, NULL},
-    {"softmax", 0, row_sizes, {SPEED}, ALL, 0, 0, 0, prepare_softmax, run_softmax, reference_softmax, NULL, work_softmax, NULL},
+    {"softmax_weights", 0, row_sizes, {{1, 1, 131072, 0}}, ALL, 0, 0, 0, prepare_softmax_weights, run_softmax_weights, reference_softmax_weights, NULL, work_softmax_weights, NULL},
+    {"softmax_weights, sums", 1, row_sizes, {{0}}, ALL, 0, 0, 0, prepare_softmax_weights, run_softmax_weights, reference_softmax_weights, NULL, work_softmax_weights, NULL},
     {"swiglu", 0, row_sizes, {SPEED}, ALL, 0, 1, 0, prepare_swiglu, run_swiglu, reference_swiglu, NULL, work_swiglu, NULL},
     {"add_scaled", 0, row_sizes, {SPEED}, ALL, 0, 1, 0, prepare_add_scaled, run_add_scaled, reference_add_scaled, NULL, work_add_scaled, NULL},
     {"rotate pairs apart", 0, pair_sizes, {{1, 1, 128, 0}}, ALL, 0, 0, 1, prepare_rotate, run_rotate, reference_rotate, NULL, work_rotate, NULL},

@@ -134,15 +134,21 @@ import Testing
     }
   }
 
-  @Test(arguments: variants) func softmaxHoldsAtExtremes(_ variant: String) throws {
+  @Test(arguments: variants) func softmaxWeightsHoldAtExtremes(_ variant: String) throws {
     let kernels = try Self.compute(variant).kernels
-    for values: [Float] in [[0], [-.infinity, 0], [1000, 1000], [-1e30, 3e38], Samples(seed: 7).withFloats(77) { $0 * 50 }] {
+    for values: [Float] in [[0], [-.infinity, 0], [1000, 1000], [-1e30, 3e38], Samples(seed: 7).withFloats(777) { $0 * 50 }] {
       var found = values
-      found.withUnsafeMutableBufferPointer { kernels.softmax($0) }
-      let largest = Double(values.max() ?? 0)
-      let powers = values.map { exp(Double($0) - largest) }, sum = powers.reduce(0, +)
-      #expect(relativeError(found, powers.map { $0 / sum }) < 1e-6)
+      let largest = values.max() ?? 0
+      let sums = found.withUnsafeMutableBufferPointer { kernels.softmaxWeights($0, largest: largest, scale: 0.5) }
+      let expected = values.map { exp(0.5 * (Double($0) - Double(largest))) }
+      #expect(relativeError(found, expected) < 1e-6)
+      #expect(sums.count == (values.count + Kernels.sumBlock - 1) / Kernels.sumBlock)
+      #expect(abs(sums.reduce(0, +) - expected.reduce(0, +)) < 1e-5)
     }
+    // What no number comes of is impossible.
+    var odd: [Float] = [1, .nan, -.infinity]
+    _ = odd.withUnsafeMutableBufferPointer { kernels.softmaxWeights($0, largest: 1, scale: 0) }
+    #expect(odd == [1, 0, 0])
   }
 
   /// Grouped-query attention over several blocks against the formula, F32 and BF16 caches.

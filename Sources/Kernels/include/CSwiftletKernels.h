@@ -53,6 +53,9 @@ struct swiftlet_int8_rows {
   size_t stride;              // at least length
 };
 
+// Exponentials of logits are summed in blocks of so many.
+#define SWIFTLET_SUM_BLOCK 256
+
 // Positions of one block of the cache.
 #define SWIFTLET_ATTENTION_BLOCK 64
 
@@ -163,8 +166,9 @@ struct swiftlet_kernels {
   // result = x / sqrt(mean(x^2) + epsilon) * weight
   void (*rms_norm)(const float *x, const float *weight, float epsilon, size_t count, float *result);
 
-  // In place: scores[i] = exp(scores[i] - max) / sum. count >= 1.
-  void (*softmax)(float *scores, size_t count);
+  // In place: logits become exp(scale * (logit - largest)), 0 where that is no number. sums[b]: the sum of block b of SWIFTLET_SUM_BLOCK
+  // of them; the last block may be shorter.
+  void (*softmax_weights)(float *logits, size_t count, float largest, float scale, double *sums);
 
   // result = gate / (1 + exp(-gate)) * up
   void (*swiglu)(const float *gate, const float *up, size_t count, float *result);
