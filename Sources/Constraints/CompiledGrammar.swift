@@ -31,7 +31,9 @@ public final class CompiledGrammar: Sendable {
       if used == 0 { return leaf.costs.first ?? never }
       if used >= textCount { return never }
       if let longest { return longest }
-      return isFree ? (leaf.costs.first ?? never) + used : leaf.automaton.stateCount * (used + 2)
+      return isFree
+        ? CompiledGrammar.sum(leaf.costs.first ?? never, min(used, never))
+        : CompiledGrammar.product(leaf.automaton.stateCount, min(used, never) + 2)
     }
   }
 
@@ -184,7 +186,7 @@ public final class CompiledGrammar: Sendable {
       cost = sum(cost, costs[list.separator], costs[list.prefix[index]])
       index += 1
     }
-    let needed = list.minimum - index
+    let needed = min(list.minimum - index, never)
     if needed <= 0 { return cost }
     guard let element = list.element else { return never }
     var each = costs[element]

@@ -127,6 +127,11 @@ import Testing
   @Test(arguments: [
     #"{"enum":[]}"#, "false", #"{"type":"object","properties":{"a":false},"required":["a"]}"#,
     #"{"type":"integer","minimum":2,"maximum":1}"#,
+    // More elements than any number of tokens makes.
+    #"{"type":"array","uniqueItems":true,"items":{"type":"string"},"minItems":9223372036854775807}"#,
+    #"{"type":"array","uniqueItems":true,"items":{"type":"string","pattern":"^a*$"},"minItems":9223372036854775807}"#,
+    #"{"type":"array","items":{"type":"string"},"minItems":9223372036854775807}"#,
+    #"{"type":"object","minProperties":9223372036854775807}"#, #"{"type":"string","minLength":9223372036854775807}"#,
   ])
   func contradictionsAreRefused(_ schema: String) throws {
     #expect(throws: ConstraintError.self) { try grammar(schema) }
