@@ -115,7 +115,11 @@ extension SchemaCompiler {
       guard let next = Int(exactly: number), next <= 10_000 else {
         throw part.error("multipleOf", "is \(value.serialized()): whole numbers up to 10000 are kept")
       }
-      divisor = divisor.map { $0 / Self.greatestCommonDivisor($0, next) * next } ?? next
+      let common = divisor.map { $0 / Self.greatestCommonDivisor($0, next) * next } ?? next
+      guard common <= 10_000 else {
+        throw part.error("multipleOf", "is \(next), and \(common) with the others: whole numbers up to 10000 are kept")
+      }
+      divisor = common
     }
     let limit = 999_999_999_999_999.0
     let low = minimum.map { bound in
@@ -126,7 +130,7 @@ extension SchemaCompiler {
       let value = min(max(bound.value, -limit - 1), limit), whole = value.rounded(.down)
       return Int(whole) - (bound.isExclusive && whole == bound.value ? 1 : 0)
     }
-    if let divisor, divisor <= 10_000 {
+    if let divisor {
       return rules.add(
         .automaton(
           try automaton(parts, "multipleOf") { () throws(ByteAutomaton.TooLarge) in

@@ -82,6 +82,7 @@ import Testing
     ),
     (#"{"type":"number"}"#, ["0", "-1.5e10", "1e-7"], ["01", "1.", ".5", "1e400", "NaN", "+1"]),
     (#"{"type":"integer","multipleOf":5,"exclusiveMinimum":0}"#, ["5", "100"], ["0", "7", "-5"]),
+    (#"{"allOf":[{"multipleOf":4},{"multipleOf":6,"type":"integer"}]}"#, ["0", "12", "-24"], ["4", "6", "2"]),
     (#"{"type":"integer","nullable":true}"#, ["null", "1"], ["1.5"]),
     (#"{"properties":{"a":false,"b":true}}"#, ["{}", #"{"b":[1]}"#], [#"{"a":1}"#]),
     ("true", ["1", #"{"a":[]}"#, "null"], ["", "tru"]),
@@ -112,6 +113,11 @@ import Testing
     (##"{"$ref":"#/$defs/missing"}"##, "#/$ref"),
     (#"{"oneOf":[{"type":"number"},{"type":"integer"}]}"#, "#/oneOf"),
     (#"{"type":"number","multipleOf":0.01}"#, "#/multipleOf"),
+    (#"{"type":"integer","allOf":[{"multipleOf":101},{"multipleOf":103}]}"#, "#/allOf/1/multipleOf"),
+    (
+      #"{"type":"integer","multipleOf":9973,"allOf":[{"multipleOf":9967},{"multipleOf":9949},{"multipleOf":9941},{"multipleOf":9931}]}"#,
+      "#/allOf/0/multipleOf"
+    ),
     (#"{"type":"array","contains":{"type":"integer"}}"#, "#/contains"),
     (#"{"properties":{"a/b":{"dependentRequired":{"x":["y"]}}}}"#, "#/properties/a~1b/dependentRequired"),
     (##"{"$ref":"#"}"##, "#"), (#"{"allOf":[{"properties":{"a":{}}}],"unevaluatedProperties":false}"#, "#/unevaluatedProperties"),
