@@ -312,6 +312,15 @@ struct ByteAutomaton: Sendable, Hashable {
       if empty.count > Self.maximumStates { throw TooLarge() }
       switch expression {
       case .bytes(let bytes): edges[Int(from)].append((bytes, to))
+      case .literal(let bytes):
+        if bytes.count > Self.maximumStates { throw TooLarge() }
+        var state = from
+        for byte in bytes.dropLast() {
+          let next = addState()
+          edges[Int(state)].append((byte...byte, next))
+          state = next
+        }
+        if let last = bytes.last { edges[Int(state)].append((last...last, to)) } else { empty[Int(from)].append(to) }
       case .sequence(let parts):
         var state = from
         for (index, part) in parts.enumerated() {

@@ -2,6 +2,8 @@
 indirect enum ByteExpression: Sendable {
   /// One byte out of these.
   case bytes(ClosedRange<UInt8>)
+  /// These bytes, one after the other: a long name takes no more memory than it has.
+  case literal([UInt8])
   case sequence([ByteExpression])
   case choice([ByteExpression])
   /// From `minimum` to `maximum` times; nil for any number.
@@ -12,7 +14,7 @@ indirect enum ByteExpression: Sendable {
   /// No text at all.
   static var nothing: ByteExpression { .choice([]) }
 
-  static func text(_ text: String) -> ByteExpression { .sequence(text.utf8.map { .bytes($0...$0) }) }
+  static func text(_ text: String) -> ByteExpression { .literal(Array(text.utf8)) }
 
   static func optional(_ expression: ByteExpression) -> ByteExpression { .choice([.empty, expression]) }
 

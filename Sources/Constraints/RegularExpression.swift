@@ -9,6 +9,8 @@ struct RegularExpression {
   private let ignoresCase: Bool
   private var position = 0
   private var depth = 0
+  /// Bytes of a pattern. Longer ones hardly fit into an automaton, and each character takes a hundred times its memory.
+  private static let longestPattern = 10_000
 
   /// Why a pattern cannot be kept.
   struct Refusal: Error { let reason: String }
@@ -34,6 +36,9 @@ struct RegularExpression {
   static func alternatives(
     _ pattern: String, ignoringCase: Bool = false, encoding: @escaping ([ClosedRange<UInt32>]) -> ByteExpression
   ) throws(Refusal) -> [Alternative] {
+    guard pattern.utf8.count <= longestPattern else {
+      throw Refusal(reason: "the pattern is longer than \(longestPattern) bytes")
+    }
     var parser = RegularExpression(
       scalars: pattern.unicodeScalars.map(\.value), encoding: encoding, ignoresCase: ignoringCase)
     let alternatives = try parser.alternatives(isOutermost: true)

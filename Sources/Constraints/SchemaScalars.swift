@@ -72,7 +72,7 @@ extension SchemaCompiler {
 
   func patternBody(_ pattern: JSONValue, _ part: Part, keyword: String = "pattern") throws(SchemaError) -> ByteExpression {
     guard let text = pattern.string else { throw part.error(keyword, "is \(pattern.typeName), expected a string") }
-    do { return try RegularExpression.body(text) } catch { throw part.error(keyword, "'\(text)': \(error.reason)") }
+    do { return try RegularExpression.body(text) } catch { throw part.error(keyword, "'\(text.prefix(200))': \(error.reason)") }
   }
 
   // MARK: - Numbers
@@ -150,6 +150,9 @@ extension SchemaCompiler {
 
   // MARK: - Listed values
 
+  /// More than this have no automaton, and would take much memory until that is found.
+  private static let mostValues = 30_000
+
   /// The values that `enum` and `const` leave; nil where neither stands.
   func enumeration(of parts: [Part]) throws(SchemaError) -> [JSONValue]? {
     var result: [JSONValue]?
@@ -159,6 +162,7 @@ extension SchemaCompiler {
         guard let values = keyword == "const" ? [value] : value.elements else {
           throw part.error(keyword, "is \(value.typeName), expected an array")
         }
+        guard values.count <= Self.mostValues else { throw part.error(keyword, "has more than \(Self.mostValues) values") }
         guard let earlier = result else {
           result = values
           continue

@@ -130,6 +130,23 @@ import Testing
     #expect(error.pointer == pointer && "\(error)".contains(pointer), "\(error)")
   }
 
+  /// Long texts are refused before they take many times their own memory.
+  @Test(.timeLimit(.minutes(1))) func longTextsAreRefused() throws {
+    let long = String(repeating: "a", count: 2_000_000)
+    let schemas: [(schema: JSONValue, keyword: String)] = [
+      (["type": "string", "pattern": .string(long)], "pattern"), (["enum": [.string(long)]], "enum"),
+      (["enum": .array((0...30_000).map { .integer($0) })], "enum"),
+      (["properties": .object([JSONMember(key: long, value: true)])], "properties"),
+    ]
+    for (schema, keyword) in schemas {
+      let error = try #require(throws: SchemaError.self) { try JSONSchema(schema) }
+      #expect(error.pointer == "#/" + keyword && error.reason.utf8.count < 1000)
+    }
+    // Those that fit are kept.
+    let name = String(repeating: "a", count: 5000)
+    #expect(accepts(try grammar(#"{"const":"\#(name)"}"#), "\"\(name)\""))
+  }
+
   @Test(arguments: [
     #"{"enum":[]}"#, "false", #"{"type":"object","properties":{"a":false},"required":["a"]}"#,
     #"{"type":"integer","minimum":2,"maximum":1}"#,
