@@ -37,6 +37,9 @@ final class SchemaCompiler {
   /// Of all automata together.
   private static let maximumStates = 300_000
   private var states = 0
+  /// How often schemas are looked at: choices within choices, and references to large parts, multiply.
+  private static let maximumVisits = 500_000
+  private var visits = 0
   var rules = RuleSet()
 
   init(_ document: JSONValue) {
@@ -97,6 +100,12 @@ final class SchemaCompiler {
     var parts: [Part] = [], disjunctions: [Disjunction] = [], queue = members[...], seen: [String: Bool] = [:]
     var links: [String: [String]] = [:]
     while let member = queue.popFirst() {
+      visits += 1
+      guard visits <= Self.maximumVisits else {
+        throw SchemaError(
+          pointer: member.pointer, keyword: "",
+          reason: "the schema is too large: its choices and references make more than \(Self.maximumVisits) combinations")
+      }
       if let isExpanded = seen[member.pointer] {
         // One of its own choices leads back to it: no value follows from that.
         let schema = schemas[member.pointer]
@@ -135,8 +144,22 @@ final class SchemaCompiler {
 
   /// Refuses schemas that apply to a value because they apply to it: validators do not end on them.
   private func checkAcyclic(_ links: [String: [String]]) throws(SchemaError) {
-    var open = links
-    while let leaf = open.first(where: { $0.value.allSatisfy { open[$0] == nil } })?.key { open[leaf] = nil }
+    // How many of a schema's further ones are not known to end, and whose further one it is (Kahn 1962).
+    var open: [String: Int] = [:], sources: [String: [String]] = [:]
+    for (pointer, further) in links {
+      let targets = further.filter { links[$0] != nil }
+      open[pointer] = targets.count
+      for target in targets { sources[target, default: []].append(pointer) }
+    }
+    var leaves = open.filter { $0.value == 0 }.map(\.key)
+    while let leaf = leaves.popLast() {
+      open[leaf] = nil
+      for source in sources[leaf] ?? [] {
+        let count = (open[source] ?? 0) - 1
+        open[source] = count
+        if count == 0 { leaves.append(source) }
+      }
+    }
     guard let pointer = open.keys.min() else { return }
     throw SchemaError(pointer: pointer, keyword: "$ref", reason: "$ref and allOf lead back to the same schema for the same value")
   }

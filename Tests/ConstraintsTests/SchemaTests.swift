@@ -147,6 +147,27 @@ import Testing
     #expect(accepts(try grammar(#"{"const":"\#(name)"}"#), "\"\(name)\""))
   }
 
+  /// What would take hours is refused, and what only looks like it is kept.
+  @Test(.timeLimit(.minutes(1))) func manyChoicesComeToAnEnd() throws {
+    func list(_ count: Int, _ schema: (Int) -> JSONValue) -> JSONValue { .array((0..<count).map(schema)) }
+    let free: JSONValue = ["$ref": "#/$defs/free"], twice: JSONValue = ["$ref": "#/$defs/twice"]
+    let nested: JSONValue = [
+      "$defs": [
+        "free": ["anyOf": list(20) { ["title": .integer($0)] }], "twice": ["anyOf": list(20) { _ in free }],
+      ],
+      "oneOf": list(100) {
+        [
+          "type": "object", "properties": ["kind": ["const": .integer($0)]], "required": ["kind"],
+          "anyOf": list(20) { _ in twice },
+        ]
+      },
+    ]
+    let error = try #require(throws: SchemaError.self) { try JSONSchema(nested) }
+    #expect(error.reason.contains("too large"))
+    let wide: JSONValue = ["type": "boolean", "allOf": list(50_000) { _ in .object([]) }]
+    #expect(accepts(try CompiledGrammar(.schema(try JSONSchema(wide)), trie: Self.bytes), "true"))
+  }
+
   @Test(arguments: [
     #"{"enum":[]}"#, "false", #"{"type":"object","properties":{"a":false},"required":["a"]}"#,
     #"{"type":"integer","minimum":2,"maximum":1}"#,
