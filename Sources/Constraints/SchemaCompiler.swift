@@ -27,12 +27,22 @@ final class SchemaCompiler {
   enum ValueType: String, CaseIterable { case null, boolean, string, integer, number, array, object }
 
   private let document: JSONValue
+  /// Whether it is of draft 4.
+  private let isOld: Bool
+  /// Its own address; nil where it has none.
+  private let address: String?
   private var schemas: [String: JSONValue] = [:]
   private var anchors: [String: String] = [:]
+  /// Places by the references to them.
+  private var resolved: [String: String] = [:]
   /// A place where a schema within the document gives itself an address of its own.
   private var innerDocument: String?
   private var known: [[Member]: Int] = [:]
   private static let maximumDepth = 300
+  /// Bytes.
+  private static let longestReference = 10_000
+  /// Keywords of a schema: each is looked for among all.
+  private static let mostKeywords = 1000
   private var depth = 0
   /// Of all automata together.
   private static let maximumStates = 300_000
@@ -44,9 +54,12 @@ final class SchemaCompiler {
 
   init(_ document: JSONValue) {
     self.document = document
+    isOld = document["$schema"]?.string?.contains("draft-04") ?? false
+    address = (document["$id"] ?? document["id"])?.string
     schemas["#"] = document
     for form in ValueForm.allCases { schemas[form.rawValue] = .object([]) }
-    findAnchors(document, "#", depth: 0)
+    var path: [String] = []
+    findAnchors(document, &path)
   }
 
   /// - Parameter form: how values are written; nil for JSON.
@@ -196,27 +209,53 @@ final class SchemaCompiler {
     return elements.enumerated().map { place($1, Self.pointer(parent, String($0))) }
   }
 
-  private func findAnchors(_ value: JSONValue, _ pointer: String, depth: Int) {
-    if let anchor = value["$anchor"]?.string ?? value["$dynamicAnchor"]?.string { anchors[anchor] = pointer }
+  private func findAnchors(_ value: JSONValue, _ path: inout [String]) {
+    // A place is put together only where it is needed: a long name above would be copied for each value below it.
+    if let anchor = value["$anchor"]?.string ?? value["$dynamicAnchor"]?.string { note(anchor, at: path) }
     // Draft 6 and 7 write anchors as identifiers; draft 4 calls them id.
-    let isOld = document["$schema"]?.string?.contains("draft-04") ?? false
     if let id = (value["$id"] ?? (isOld ? value["id"] : nil))?.string {
       if id.utf8.first == UInt8(ascii: "#") {
-        anchors[String(id.dropFirst())] = pointer
-      } else if pointer != "#" {
-        innerDocument = pointer
+        note(String(id.dropFirst()), at: path)
+      } else if !path.isEmpty, innerDocument == nil {
+        innerDocument = Self.pointer(to: path)
       }
     }
     for (index, element) in (value.elements ?? []).enumerated() {
-      findAnchors(element, Self.pointer(pointer, String(index)), depth: depth + 1)
+      path.append(String(index))
+      findAnchors(element, &path)
+      path.removeLast()
     }
-    for member in value.members ?? [] { findAnchors(member.value, Self.pointer(pointer, member.key), depth: depth + 1) }
+    for member in value.members ?? [] {
+      path.append(member.key)
+      findAnchors(member.value, &path)
+      path.removeLast()
+    }
   }
 
+  /// Anchors at places with very long names, and of very many the last, are left out: what refers to one is refused.
+  private func note(_ anchor: String, at path: [String]) {
+    guard anchors.count < 10_000, path.reduce(0, { $0 + $1.utf8.count }) < Self.longestReference else { return }
+    anchors[anchor] = Self.pointer(to: path)
+  }
+
+  private static func pointer(to path: [String]) -> String { path.reduce("#") { pointer($0, $1) } }
+
   private func resolve(_ reference: JSONValue, _ part: Part) throws(SchemaError) -> String {
-    guard var text = reference.string else { throw part.error("$ref", "is \(reference.typeName), expected a string") }
-    if let id = (document["$id"] ?? document["id"])?.string, !id.isEmpty, id.utf8.first != UInt8(ascii: "#") {
-      let base = id.utf8.last == UInt8(ascii: "#") ? String(id.dropLast()) : id
+    guard let text = reference.string else { throw part.error("$ref", "is \(reference.typeName), expected a string") }
+    // It becomes a part of the places of all that is below.
+    guard text.utf8.count <= Self.longestReference else {
+      throw part.error("$ref", "is longer than \(Self.longestReference) bytes")
+    }
+    if let known = resolved[text] { return known }
+    let place = try find(text, part)
+    resolved[text] = place
+    return place
+  }
+
+  private func find(_ reference: String, _ part: Part) throws(SchemaError) -> String {
+    var text = reference
+    if let address, !address.isEmpty, address.utf8.first != UInt8(ascii: "#") {
+      let base = address.utf8.last == UInt8(ascii: "#") ? String(address.dropLast()) : address
       if text.hasPrefix(base) { text = String(text.dropFirst(base.utf8.count)) }
     }
     if let innerDocument {
@@ -242,7 +281,7 @@ final class SchemaCompiler {
       return place(value, target)
     }
     guard let anchor = anchors[fragment] else { throw part.error("$ref", "'\(text)' names an anchor that is not in the schema") }
-    return try resolve(.string(anchor), part)
+    return try find(anchor, part)
   }
 
   private static func percentDecoded(_ text: Substring) -> String? {
@@ -287,6 +326,9 @@ final class SchemaCompiler {
   ]
 
   private static func checkKeywords(_ part: Part) throws(SchemaError) {
+    guard part.keywords.count <= mostKeywords else {
+      throw SchemaError(pointer: part.pointer, keyword: "", reason: "the schema has more than \(mostKeywords) keywords")
+    }
     for member in part.keywords {
       guard let reason = refused[member.key] else { continue }
       // These say nothing.

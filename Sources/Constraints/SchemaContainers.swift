@@ -93,6 +93,10 @@ extension SchemaCompiler {
   private func members(_ keyword: String, of part: Part) throws(SchemaError) -> [JSONMember] {
     guard let value = part[keyword] else { return [] }
     guard let members = value.members else { throw part.error(keyword, "is \(value.typeName), expected an object") }
+    // Each takes a rule, and is looked for among the others.
+    guard members.count <= RuleSet.maximumRules else {
+      throw part.error(keyword, "has more than \(RuleSet.maximumRules) members")
+    }
     return members
   }
 

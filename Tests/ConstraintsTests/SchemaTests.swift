@@ -164,6 +164,17 @@ import Testing
     ]
     let error = try #require(throws: SchemaError.self) { try JSONSchema(nested) }
     #expect(error.reason.contains("too large"))
+    // A long name above many values.
+    let deep: JSONValue = [
+      "type": "boolean",
+      "examples": .object([JSONMember(key: String(repeating: "a", count: 4_000_000), value: list(200_000) { .integer($0) })]),
+    ]
+    #expect(accepts(try CompiledGrammar(.schema(try JSONSchema(deep)), trie: Self.bytes), "true"))
+    // A keyword is looked for among all.
+    let words: JSONValue = .object((0..<200_000).map { JSONMember(key: "x\($0)", value: ["type": "null"]) })
+    #expect(throws: SchemaError.self) { try JSONSchema(words) }
+    let many: JSONValue = ["properties": .object((0..<500_000).map { JSONMember(key: "\($0)", value: true) })]
+    #expect(throws: SchemaError.self) { try JSONSchema(many) }
     let wide: JSONValue = ["type": "boolean", "allOf": list(50_000) { _ in .object([]) }]
     #expect(accepts(try CompiledGrammar(.schema(try JSONSchema(wide)), trie: Self.bytes), "true"))
   }
