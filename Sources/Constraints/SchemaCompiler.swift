@@ -179,13 +179,16 @@ final class SchemaCompiler {
 
   // MARK: - Places
 
+  /// Beyond ASCII as URI fragments have it (RFC 6901, section 6): texts that Swift takes for equal, such as é in one scalar and in two, are
+  /// different names.
   static func pointer(_ parent: String, _ token: String) -> String {
     var escaped = ""
-    for scalar in token.unicodeScalars {
-      switch scalar {
-      case "~": escaped += "~0"
-      case "/": escaped += "~1"
-      default: escaped.unicodeScalars.append(scalar)
+    for byte in token.utf8 {
+      switch byte {
+      case UInt8(ascii: "~"): escaped += "~0"
+      case UInt8(ascii: "/"): escaped += "~1"
+      case UInt8(ascii: "%"), 0x80...0xFF: escaped += "%" + String(byte, radix: 16, uppercase: true)
+      default: escaped.unicodeScalars.append(Unicode.Scalar(byte))
       }
     }
     return parent + "/" + escaped

@@ -167,8 +167,9 @@ extension SchemaCompiler {
           result = values
           continue
         }
-        let kept = Set(values.map(Self.identity))
-        result = earlier.filter { kept.contains(Self.identity($0)) }
+        // By bytes: Swift takes other texts for equal, too.
+        let kept = Set(values.map { Array(Self.identity($0).utf8) })
+        result = earlier.filter { kept.contains(Array(Self.identity($0).utf8)) }
       }
     }
     return result

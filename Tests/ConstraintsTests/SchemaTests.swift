@@ -86,6 +86,15 @@ import Testing
     (#"{"type":"integer","nullable":true}"#, ["null", "1"], ["1.5"]),
     (#"{"properties":{"a":false,"b":true}}"#, ["{}", #"{"b":[1]}"#], [#"{"a":1}"#]),
     ("true", ["1", #"{"a":[]}"#, "null"], ["", "tru"]),
+    // Two names, though they look alike.
+    (
+      "{\"properties\":{\"\u{E9}\":{\"type\":\"null\"},\"e\u{301}\":{\"type\":\"boolean\"}}}",
+      ["{\"\u{E9}\":null,\"e\u{301}\":true}"], ["{\"\u{E9}\":null,\"e\u{301}\":null}", "{\"\u{E9}\":true}"]
+    ),
+    ("{\"const\":\"\u{E9}\",\"enum\":[\"e\u{301}\"]}", [], ["\"\u{E9}\"", "\"e\u{301}\""]),
+    (
+      ##"{"$defs":{"a%41":{"$anchor":"here","type":"null"},"aA":{"type":"boolean"}},"$ref":"#here"}"##, ["null"], ["true"]
+    ),
     (#"{"type":"object","propertyNames":{"type":"object"}}"#, ["{}"], [#"{"a":1}"#]),
     (##"{"anyOf":[{"$ref":"#"},{"type":"null"}]}"##, ["null"], ["1"]),
   ]
