@@ -10,6 +10,8 @@ struct ByteAutomaton: Sendable, Hashable {
   /// `[state * classCount + class]`; -1 where no text goes on.
   private(set) var transitions: [Int32]
   private(set) var accepting: [Bool]
+  /// What it took to make: the states that it, and those it was made of, had before equal ones were joined.
+  let effort: Int
 
   /// State 0 is the first; an automaton of the empty language has no state.
   var stateCount: Int { accepting.count }
@@ -25,11 +27,23 @@ struct ByteAutomaton: Sendable, Hashable {
 
   struct TooLarge: Error {}
 
-  private init(classes: [UInt8], classCount: Int, transitions: [Int32], accepting: [Bool]) {
+  private init(classes: [UInt8], classCount: Int, transitions: [Int32], accepting: [Bool], effort: Int) {
     self.classes = classes
     self.classCount = classCount
     self.transitions = transitions
     self.accepting = accepting
+    self.effort = effort
+  }
+
+  /// Whether both accept the same texts, however they were made.
+  static func == (first: ByteAutomaton, second: ByteAutomaton) -> Bool {
+    first.classes == second.classes && first.transitions == second.transitions && first.accepting == second.accepting
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(classes)
+    hasher.combine(transitions)
+    hasher.combine(accepting)
   }
 
   @inline(__always)
@@ -137,8 +151,10 @@ struct ByteAutomaton: Sendable, Hashable {
             second < 0 ? -1 : other.transitions[Int(second) * other.classCount + b]))
       }
     }
-    return try ByteAutomaton(classes: classes, classCount: pairs.count, transitions: transitions, accepting: accepting)
-      .minimized()
+    return try ByteAutomaton(
+      classes: classes, classCount: pairs.count, transitions: transitions, accepting: accepting,
+      effort: effort + other.effort + states.count
+    ).minimized()
   }
 
   func intersection(_ other: ByteAutomaton) throws(TooLarge) -> ByteAutomaton { try combined(with: other) { $0 && $1 } }
@@ -162,8 +178,10 @@ struct ByteAutomaton: Sendable, Hashable {
     }
     var classes = classes
     classes[Int(byte)] = UInt8(classCount)
-    return try ByteAutomaton(classes: classes, classCount: classCount + 1, transitions: moved, accepting: [false] + accepting)
-      .minimized()
+    return try ByteAutomaton(
+      classes: classes, classCount: classCount + 1, transitions: moved, accepting: [false] + accepting,
+      effort: effort + stateCount
+    ).minimized()
   }
 
   /// The strings themselves, of JSON strings in their one way (`JSONText.canonical`): without quotes and escapes.
@@ -189,7 +207,8 @@ struct ByteAutomaton: Sendable, Hashable {
       return target >= 0 && self.accepting[Int(target)]
     }
     return try ByteAutomaton(
-      classes: (0..<256).map { UInt8($0) }, classCount: 256, transitions: transitions, accepting: accepting
+      classes: (0..<256).map { UInt8($0) }, classCount: 256, transitions: transitions, accepting: accepting,
+      effort: effort + stateCount
     ).withFewestClasses().minimized()
   }
 
@@ -205,13 +224,14 @@ struct ByteAutomaton: Sendable, Hashable {
       transitions.append(-1)
     }
     let multiples = ByteAutomaton(
-      classes: classes, classCount: 12, transitions: transitions, accepting: (0..<divisor).map { $0 == 0 })
+      classes: classes, classCount: 12, transitions: transitions, accepting: (0..<divisor).map { $0 == 0 }, effort: divisor)
     return try intersection(multiples)
   }
 
   /// Drops states from which nothing is accepted, joins equal ones (Moore 1956), and numbers the rest from the start.
   private func minimized() throws(TooLarge) -> ByteAutomaton {
-    let none = ByteAutomaton(classes: [UInt8](repeating: 0, count: 256), classCount: 1, transitions: [], accepting: [])
+    let none = ByteAutomaton(
+      classes: [UInt8](repeating: 0, count: 256), classCount: 1, transitions: [], accepting: [], effort: effort)
     if isEmpty { return none }
     // Live states, backwards from the accepting ones.
     var sources = [[Int32]](repeating: [], count: stateCount)
@@ -275,8 +295,9 @@ struct ByteAutomaton: Sendable, Hashable {
         small.append(number[blocks[target]] ?? -1)
       }
     }
-    return ByteAutomaton(classes: classes, classCount: classCount, transitions: small, accepting: smallAccepting)
-      .withFewestClasses()
+    return ByteAutomaton(
+      classes: classes, classCount: classCount, transitions: small, accepting: smallAccepting, effort: effort
+    ).withFewestClasses()
   }
 
   private func withFewestClasses() -> ByteAutomaton {
@@ -293,7 +314,7 @@ struct ByteAutomaton: Sendable, Hashable {
     small.reserveCapacity(stateCount * kept.count)
     for state in 0..<stateCount { for index in kept { small.append(transitions[state * classCount + index]) } }
     return ByteAutomaton(
-      classes: classes.map { renamed[Int($0)] }, classCount: kept.count, transitions: small, accepting: accepting)
+      classes: classes.map { renamed[Int($0)] }, classCount: kept.count, transitions: small, accepting: accepting, effort: effort)
   }
 
   /// The nondeterministic automaton of an expression (Thompson 1968).
@@ -416,7 +437,8 @@ struct ByteAutomaton: Sendable, Hashable {
         for target in targets { transitions.append(target.isEmpty ? -1 : number(closed(target))) }
       }
       return ByteAutomaton(
-        classes: classes, classCount: classCount, transitions: transitions, accepting: sets.map { $0.contains(end) })
+        classes: classes, classCount: classCount, transitions: transitions, accepting: sets.map { $0.contains(end) },
+        effort: sets.count)
     }
   }
 }

@@ -47,6 +47,9 @@ final class SchemaCompiler {
   /// Of all automata together.
   private static let maximumStates = 300_000
   private var states = 0
+  /// The same before they were made small: patterns can have very many states of which few are left.
+  private static let maximumEffort = 1_000_000
+  private var effort = 0
   /// How often schemas are looked at: choices within choices, and references to large parts, multiply.
   private static let maximumVisits = 500_000
   private var visits = 0
@@ -451,13 +454,15 @@ final class SchemaCompiler {
     do {
       let automaton = try make()
       states += automaton.stateCount
-      if states > Self.maximumStates { throw ByteAutomaton.TooLarge() }
+      effort += automaton.effort
+      if states > Self.maximumStates || effort > Self.maximumEffort { throw ByteAutomaton.TooLarge() }
       return automaton
     } catch {
       let part = parts.first { $0[keyword] != nil } ?? parts.first ?? Part(pointer: "#", keywords: [])
       throw part.error(
         keyword,
-        "is too large: its automaton would have more than \(ByteAutomaton.maximumStates) states, or all of them \(Self.maximumStates)"
+        "is too large: its automaton would have more than \(ByteAutomaton.maximumStates) states, or all of them \(Self.maximumStates), "
+          + "or \(Self.maximumEffort) on the way"
       )
     }
   }

@@ -116,6 +116,14 @@ import Testing
     #expect(try automaton("^a{2,5}$").longestLength == 7)
   }
 
+  /// States that are joined in the end count: they took time.
+  @Test func effortIsCounted() throws {
+    let plain = try automaton("^[ab]*$"), hard = try automaton("^((a|b)*a(a|b){8}|[ab]*)$")
+    #expect(hard == plain && hard.hashValue == plain.hashValue && hard.stateCount == 3)
+    #expect(plain.effort < 20 && hard.effort > 500)
+    #expect(try hard.intersection(plain).effort > hard.effort)
+  }
+
   @Test func tooLargeIsRefused() {
     #expect(throws: ByteAutomaton.TooLarge.self) { try automaton("^(a|b)*a(a|b){14}$") }
     #expect(throws: ByteAutomaton.TooLarge.self) { try automaton("^((a{1,999}){1,999}){1,999}$") }
