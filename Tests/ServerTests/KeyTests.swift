@@ -15,7 +15,9 @@ import Testing
       #expect(Money(dollars: text)?.picodollars == amount)
       #expect(Money(dollars: text)?.description == written)
     }
-    for text in ["", "-", ".", "1.", ".5", "1e3", "+1", "1000000.01", "0.0000000000001", "1,5", "٣", "99999999999999999999"] {
+    for text in [
+      "", "-", ".", "1.", ".5", "1e3", "+1", "1000000.01", "9999999", "0.0000000000001", "1,5", "٣", "99999999999999999999",
+    ] {
       #expect(Money(dollars: text) == nil, "\(text)")
     }
     let prices = Prices(cacheHit: 14_000, cacheMiss: 140_000, output: 280_000)

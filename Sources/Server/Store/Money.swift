@@ -18,7 +18,7 @@ public struct Money: Sendable, Hashable, Comparable, CustomStringConvertible {
     guard (1...2).contains(parts.count), case let fraction = parts.count == 2 ? parts[1] : "0",
       [parts[0], fraction].allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
       parts[0].count <= 7, fraction.count <= Self.decimals,
-      let whole = Int64(parts[0]),
+      let whole = Int64(parts[0]), whole <= Self.largest.picodollars / Self.picodollarsPerDollar,
       let rest = Int64(fraction + String(repeating: "0", count: Self.decimals - fraction.count))
     else { return nil }
     let amount = whole * Self.picodollarsPerDollar + rest
