@@ -103,6 +103,11 @@ import Testing
     let sum = try #require(try store.usage(by: .key).first)
     #expect(sum.group == "1 k" && sum.requests == 1 && sum.promptTokens == 5 && sum.charge.picodollars == 130)
     #expect(try store.usage(by: .model, since: .now + 60).isEmpty)
+    // As `--since 1e300d` has it.
+    for since in [-1e300, -Double.infinity] {
+      #expect(try store.usage(by: .day, since: Date(timeIntervalSince1970: since)).count == 1)
+    }
+    #expect(try store.usage(by: .day, since: Date(timeIntervalSince1970: 1e300)).isEmpty)
     #expect(throws: KeyError.notFound("x")) { try store.findKey("x") }
   }
 

@@ -132,5 +132,6 @@ extension Store {
       arguments: [amount.picodollars, id])
   }
 
-  static func seconds(_ date: Date) -> Int64 { Int64(date.timeIntervalSince1970) }
+  /// Times further away than thirty million years are that far away: a person may name any.
+  static func seconds(_ date: Date) -> Int64 { Int64(min(max(date.timeIntervalSince1970, -1e15), 1e15)) }
 }
