@@ -637,6 +637,23 @@ def a_full_server_is_told_of(browser, server):
 
 
 @check
+def a_rule_that_ends_an_answer_is_named(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        policy = pathlib.Path(data) / "policy.json"
+        policy.write_text(json.dumps({"rules": [{"name": "cities", "target": "answer", "literal": "Paris", "message": "No cities here."}]}))
+        ruled = Server(server.command, server.model, data, "--policy", str(policy))
+        try:
+            with visit(browser, ruled.url) as visitor:
+                visitor.set(temperature=0)
+                visitor.ask("What is the capital of France?")
+                notice = visitor.page.inner_text(".of-model .notice")
+                assert "cities" in notice and "No cities here." in notice, notice
+                assert "Paris" not in visitor.answer()
+        finally:
+            ruled.stop()
+
+
+@check
 def a_closed_page_keeps_half_an_answer(browser, server):
     with visit(browser, server.url) as visitor:
         visitor.ask(LONG, waits=False)

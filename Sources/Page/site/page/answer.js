@@ -56,7 +56,7 @@ export async function answer(chat, parent, onChange, begun = null) {
   const message = begun ?? addMessage(chat, { parent, role: 'assistant', content: '' });
   const body = requestBody(chat, message.parent, begun && (begun.content || begun.reasoning) ? begun : null);
   // Until it has ended, an answer counts as broken off: then it is right when the page is closed.
-  const { error, ...rest } = message.details;
+  const { error, filter, ...rest } = message.details;
   message.details = { ...rest, model: chat.settings.model, json: chat.settings.json, finish: 'interrupted' };
   const controller = new AbortController();
   const run = { stop: () => controller.abort(), isThinking: false, thoughtTokens: 0, thinkingSince: null, isWaiting: true, tokens: null };
@@ -98,6 +98,8 @@ function take(event, message, run, clock) {
     message.content += delta.content;
   }
   if (choice?.finish_reason) message.details.finish = choice.finish_reason;
+  // The rule of the server's policy that ended the answer, and what it says.
+  if (choice?.content_filter) message.details.filter = choice.content_filter;
   if (event.usage) {
     run.tokens = event.usage.completion_tokens;
     message.details.usage = added(message.details.usage, event.usage);

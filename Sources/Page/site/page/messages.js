@@ -170,7 +170,7 @@ class MessageView {
 
   notices() {
     const { details } = this.message;
-    const { finish, error } = details;
+    const { finish, error, filter } = details;
     if (this.message.role === 'user') return [];
     const hasText = Boolean(this.message.content || this.message.reasoning);
     const resume = element('button', { type: 'button', class: 'button small', on: { click: () => this.thread.actions.resume(this.message) } }, icon('resume'), word('resume'));
@@ -184,6 +184,7 @@ class MessageView {
     if (finish === 'interrupted') return [notice(word('brokenOff'), true, canResume ? resume : null, again)];
     if (finish === 'insufficient_system_resource') return [notice(word('serverStopped'), true, canResume ? resume : null, again)];
     if (finish === 'length') return [notice(word('tooLong'), false, canResume ? resume : null)];
+    if (finish === 'content_filter') return [notice(word('filtered', { rule: filter?.rule ?? '', message: filter?.message ?? '' }), false)];
     if (finish === 'stopped') return [notice(word('stopped'), false, canResume ? resume : null)];
     if (finish === 'stop' && !this.message.content && hasText === false) return [notice(word('emptyAnswer'), false, again)];
     return [];
