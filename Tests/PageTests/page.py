@@ -637,6 +637,20 @@ def a_full_server_is_told_of(browser, server):
 
 
 @check
+def what_is_refused_stays(browser, server):
+    with visit(browser, server.url, allowed=FAILED) as visitor:
+        page = visitor.page
+        # More than the server keeps, and than the model reads.
+        visitor.set(system="x" * 300_000, maxTokens=5)
+        visitor.ask("Say hi.")
+        page.wait_for_selector("#connection:has-text('Not saved on the server yet')")
+        visitor.reload()
+        assert page.locator(".message").count() == 2
+        visitor.set(system="Be brief.")
+        eventually(lambda: len(server.request("GET", "/api/chats/" + page.url.split("#")[1])[1].get("messages", [])) == 2, 10)
+
+
+@check
 def a_rule_that_ends_an_answer_is_named(browser, server):
     with tempfile.TemporaryDirectory() as data:
         policy = pathlib.Path(data) / "policy.json"

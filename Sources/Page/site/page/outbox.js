@@ -88,7 +88,7 @@ export async function flush() {
   if (isSending) return;
   isSending = true;
   clearTimeout(timer);
-  // Chats for which there is no room: what is new of them stays here until somebody makes room.
+  // Chats for which there is no room, or that are refused as they are: what is new of them stays here until somebody changes that.
   const full = new Map();
   // A change that is refused again after it was settled waits for the pause.
   const settled = new Set();
@@ -111,21 +111,20 @@ export async function flush() {
   }
 }
 
-/// - Returns: the `Failure` when the server has no room for it.
+/// - Returns: the `Failure` when the server has no room for it, or does not take it as it is.
 /// - Throws: `Failure` when it is to be tried again later.
 async function sendOne(path, entry, settled) {
   try {
     const { revision } = await json('PUT', path, { body: { ...entry.body, revision: entry.revision } });
     sent(path, entry, revision);
   } catch (error) {
-    if (error.status === 413) return error;
     if (error.status === 409 || error.status === 404) {
       if (settled.has(path)) throw error;
       settled.add(path);
       await settle(path, entry);
     } else if (isRefused(error)) {
-      console.warn(`${path}: ${error.message}`);
-      drop(path);
+      // What was written is not thrown away for that.
+      return error;
     } else {
       // It may have come all the same.
       const last = waiting.get(path);
@@ -146,7 +145,7 @@ function sent(path, entry, revision) {
   for (const observer of sentObservers) observer(path, revision);
 }
 
-/// Whether sending the same again is of no use.
+/// Whether sending the same again soon is of no use.
 const isRefused = (error) => error instanceof Failure && error.kind === 'server' && error.status < 500 && error.status !== 429;
 
 addEventListener('online', flush);
