@@ -187,6 +187,9 @@ import Testing
       #expect(try await refusal("no%20id", [:]) == (422, "chat"))
       #expect(try await refusal(String(repeating: "x", count: 65), [:]) == (422, "chat"))
       #expect(try await refusal("a1", ["title": .string(String(repeating: "x", count: 201))]) == (422, "title"))
+      // One character to who reads it.
+      #expect(try await refusal("a1", ["title": .string("a" + String(repeating: "\u{301}", count: 200))]) == (422, "title"))
+      #expect(try await server.send("GET", "/api/chats?search=a" + String(repeating: "%CC%81", count: 200)).status == 422)
       #expect(try await refusal("a1", ["title": 1]) == (400, "title"))
       #expect(try await refusal("a1", ["settings": "x"]) == (400, "settings"))
       #expect(try await refusal("a1/messages/m1", ["role": "system", "content": ""]) == (422, "role"))

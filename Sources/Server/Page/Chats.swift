@@ -26,13 +26,16 @@ extension API {
   /// While there are no keys, whoever reaches the server is the same person.
   private func owner(_ context: ServerContext) -> ChatOwner { context.record.key?.id }
 
-  private static let longestSearch = 200, longestTitle = 200, longestSettings = 256 << 10
+  /// Characters as JSON Schema counts them: what a person sees as one may have any number of marks.
+  private static let longestSearch = 200, longestTitle = 200
+  private static let longestSettings = 256 << 10
 
   private func listChats(_ request: Request, _ context: ServerContext) async throws -> Response {
     let query = Query(request.uri)
     let search = query["search"]?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
-    guard search.count <= Self.longestSearch else {
-      throw APIError.outOfRange("search", "found \(search.count) characters, expected at most \(Self.longestSearch)")
+    let length = search.unicodeScalars.count
+    guard length <= Self.longestSearch else {
+      throw APIError.outOfRange("search", "found \(length) characters, expected at most \(Self.longestSearch)")
     }
     let limit = try Self.number("limit", query, in: 1...1000) ?? 100
     let before = try Self.number("before", query, in: 0 ... .max)
@@ -63,7 +66,7 @@ extension API {
     let change = Store.ChatChange(
       title: try fields.string("title").map(Self.kept), settings: try Self.object("settings", fields),
       current: try Self.id("current", fields), revision: try Self.revision(fields))
-    if let count = change.title?.count, count > Self.longestTitle {
+    if let count = change.title?.unicodeScalars.count, count > Self.longestTitle {
       throw APIError.outOfRange("title", "found \(count) characters, expected at most \(Self.longestTitle)")
     }
     if let count = change.settings?.serialized().utf8.count, count > Self.longestSettings {
