@@ -70,7 +70,6 @@ struct API: Sendable {
     let prompts = requests.filter { $0.options.sampleIndex == 0 }.map(\.prompt)
     let promptTokens = prompts.reduce(0) { $0 + $1.count }
     let admission: RateLimiter.Admission? = if let key { try limiter.admit(key, tokens: promptTokens) } else { nil }
-    if let key { await alarm.count(key: key.id, prompts: prompts, tokens: promptTokens) }
     let client = await ClientWatch.gone(context.channel)
     var streams: [GenerationStream] = []
     for request in requests {
@@ -79,9 +78,11 @@ struct API: Sendable {
         request.tenant = key?.tenant ?? 0
         streams.append(try served.model.engine.generate(request))
       } catch {
+        admission?.takeBack()
         throw APIError(error, retryAfter: retryAfter(served))
       }
     }
+    if let key { await alarm.count(key: key.id, prompts: prompts, tokens: promptTokens) }
     let entry = UsageEntry(
       request: "req_" + record.id, key: key?.id, time: record.time, model: served.id, endpoint: record.endpoint,
       usage: Usage(promptTokens: 0, choices: []), charge: .zero)

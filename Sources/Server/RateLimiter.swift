@@ -30,6 +30,12 @@ final class RateLimiter: Sendable {
   /// - Throws: `APIError` (429) when the key has its limit of tokens or of requests in progress.
   func admit(_ key: APIKey, tokens: Int) throws(APIError) -> Admission {
     let second = second
+    if let limit = key.limits.tokensPerMinute, tokens > limit {
+      // No waiting helps.
+      throw .malformed(
+        "The prompt has \(tokens) tokens, and this key may have \(limit) a minute. Please shorten it.",
+        code: "rate_limit_exceeded")
+    }
     let refusal: APIError? = uses.withLock { uses in
       var use = uses[key.id, default: Use()]
       defer { uses[key.id] = use }
@@ -43,16 +49,22 @@ final class RateLimiter: Sendable {
       return nil
     }
     if let refusal { throw refusal }
-    return Admission(key: key.id, limiter: self)
+    return Admission(key: key.id, tokens: tokens, second: second, limiter: self)
   }
 
-  /// A request in progress; it ends when nobody has this any more.
+  /// A request in progress, until it is ended, or nobody has this any more.
   final class Admission: Sendable {
     private let key: Int64
+    /// Of its prompts, and when they were counted.
+    private let tokens: Int
+    private let second: Int
     private let limiter: RateLimiter
+    private let isOpen = Mutex(true)
 
-    init(key: Int64, limiter: RateLimiter) {
+    fileprivate init(key: Int64, tokens: Int, second: Int, limiter: RateLimiter) {
       self.key = key
+      self.tokens = tokens
+      self.second = second
       self.limiter = limiter
     }
 
@@ -62,7 +74,22 @@ final class RateLimiter: Sendable {
       limiter.uses.withLock { _ = $0[key]?.tokens.add(1, at: second, limit: nil) }
     }
 
-    deinit { limiter.uses.withLock { $0[key]?.active -= 1 } }
+    /// Makes room for the key's next request.
+    func end() {
+      let wasOpen: Bool = isOpen.withLock { isOpen in
+        defer { isOpen = false }
+        return isOpen
+      }
+      if wasOpen { limiter.uses.withLock { $0[key]?.active -= 1 } }
+    }
+
+    /// Ends a request of which nothing is computed: its prompts do not count.
+    func takeBack() {
+      end()
+      limiter.uses.withLock { $0[key]?.tokens.remove(tokens, from: second) }
+    }
+
+    deinit { end() }
   }
 }
 
@@ -86,6 +113,14 @@ struct MinuteWindow {
     counts[last % 60] += count
     sum += count
     return nil
+  }
+
+  /// Takes back what was counted at a second.
+  mutating func remove(_ count: Int, from second: Int) {
+    // Forgotten already.
+    guard last - second < 60 else { return }
+    counts[second % 60] -= count
+    sum -= count
   }
 
   private func wait(until room: Int) -> Int {

@@ -85,6 +85,8 @@ final class RequestMeter: Sendable {
       return charged(state.entry)
     }
     guard let entry else { return }
+    // Before the client has the end of its answer, so that its next request finds room.
+    defer { admission?.end() }
     if let key = entry.key { await alarm.count(key: key, tokens: entry.usage.completionTokens) }
     do {
       try await ledger.write(entry)

@@ -1,6 +1,8 @@
 import Foundation
+import Logging
 import SwiftletGeneration
 import SwiftletJSON
+import SwiftletTestSupport
 import Testing
 
 @testable import SwiftletServer
@@ -103,6 +105,34 @@ import Testing
     }
   }
 
+  /// Who has the end of an answer may send the next request, also while what made it is still there.
+  @Test func aPlaceIsFreeBeforeTheAnswerIsWhole() async throws {
+    let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    let store = try Store(folder: folder.path), limiter = RateLimiter()
+    let key = try store.createKey(name: "a", limits: KeyLimits(tokensPerMinute: 10, parallel: 1)).key
+    let admission = try limiter.admit(key, tokens: 1)
+    #expect(throws: APIError.self) { try limiter.admit(key, tokens: 1) }
+    let logger = Logger(label: "test")
+    let meter = RequestMeter(
+      entry: UsageEntry(
+        request: "req_1", key: key.id, time: .now, model: "m", endpoint: "/chat/completions",
+        usage: Usage(promptTokens: 1, choices: []), charge: .zero),
+      requests: [], prices: nil, admission: admission, ledger: Ledger(store: store, logger: logger),
+      alarm: ExtractionAlarm(AlarmThresholds(), metrics: Metrics(), logger: logger))
+    try await meter.close("stop")
+    let next = try limiter.admit(key, tokens: 8)
+    // It ends once only, and one that was refused leaves nothing behind.
+    admission.end()
+    #expect(throws: APIError.self) { try limiter.admit(key, tokens: 1) }
+    next.takeBack()
+    let last = try limiter.admit(key, tokens: 9)
+    #expect(throws: APIError.self) { try limiter.admit(key, tokens: 1) }
+    withExtendedLifetime((meter, admission, next, last)) {}
+    let error = #expect(throws: APIError.self) { try limiter.admit(key, tokens: 11) }
+    #expect(error?.status == 400 && error?.retryAfter == nil)
+  }
+
   @Test func aWindowForgetsAfterAMinute() {
     var window = MinuteWindow()
     #expect(window.add(3, at: 100, limit: 5) == nil)
@@ -112,6 +142,10 @@ import Testing
     #expect(window.add(4, at: 159, limit: 5) == 31)
     #expect(window.add(3, at: 160, limit: 5) == nil)
     #expect(window.sum == 5)
+    window.remove(2, from: 160)
+    window.remove(2, from: 100)
+    #expect(window.sum == 3)
+    #expect(window.add(2, at: 160, limit: 5) == nil)
     #expect(window.add(6, at: 10_000, limit: 5) == 60)
     #expect(window.add(5, at: 10_000, limit: 5) == nil)
     #expect(window.sum == 5)
