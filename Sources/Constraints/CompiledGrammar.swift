@@ -80,6 +80,7 @@ public final class CompiledGrammar: Sendable {
   public init(_ grammar: Grammar, trie: TokenTrie) throws(ConstraintError) {
     var set = RuleSet()
     do { root = try set.add(grammar: grammar) } catch { throw .tooLarge }
+    guard Self.tableEntries(set.rules) <= Self.maximumTableEntries else { throw .tooLarge }
     guard let character = try? ByteAutomaton(JSONText.character) else { throw .tooLarge }
     self.trie = trie
     self.character = Leaf(character, trie: trie, byTokens: false)
@@ -145,6 +146,15 @@ public final class CompiledGrammar: Sendable {
 
   /// More members than this cannot be asked for.
   private static let maximumMembers = 2000
+  /// Of the tables of all objects together: `minProperties` beside many properties makes large ones.
+  private static let maximumTableEntries = 2_000_000
+
+  private static func tableEntries(_ rules: [RuleSet.Rule]) -> Int {
+    rules.reduce(0) { sum, rule in
+      guard case .object(let object) = rule else { return sum }
+      return sum + (object.properties.count + 1) * (min(object.minimum, maximumMembers) + 1)
+    }
+  }
 
   private static func objectCosts(_ rule: RuleSet.ObjectRule, _ nodes: [Node], _ costs: [Int]) -> [[Int]] {
     let count = rule.properties.count, width = min(rule.minimum, maximumMembers) + 1
@@ -335,7 +345,9 @@ public enum ConstraintError: Error, Sendable, Equatable, CustomStringConvertible
     switch self {
     case .nothingAllowed:
       "the schema or grammar allows no value at all, or none that this vocabulary can write; look for parts that contradict each other"
-    case .tooLarge: "the grammar is too large: an automaton would have more than \(ByteAutomaton.maximumStates) states"
+    case .tooLarge:
+      "the grammar is too large: an automaton would have more than \(ByteAutomaton.maximumStates) states, or minProperties asks for too "
+        + "many members of objects with many properties"
     }
   }
 }

@@ -188,6 +188,17 @@ import Testing
     #expect(accepts(try CompiledGrammar(.schema(try JSONSchema(wide)), trie: Self.bytes), "true"))
   }
 
+  /// Tables of what is needed grow with properties and with `minProperties`.
+  @Test func largeTablesAreRefused() throws {
+    let properties = JSONValue.object((0..<1200).map { JSONMember(key: "\($0)", value: ["type": "null"]) })
+    func compile(_ minimum: Int) throws {
+      let schema: JSONValue = ["type": "object", "properties": properties, "minProperties": .integer(minimum)]
+      _ = try CompiledGrammar(.schema(try JSONSchema(schema)), trie: Self.bytes)
+    }
+    #expect(throws: ConstraintError.tooLarge) { try compile(1900) }
+    try compile(5)
+  }
+
   @Test(arguments: [
     #"{"enum":[]}"#, "false", #"{"type":"object","properties":{"a":false},"required":["a"]}"#,
     #"{"type":"integer","minimum":2,"maximum":1}"#,
