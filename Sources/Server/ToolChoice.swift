@@ -22,6 +22,8 @@ struct ToolChoice: Sendable {
 
   /// More calls than this in one answer are not asked for by anybody; models that repeat themselves would make them.
   private static let maximumCalls = 8
+  /// Each takes a grammar of its own. OpenAI's API takes as many.
+  private static let mostTools = 128
 
   /// Of `tool_choice` and `parallel_tool_calls`, in OpenAI's shape.
   init(_ fields: Fields) throws(APIError) {
@@ -89,6 +91,11 @@ struct ToolChoice: Sendable {
       guard !callable.isEmpty else {
         throw .malformed("\(parameter): there is no tool with the name \"\(name.prefix(64))\"", parameter: parameter)
       }
+    }
+    guard callable.count <= Self.mostTools else {
+      throw .malformed(
+        "tools: found \(callable.count), but an answer that is kept to a form may call one of \(Self.mostTools) at most",
+        parameter: "tools", code: "invalid_schema")
     }
     let form = ToolCallForm(template: served.model.loaded.template)
     var parts: [(name: String, arguments: Grammar)] = []

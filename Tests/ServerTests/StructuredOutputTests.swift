@@ -68,6 +68,7 @@ import Testing
 
   @Test func whatCannotBeKeptIsRefused() async throws {
     try await TestServer.run { server async throws in
+      let many = JSONValue.array((0..<129).map { Self.tool("f\($0)") })
       let cases: [(change: JSONValue, parameter: String, text: String)] = [
         (["response_format": Self.format(["type": "array", "uniqueItems": true])], "response_format", "#/uniqueItems"),
         (["response_format": Self.format(["enum": []])], "response_format", "no value"),
@@ -86,6 +87,7 @@ import Testing
           ["tools": [Self.tool("f")], "tool_choice": ["type": "function", "function": ["name": "g"]]], "tool_choice", "\"g\""
         ),
         (["tools": [Self.tool("f", ["not": [:]])], "tool_choice": "required"], "tools", "#/not"),
+        (["tools": many, "tool_choice": "required"], "tools", "found 129"),
         (["parallel_tool_calls": 3], "parallel_tool_calls", "boolean"),
       ]
       for (change, parameter, text) in cases {
