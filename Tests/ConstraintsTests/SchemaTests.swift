@@ -152,40 +152,37 @@ import Testing
       #expect(error.pointer == "#/" + keyword && error.reason.utf8.count < 1000)
     }
     // Those that fit are kept.
-    let name = String(repeating: "a", count: 5000)
-    #expect(accepts(try grammar(#"{"const":"\#(name)"}"#), "\"\(name)\""))
+    let name = String(repeating: "a", count: 5000), fitting = try grammar(#"{"const":"\#(name)"}"#)
+    #expect(accepts(fitting, "\"\(name)\""))
   }
 
   /// What would take hours is refused, and what only looks like it is kept.
   @Test(.timeLimit(.minutes(1))) func manyChoicesComeToAnEnd() throws {
     func list(_ count: Int, _ schema: (Int) -> JSONValue) -> JSONValue { .array((0..<count).map(schema)) }
     let free: JSONValue = ["$ref": "#/$defs/free"], twice: JSONValue = ["$ref": "#/$defs/twice"]
-    let nested: JSONValue = [
-      "$defs": [
-        "free": ["anyOf": list(20) { ["title": .integer($0)] }], "twice": ["anyOf": list(20) { _ in free }],
-      ],
-      "oneOf": list(100) {
-        [
-          "type": "object", "properties": ["kind": ["const": .integer($0)]], "required": ["kind"],
-          "anyOf": list(20) { _ in twice },
-        ]
-      },
-    ]
+    func kind(_ number: Int) -> JSONValue {
+      let choices = list(20) { _ in twice }
+      return [
+        "type": "object", "properties": ["kind": ["const": .integer(number)]], "required": ["kind"], "anyOf": choices,
+      ]
+    }
+    let titles = list(20) { ["title": .integer($0)] }, frees = list(20) { _ in free }
+    let nested: JSONValue = ["$defs": ["free": ["anyOf": titles], "twice": ["anyOf": frees]], "oneOf": list(100, kind)]
     let error = try #require(throws: SchemaError.self) { try JSONSchema(nested) }
     #expect(error.reason.contains("too large"))
     // A long name above many values.
-    let deep: JSONValue = [
-      "type": "boolean",
-      "examples": .object([JSONMember(key: String(repeating: "a", count: 4_000_000), value: list(200_000) { .integer($0) })]),
-    ]
-    #expect(accepts(try CompiledGrammar(.schema(try JSONSchema(deep)), trie: Self.bytes), "true"))
+    let values = JSONMember(key: String(repeating: "a", count: 4_000_000), value: list(200_000) { .integer($0) })
+    let deep: JSONValue = ["type": "boolean", "examples": .object([values])]
+    let ofDeep = try CompiledGrammar(.schema(JSONSchema(deep)), trie: Self.bytes)
+    #expect(accepts(ofDeep, "true"))
     // A keyword is looked for among all.
     let words: JSONValue = .object((0..<200_000).map { JSONMember(key: "x\($0)", value: ["type": "null"]) })
     #expect(throws: SchemaError.self) { try JSONSchema(words) }
     let many: JSONValue = ["properties": .object((0..<500_000).map { JSONMember(key: "\($0)", value: true) })]
     #expect(throws: SchemaError.self) { try JSONSchema(many) }
-    let wide: JSONValue = ["type": "boolean", "allOf": list(50_000) { _ in .object([]) }]
-    #expect(accepts(try CompiledGrammar(.schema(try JSONSchema(wide)), trie: Self.bytes), "true"))
+    let open = list(50_000) { _ in .object([]) }, wide: JSONValue = ["type": "boolean", "allOf": open]
+    let ofWide = try CompiledGrammar(.schema(JSONSchema(wide)), trie: Self.bytes)
+    #expect(accepts(ofWide, "true"))
   }
 
   /// Tables of what is needed grow with properties and with `minProperties`.
