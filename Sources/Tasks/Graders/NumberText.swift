@@ -4,6 +4,8 @@ enum NumberText {
   private static let mostDigits = 400
   /// Words behind a number that make it another one.
   private static let multiples = ["hundred", "thousand", "million", "billion", "dozen", "百", "千", "万", "亿"]
+  /// Units whose name begins with a thousand: 5 千米 are five kilometres, as 5 km are.
+  private static let kiloUnits = ["千米", "千克", "千瓦", "千焦", "千卡", "千赫", "千伏"]
 
   /// The number as a reduced fraction or a plain decimal; the same text for the same number. nil when the text is no single number.
   ///
@@ -30,7 +32,10 @@ enum NumberText {
     guard length <= 32 else { return nil }
     let unit = rest.suffix(length).lowercased()
     // "5 or six" is no number.
-    guard unit.split(whereSeparator: \.isWhitespace).count <= 1, !multiples.contains(where: unit.contains) else { return nil }
+    let name = unit[...].trimmed(\.isWhitespace), isKilo = kiloUnits.contains { name.hasPrefix($0) }
+    guard unit.split(whereSeparator: \.isWhitespace).count <= 1, isKilo || !multiples.contains(where: unit.contains) else {
+      return nil
+    }
     return canonicalPlain(rest.dropLast(length).trimmed(\.isWhitespace))
   }
 
