@@ -110,6 +110,17 @@ import Testing
     #expect(values == [1, 3, 0, 2] && failures.count == 2, "\(failures)")
   }
 
+  /// An answer whose number was there before the program failed is not followed by one that nobody asked about.
+  @Test func failuresBehindNumbersCostNoAnswer() throws {
+    let script = "while read -r line; do [ $line = bad ] && exit 1; echo ${#line}; done; exit 3"
+    let (values, failures) = try values(script, ["a", "bad", "bc", "def"])
+    #expect(values == [1, 0, 2, 3], "\(failures)")
+    let error = try #require(throws: RewardError.self) {
+      _ = try self.values(script, ["bad"] + (0..<20).map { "\($0)" }, limit: 5)
+    }
+    #expect(error.description.contains("failed 6 times behind its numbers; at last it ended with status 3"), "\(error)")
+  }
+
   @Test func failuresStopWhereTheyShall() throws {
     let stopped = try #require(throws: RewardError.self) { _ = try values("exit 1", ["a", "b"], onError: .stop) }
     #expect(stopped.description.contains("ended with status 1"))

@@ -25,7 +25,7 @@ struct RewardProcess {
   /// - Returns: the numbers, what went wrong, and of how many answers there is no number.
   /// - Throws: `RewardError` where failures stop the run; `CancellationError`.
   func values(_ lines: [String], isCancelled: () -> Bool) throws -> (values: [Double], failures: [String], failedAnswers: Int) {
-    var values: [Double] = [], failures: [String] = [], failedAnswers = 0
+    var values: [Double] = [], failures: [String] = [], failedAnswers = 0, failedCalls = 0
     func fail(_ reason: String) throws {
       let line = CheckpointError.excerpt(lines[values.count], 200)
       failures.append("the reward command \(name) \(reason); answer \(values.count + 1) of \(lines.count): \(line)")
@@ -65,12 +65,16 @@ struct RewardProcess {
       if usable.isEmpty, count > 1 {
         failures.append("the reward command \(name) \(reason)")
         if command.onError == .stop { throw RewardError(failures[0]) }
-      } else if values.count < lines.count {
+      } else if usable.count < count {
         try fail(reason)
       } else {
-        // All numbers were there before it failed.
+        // All numbers were there before it failed, so no answer is to blame; but it may take its time before each failure.
         failures.append("the reward command \(name) \(reason)")
         if command.onError == .stop { throw RewardError(failures[0]) }
+        failedCalls += 1
+        guard failedCalls <= command.failureLimit else {
+          throw RewardError("the reward command \(name) failed \(failedCalls) times behind its numbers; at last it \(reason)")
+        }
       }
     }
     return (values, failures, failedAnswers)
