@@ -82,7 +82,8 @@ import Testing
     ("kill -9 $$", "was ended by signal 9"), ("exit 3", "ended with status 3"), ("sleep 60", "took more than"),
     ("echo nonsense", "printed 'nonsense', expected a number"), ("echo 1; echo 2", "lines for 4 answers"),
     ("head -c 9999 /dev/zero | tr '\\0' y", "printed more than 4096 bytes"), ("exit 0", "printed 1 line for 4 answers"),
-    ("echo nan", "printed 'nan'"), ("continue", "printed 3 lines for 4 answers"),
+    ("echo nan", "printed 'nan'"), ("echo 1e308", "printed '1e308', expected a number"),
+    ("continue", "printed 3 lines for 4 answers"),
     ("echo it is broken >&2; exit 1", "(it said: it is broken)"),
   ])
   func failuresCostOneAnswer(_ action: String, _ reason: String) throws {

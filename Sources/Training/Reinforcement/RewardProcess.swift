@@ -42,7 +42,7 @@ struct RewardProcess {
       let count = failures.isEmpty ? lines.count - values.count : 1
       let output = try run(Array(lines[values.count..<values.count + count]), isCancelled: isCancelled)
       let numbers = output.lines.map { line in
-        Double(line.trimmingCharacters(in: .whitespacesAndNewlines)).flatMap { $0.isFinite ? $0 : nil }
+        Double(line.trimmingCharacters(in: .whitespacesAndNewlines)).flatMap { abs($0) <= Self.largest ? $0 : nil }
       }
       if output.failure == nil, numbers.count == count {
         // A line that is no number is that answer's alone.
@@ -79,6 +79,9 @@ struct RewardProcess {
     }
     return (values, failures, failedAnswers)
   }
+
+  /// Larger numbers are none: their squares, with a weight, would not stay finite.
+  private static let largest = 1e12
 
   private var name: String { CheckpointError.excerpt(command.arguments.joined(separator: " "), 200) }
 
