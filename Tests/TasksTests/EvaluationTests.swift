@@ -37,6 +37,23 @@ import Testing
     #expect(abs(overall.truncated.value - (1 - overall.passAt1.value)) < 1e-12)
   }
 
+  /// What a server says of its tokens is summed up, whatever it is.
+  @Test func tokenCountsAreBounded() async throws {
+    let evaluation = try evaluation(), counts = [Int.max, .min, 7]
+    let answers = try await evaluation.run(ask: { _, seed in
+      let count = counts[Int(seed % 3)]
+      return ModelAnswer(text: "5", tokens: count, isTruncated: false, reasoningTokens: count)
+    })
+    #expect(Set(answers.map(\.answer.tokens)).isSubset(of: [1 << 30, 0, 7]))
+    let summary = evaluation.summaries(answers).overall
+    #expect((0...Double(1 << 30)).contains(summary.tokens.value))
+    #expect((0...Double(1 << 30)).contains(summary.reasoningTokens.value))
+    let line =
+      #"{"id": "a", "family": "f", "sample": 0, "correct": true, "well_formed": true, "truncated": false, "text": "", "tokens": "#
+      + "9223372036854775807}"
+    #expect(GradedAnswer(try JSONValue(parsing: line))?.answer.tokens == 1 << 30)
+  }
+
   private struct Fault: Error {}
 
   @Test func anInterruptedEvaluationGoesOn() async throws {

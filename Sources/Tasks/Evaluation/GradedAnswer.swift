@@ -12,11 +12,15 @@ public struct ModelAnswer: Sendable, Equatable {
   /// The mean log-probability of its tokens, where it was asked for.
   public var logProbability: Double?
 
+  /// Servers and files may say anything of tokens; sums of so many still fit.
+  private static let tokenCounts = 0...1 << 30
+
   public init(text: String, tokens: Int, isTruncated: Bool, reasoningTokens: Int = 0, logProbability: Double? = nil) {
+    func bounded(_ count: Int) -> Int { min(max(count, Self.tokenCounts.lowerBound), Self.tokenCounts.upperBound) }
     self.text = text
-    self.tokens = tokens
+    self.tokens = bounded(tokens)
     self.isTruncated = isTruncated
-    self.reasoningTokens = reasoningTokens
+    self.reasoningTokens = bounded(reasoningTokens)
     self.logProbability = logProbability
   }
 }
