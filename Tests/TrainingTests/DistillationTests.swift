@@ -223,6 +223,24 @@ import Testing
     #expect(try trainer(recipe).train() == .finished)
   }
 
+  /// However many positions are only read, the teacher is asked about a pass of training at a time.
+  @Test func theTeacherIsAskedInPasses() throws {
+    let folder = try folder(), run = try PreparedRun(recipe(folder, ["top_k: 4"]), threadCount: 1)
+    let cache = try TeacherCache(run, try #require(run.teacher), folder: folder.file("cache"), precision: .float32)
+    #expect(cache.partCount == 1)
+    var sizes: [Int] = []
+    let ask = { (batch: TrainingBatch) -> TeacherRows in
+      sizes.append(batch.tokens.count)
+      let rows = batch.targetCount
+      return TeacherRows(
+        k: 4, tokens: (0..<rows).flatMap { _ in [UInt32](0..<4) }, logProbabilities: [Float](repeating: -2, count: 4 * rows),
+        tails: [Float](repeating: -1, count: rows))
+    }
+    #expect(try cache.fill(ask, isCancelled: { false }, note: { _ in }))
+    #expect(sizes.count > 1 && sizes.allSatisfy { $0 <= 2 * 128 }, "\(sizes)")
+    #expect(sizes.reduce(0, +) == run.tokenCount && cache.missing.isEmpty)
+  }
+
   @Test func whatDoesNotMatchIsRefused() throws {
     let folder = try folder()
     func error(_ out: String, _ distill: [String], data: [String] = []) throws -> String {

@@ -13,6 +13,8 @@ final class TeacherCache {
   let folder: String
   private let sources: [DataSource]
   private let sequenceLength: Int
+  /// Tokens that the teacher computes at a time, unless a document has more: those of a pass of training, for which there is memory.
+  private let passTokens: Int
   private let k: Int
   private let vocabulary: Int
   private let key: UInt64
@@ -31,6 +33,7 @@ final class TeacherCache {
     self.folder = folder
     sources = run.data.sources
     sequenceLength = run.recipe.sequenceLength
+    passTokens = run.recipe.microBatch * run.recipe.sequenceLength
     vocabulary = teacher.vocabulary(beside: run.configuration)
     k = min(teacher.settings.topK, vocabulary)
     let data = sources.map { String($0.dataset.checksum, radix: 16) }.joined(separator: " ")
@@ -111,24 +114,53 @@ final class TeacherCache {
     note("asking the teacher for \(missing.count) of \(parts.count) parts, \(rowCount) positions in all")
     var lastNote = ContinuousClock.now
     for (count, part) in missing.enumerated() {
-      if isCancelled() { return false }
       if lastNote.duration(to: .now) > .seconds(5) {
         note("\(count) of \(missing.count) parts")
         lastNote = .now
       }
-      try TeacherFile.write(try ask(batch(parts[part])), documents: parts[part], key: key, to: path(part))
+      var rows = TeacherRows(k: k)
+      // Parts are of so many positions that are learned; those that are only read may be many more.
+      for documents in passes(parts[part]) {
+        if isCancelled() { return false }
+        let batch = batch(documents)
+        guard batch.targetCount > 0 else { continue }
+        let answers = try ask(batch)
+        rows.tokens += answers.tokens
+        rows.logProbabilities += answers.logProbabilities
+        rows.tails += answers.tails
+      }
+      try TeacherFile.write(rows, documents: parts[part], key: key, to: path(part))
       files[part] = try open(part)
     }
     lock = nil
     return true
   }
 
+  /// Where a document lies.
+  private func locate(_ document: Int) -> (dataset: TokenDataset, place: Int) {
+    let source = (sourceStarts.firstIndex { $0 > document } ?? 1) - 1
+    return (sources[source].dataset, document - sourceStarts[source])
+  }
+
+  /// Documents in runs of at most `passTokens`.
+  private func passes(_ documents: Range<Int>) -> [Range<Int>] {
+    var result: [Range<Int>] = [], first = documents.lowerBound, tokens = 0
+    for document in documents {
+      let (dataset, place) = locate(document), count = min(sequenceLength, dataset.document(place).count)
+      if document > first, tokens + count > passTokens {
+        result.append(first..<document)
+        (first, tokens) = (document, 0)
+      }
+      tokens += count
+    }
+    return result + [first..<documents.upperBound]
+  }
+
   /// Whole documents, one after the other.
   private func batch(_ documents: Range<Int>) -> TrainingBatch {
     var batch = TrainingBatch(tokens: [], targets: [], documents: [])
     for document in documents {
-      let source = (sourceStarts.firstIndex { $0 > document } ?? 1) - 1, dataset = sources[source].dataset
-      let place = document - sourceStarts[source], start = batch.tokens.count
+      let (dataset, place) = locate(document), start = batch.tokens.count
       dataset.forEachDocument(in: dataset.document(place).prefix(sequenceLength)) { shard, part in
         for index in part { batch.tokens.append(shard.token(index)) }
       }
