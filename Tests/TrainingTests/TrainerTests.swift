@@ -226,6 +226,20 @@ import Testing
     #expect(second.records.map(\.step) == Array(1...20))
   }
 
+  /// Nothing of a process that was killed while it wrote results takes room for ever; files of others stay.
+  @Test func halfWrittenResultsAreRemoved() throws {
+    let folder = try DataFolder(), manager = FileManager.default
+    _ = try trainer(folder).train(until: 5)
+    try manager.createDirectory(atPath: folder.file("run/.model.1abc.partial"), withIntermediateDirectories: true)
+    for name in [".model.1abc.partial/model.safetensors", ".log.jsonl.2.partial", ".loss.svg.3.partial", ".notes.md.4.partial"] {
+      _ = try folder.write("run/" + name, "half a file")
+    }
+    let second = try trainer(folder)
+    #expect(second.run.completedSteps == 5 && second.records.count == 5)
+    let left = try manager.contentsOfDirectory(atPath: folder.file("run")).filter { $0.hasSuffix(".partial") }
+    #expect(left == [".notes.md.4.partial"])
+  }
+
   @Test func otherRecipesDoNotGoOn() throws {
     let folder = try DataFolder()
     _ = try trainer(folder).train(until: 5)

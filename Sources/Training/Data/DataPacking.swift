@@ -211,7 +211,9 @@ public struct DataPacking: Sendable {
     } catch {
       throw DataError(.file, file: folder, reason: "the folder cannot be made: \(error.localizedDescription)")
     }
-    removeUnfinished(in: folder)
+    UnfinishedFiles.remove(in: folder) { name in
+      name.hasPrefix("dataset.") || DataSplit.allCases.contains { name.hasPrefix($0.rawValue + "-") }
+    }
     for name in [DatasetManifest.name, DatasetManifest.partialName] {
       let path = url.appendingPathComponent(name).path
       guard manager.fileExists(atPath: path) else { continue }
@@ -240,15 +242,6 @@ public struct DataPacking: Sendable {
       return found
     }
     return nil
-  }
-
-  /// What a process that was killed was writing.
-  private static func removeUnfinished(in folder: String) {
-    let beginnings = DataSplit.allCases.map { ".\($0.rawValue)-" } + [".dataset."]
-    for file in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where file.hasSuffix(".partial") {
-      guard beginnings.contains(where: { file.hasPrefix($0) }) else { continue }
-      try? FileManager.default.removeItem(at: URL(fileURLWithPath: folder).appendingPathComponent(file))
-    }
   }
 
   private static func summary(_ manifest: DatasetManifest) -> Summary {

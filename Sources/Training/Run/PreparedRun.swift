@@ -63,6 +63,8 @@ public struct PreparedRun {
     lock = try FolderLock(folder)
     checkpoints = RunCheckpoints(runFolder: folder)
     checkpoints.removeUnfinished()
+    // As large as the model, and never taken up again.
+    UnfinishedFiles.remove(in: folder) { Self.results.contains($0) || $0.hasSuffix(".svg") }
     (state, damagedCheckpoints) = try checkpoints.newest()
     if let state { try Self.checkSettings(recipe, Self.settings(recipe, base, teacher), state) }
 
@@ -133,6 +135,9 @@ public struct PreparedRun {
     try writer.write(Array(recipe.text.utf8))
     try writer.commit()
   }
+
+  /// What a run writes into its folder, beside plots.
+  private static let results = ["model", "adapter", "log.jsonl", "report.md", "recipe.yaml", "tokenizer.json"]
 
   private static func base(_ recipe: Recipe) throws(RecipeError) -> HubModel? {
     guard case .checkpoint(let path) = recipe.model else { return nil }

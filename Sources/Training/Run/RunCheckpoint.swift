@@ -48,12 +48,7 @@ struct RunCheckpoints {
   }
 
   /// Removes what a process that was killed was writing.
-  func removeUnfinished() {
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    where name.hasPrefix(".step-") && name.hasSuffix(".partial") {
-      try? FileManager.default.removeItem(atPath: folder + "/" + name)
-    }
-  }
+  func removeUnfinished() { UnfinishedFiles.remove(in: folder) { $0.hasPrefix("step-") } }
 
   /// Writes a checkpoint, and removes all but the last two.
   /// - Throws: `CheckpointError` when there is no room; then the ones before are as they were, and nothing else is left.
