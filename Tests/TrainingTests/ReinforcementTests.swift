@@ -160,6 +160,19 @@ import Testing
     #expect(report.plots.map(\.name) == ["reward.svg", "response-length.svg", "entropy.svg", "learning-rate.svg"])
   }
 
+  /// Drawing answers takes the way forward, beside adapters too, whose frozen weights have no gradient.
+  @Test func operationsAreCounted() throws {
+    for (changes, products) in [([:], 3.0), (["model": "lora: {rank: 4}\nmodel:"], 2.0)] as [([String: String?], Double)] {
+      let folder = try folder(), trainer = try trainer(folder, changes)
+      let batch = TrainingBatch(tokens: [1, 2, 3, 4], targets: [-1, 3, 4, 5], documents: [0..<4])
+      let token = TokenFLOPs(trainer.run.configuration)
+      // The mean position sees two and a half.
+      let weights = 4 * (token.products - token.head) + 3 * token.head, attention = 4 * 2.5 * token.attentionPerPosition
+      #expect(trainer.flops([batch], predicts: false) == products * weights + 3 * attention)
+      #expect(trainer.flops([batch], predicts: false, learns: false) == weights + attention)
+    }
+  }
+
   /// What a reward wants comes about: here an "e" in the answer.
   @Test func rewardsRise() throws {
     let folder = try folder()

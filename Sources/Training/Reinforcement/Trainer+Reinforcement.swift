@@ -32,7 +32,7 @@ extension Trainer {
     let seconds = start.duration(to: .now) / .seconds(1)
     // Generation computes what a forward pass does.
     let batches = collection.groups.map { TrainingBatch($0.rollouts, prompts: collection.prompts) }
-    let flops = update.flops + flops(batches, predicts: false) / (run.recipe.lora == nil ? 3 : 2)
+    let flops = update.flops + flops(batches, predicts: false, learns: false)
     func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
     var result = StepRecord(
       step: state.step, loss: finite(update.loss), balanceLoss: finite(update.balance), gradientNorm: finite(update.norm),

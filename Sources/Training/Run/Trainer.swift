@@ -241,7 +241,8 @@ public final class Trainer {
   }
 
   /// Operations of passes, forward and back; a document's positions see those before them.
-  func flops(_ passes: [TrainingBatch], predicts: Bool) -> Double {
+  /// - Parameter learns: false counts the way forward alone.
+  func flops(_ passes: [TrainingBatch], predicts: Bool, learns: Bool = true) -> Double {
     var tokens = 0.0, pairs = 0.0
     for document in passes.flatMap(\.documents) {
       let count = Double(document.count)
@@ -253,7 +254,8 @@ public final class Trainer {
     // The head sees rows with targets alone; frozen weights have no gradient.
     let targets = Double(passes.reduce(0) { $0 + $1.targetCount })
     let products = (operations.products - operations.head) * tokens + operations.head * targets
-    return (recipe.lora == nil ? 3 : 2) * products + 3 * (operations.attentionPerPosition * pairs + prediction)
+    let others = operations.attentionPerPosition * pairs + prediction
+    return learns ? (recipe.lora == nil ? 3 : 2) * products + 3 * others : products + others
   }
 
   // MARK: - What goes wrong
