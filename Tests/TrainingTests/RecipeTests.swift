@@ -131,6 +131,18 @@ enum RecipeSample {
     #expect(try error(["data": "data: ["]).reason.contains("is no YAML"))
   }
 
+  /// On a pipe reading may never end.
+  @Test func whatIsNoFileIsNotWaitedFor() throws {
+    let folder = try DataFolder(), pipe = folder.file("pipe")
+    try #require(mkfifo(pipe, 0o600) == 0)
+    let missing = folder.file("none")
+    for (path, reason) in [(pipe, "is a pipe"), (folder.path, "is a folder"), (missing, "give the path of a recipe")] {
+      let error = try #require(throws: RecipeError.self) { _ = try Recipe(path: path) }
+      #expect(error.file == path && error.reason.contains(reason), "\(error)")
+    }
+    #expect("\(try preparation(["size": "  file: \(pipe)"]))".contains("tokenizer.file: \(pipe) is a pipe"))
+  }
+
   private func preparation(_ changes: [String: String?]) throws -> any Error {
     let folder = try DataFolder()
     return try #require(throws: (any Error).self) {

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import SwiftletCheckpoints
 internal import SwiftletJSON
 internal import SwiftletTensors
 internal import SwiftletTokenization
@@ -7,11 +7,14 @@ extension Recipe {
   /// Reads a recipe.
   /// - Throws: `RecipeError` naming the key, what was found and what is allowed.
   public init(path: String) throws(RecipeError) {
-    guard let bytes = FileManager.default.contents(atPath: path) else {
-      throw RecipeError(file: path, key: "", reason: "cannot be read; give the path of a recipe")
+    let bytes: [UInt8]
+    do throws(CheckpointError) {
+      bytes = try RegularFile(path: path).bytes(maximumBytes: 1 << 20)
+    } catch {
+      throw RecipeError(file: path, key: "", reason: "\(error.reason); give the path of a recipe, a YAML file of at most 1 MB")
     }
-    guard bytes.count <= 1 << 20, let text = String(validating: bytes, as: UTF8.self) else {
-      throw RecipeError(file: path, key: "", reason: "is no text of at most 1 MB, expected a recipe in YAML")
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw RecipeError(file: path, key: "", reason: "is no text, expected a recipe in YAML")
     }
     try self.init(yaml: text, file: path)
   }

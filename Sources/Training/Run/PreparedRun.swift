@@ -162,9 +162,9 @@ public struct PreparedRun {
   static func settings(_ recipe: Recipe, _ base: HubModel?, _ teacher: Teacher?) -> [String: String] {
     var result = recipe.settings
     if case .file(let path, _, _)? = recipe.reinforcement?.problems,
-      let content = FileManager.default.contents(atPath: recipe.resolved(path))
+      let content = try? RegularFile(path: recipe.resolved(path)).bytes()
     {
-      result["reinforce.problems (its content)"] = String(Checksum64.of(Array(content)), radix: 16)
+      result["reinforce.problems (its content)"] = String(Checksum64.of(content), radix: 16)
     }
     if let teacher { result["distill.teacher (its weights)"] = teacher.fingerprint }
     guard let base else { return result }

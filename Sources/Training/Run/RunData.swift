@@ -187,11 +187,14 @@ struct RunData {
     _ recipe: Recipe, base: HubModel?, goesOn: Bool, threadCount: Int, note: (String) -> Void
   ) throws -> (Tokenizer, [UInt8])? {
     func read(_ path: String, key: String) throws -> (Tokenizer, [UInt8]) {
-      guard let bytes = FileManager.default.contents(atPath: path) else {
-        throw recipe.error(key, "\(path) cannot be read, expected a tokenizer.json")
+      let bytes: [UInt8]
+      do throws(CheckpointError) {
+        bytes = try RegularFile(path: path).bytes()
+      } catch {
+        throw recipe.error(key, "\(path) \(error.reason), expected a tokenizer.json")
       }
       do {
-        return (try Tokenizer(tokenizerJSON: Array(bytes), source: path), Array(bytes))
+        return (try Tokenizer(tokenizerJSON: bytes, source: path), bytes)
       } catch {
         throw recipe.error(key, "\(error)")
       }
