@@ -46,7 +46,8 @@ def write_recipe(source, arm, folder, steps=None):
 
 
 def train(options, arm, folder, steps=None):
-    if not (folder / "report.md").exists():
+    # A run that was stopped has a report too, but no model.
+    if not (folder / "model" / "config.json").exists():
         recipe = write_recipe(options.recipe, arm, folder, steps)
         try:
             subprocess.run([options.swiftlet, "train", recipe, "--out", folder, "--threads", str(options.threads)], check=True,

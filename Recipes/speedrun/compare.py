@@ -111,7 +111,8 @@ def table(out, arms):
         folder = os.path.join(out, name)
         log = records(folder)
         held = [record for record in log if record.get("held_out_loss")]
-        if not held or not os.path.exists(folder + "/report.md"):
+        # A run that was stopped has a report too, but no model.
+        if not held or not os.path.exists(folder + "/model/config.json"):
             print(f"{name}: not trained yet", file=sys.stderr)
             continue
         trained.append(name)
