@@ -5,8 +5,9 @@
 VENV has torch and transformers. Both train the same DeepSeek-V3 in small (18.3M parameters, 4.5M of them active for a token; latent
 attention, 16 routed experts of which a token chooses two) with AdamW on 32 sequences of 256 tokens a step: ours by `swiftlet train`
 with products in BF16, PyTorch's by transformers' DeepseekV3ForCausalLM, forward, backward and step, in each of the modes: what products
-are made in (bfloat16 by autocast) and how transformers computes experts. Its best mode is what counts. A round runs every side once;
-a side's speed is the median of its steps, the first two left out. Memory is the most that was resident. Nothing else may run meanwhile.
+are made in (bfloat16 by autocast) and how transformers computes experts; its AdamW is the fused one. Its best mode is what counts. A
+round runs every side once; a side's speed is the median of its steps, the first two left out. Memory is the most that was resident.
+Nothing else may run meanwhile.
 """
 
 import argparse
@@ -79,7 +80,7 @@ def torch_steps(mode, steps, threads):
     configuration = DeepseekV3Config(**SHAPE, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1, pad_token_id=None)
     model = DeepseekV3ForCausalLM(configuration).float()
     model.set_experts_implementation(experts)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     ids = torch.randint(2, SHAPE["vocab_size"], (SEQUENCES, LENGTH))
     speeds = []
     for _ in range(steps):
