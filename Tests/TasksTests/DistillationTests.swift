@@ -68,6 +68,10 @@ import Testing
       })
     #expect(draws.count > 3)
     #expect(selection.choose(answers, of: [one]).dropped.allSatisfy { $0.reason == .surplus })
+    // One that nobody needs is that first, whatever it says.
+    selection.order = .first
+    let more = try answers + [answer(one, texts[0], sample: 5)]
+    #expect(reasons(selection.choose(more, of: [one]))["p/0 5"] == .surplus)
   }
 
   @Test func nearDuplicatesAreFound() throws {

@@ -16,12 +16,12 @@ public struct AnswerSelection: Sendable {
     case language
     /// It has parts of a held-out set, or its question has.
     case contaminated
+    /// There are enough to the problem.
+    case surplus
     /// The same question and answer came before, but for white space.
     case duplicate
     /// Nearly the same came before.
     case nearDuplicate = "near-duplicate"
-    /// There are enough to the problem.
-    case surplus
   }
 
   /// Which answers to a problem come first.
