@@ -191,6 +191,9 @@ import Testing
     let error = #expect(throws: TaskError.self) { try PromptFile.prompts(Array(text.utf8), name: "f") }
     #expect(error.map { "\($0)" }?.contains("f, line ") == true)
     #expect(throws: TaskError.self) { try PromptFile.prompts([], name: "f") }
+    // Behind a byte order mark JSON is JSON.
+    let marked = try PromptFile.prompts([0xEF, 0xBB, 0xBF] + Array(#"{"prompt": "Rain?"}"#.utf8), name: "f").prompts
+    #expect(marked.map(\.text) == ["Rain?"])
   }
 
   @Test func theCardCountsEverything() throws {

@@ -29,6 +29,12 @@ import Testing
     #expect(short.map(\.problem.grader) == [.number, .exact] && short.map(\.id) == ["problems/1", "problems/2"])
   }
 
+  @Test func byteOrderMarksAreNoText() throws {
+    let mark = "\u{FEFF}"
+    #expect(try read(mark + #"{"question": "1 + 1", "answer": 2}"#).map(\.problem.question) == ["1 + 1"])
+    #expect(try read(mark + "Which?,a,b,c,d,B", .mmlu)[0].problem.question.hasPrefix("Which?"))
+  }
+
   @Test func gsm8k() throws {
     let problems = try read(
       """

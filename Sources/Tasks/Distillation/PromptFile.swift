@@ -72,7 +72,7 @@ public enum PromptFile {
     _ bytes: [UInt8], name: String, onBroken: ((Int, String) -> Void)? = nil
   ) throws(TaskError) -> [(line: Int, content: Line)] {
     var result: [(line: Int, content: Line)] = []
-    for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+    for (index, line) in bytes.withoutByteOrderMark.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
       func broken(_ reason: String) throws(TaskError) {
         guard let onBroken else { throw .badFile(file: name, line: index + 1, reason: reason) }
         onBroken(index + 1, reason)

@@ -31,6 +31,7 @@ public enum ProblemFile {
       guard let onBroken else { throw error }
       onBroken(error)
     }
+    let bytes = bytes.withoutByteOrderMark
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .badFile(
         file: name, line: nil, reason: "is no UTF-8; a packed file (.gz, .zip, .parquet) must be unpacked or converted first")
@@ -93,5 +94,13 @@ public enum ProblemFile {
       }
     }
     return rows
+  }
+}
+
+extension [UInt8] {
+  /// What editors of Windows put before a text is no part of it.
+  var withoutByteOrderMark: [UInt8] {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    return starts(with: mark) ? Array(dropFirst(mark.count)) : self
   }
 }
