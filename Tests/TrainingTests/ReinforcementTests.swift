@@ -262,6 +262,10 @@ import Testing
     ("rewards", "  rewards: {accurate: 1}", "expected one of accuracy, format, language, length, command"),
     ("rewards", "  rewards: {}", "reinforce.rewards: found a group of keys, expected at least one of accuracy"),
     ("rewards", "  rewards: {length: {weight: 1}}", "reinforce.rewards.length.buffer: is missing"),
+    (
+      "rewards", "  rewards: {length: {buffer: 13}}",
+      "reinforce.rewards.length.buffer: found '13', expected a whole number from 1 to 12"
+    ),
     ("rewards", "  rewards: {command: {run: [./none]}}", "reinforce.rewards.command.run"),
     ("rewards", "  rewards: {command: {run: [sh], on_error: ignore}}", "expected one of stop, zero"),
     ("minibatches", "  advantage: std", "reinforce.advantage: found 'std', expected one of group, batch, mean"),

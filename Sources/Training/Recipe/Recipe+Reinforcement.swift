@@ -101,6 +101,7 @@ extension Recipe {
     if let value = fields["minibatches"], minibatches > prompts * samples {
       throw value.wrong("at most prompts times samples, which is \(prompts * samples)")
     }
+    let maximumTokens = try fields.required("max_new_tokens").integer(1...1 << 20)
     return Reinforcement(
       problems: try problems(fields), prompt: try prompt(fields),
       // An empty text is no missing one.
@@ -109,8 +110,8 @@ extension Recipe {
         return text
       },
       isStrict: try fields.bool("strict", default: true), prompts: prompts, samples: samples,
-      maximumTokens: try fields.required("max_new_tokens").integer(1...1 << 20),
-      rewards: try rewards(fields.required("rewards")), advantage: try fields.choice("advantage", default: .group),
+      maximumTokens: maximumTokens, rewards: try rewards(fields.required("rewards"), maximumTokens: maximumTokens),
+      advantage: try fields.choice("advantage", default: .group),
       loss: try fields.choice("loss", default: .tokens), clipping: clipping,
       referenceInterval: try fields.integer("reference_interval", 0...1 << 40, default: 0), minibatches: minibatches,
       epochs: try fields.integer("epochs", 1...1000, default: 1), zeroVariance: zeroVariance,
@@ -152,7 +153,7 @@ extension Recipe {
     return .plain(text)
   }
 
-  private static func rewards(_ value: RecipeValue) throws(RecipeError) -> [RewardSetting] {
+  private static func rewards(_ value: RecipeValue, maximumTokens: Int) throws(RecipeError) -> [RewardSetting] {
     let fields = try value.fields("accuracy", "format", "language", "length", "command")
     var result: [RewardSetting] = []
     let weights = -1e6...1e6
@@ -163,7 +164,8 @@ extension Recipe {
       let group = try length.fields("weight", "buffer")
       result.append(
         RewardSetting(
-          kind: .length(buffer: try group.required("buffer").integer(1...1 << 20)),
+          // A longer one would punish every answer.
+          kind: .length(buffer: try group.required("buffer").integer(1...maximumTokens)),
           weight: try group.number("weight", weights, default: 1)))
     }
     if let command = fields["command"] {
