@@ -226,6 +226,7 @@ import Testing
   /// However many positions are only read, the teacher is asked about a pass of training at a time.
   @Test func theTeacherIsAskedInPasses() throws {
     let folder = try folder(), run = try PreparedRun(recipe(folder, ["top_k: 4"]), threadCount: 1)
+    defer { withExtendedLifetime(folder) {} }
     let cache = try TeacherCache(run, try #require(run.teacher), folder: folder.file("cache"), precision: .float32)
     #expect(cache.partCount == 1)
     var sizes: [Int] = []

@@ -134,6 +134,7 @@ enum RecipeSample {
   /// On a pipe reading may never end.
   @Test func whatIsNoFileIsNotWaitedFor() throws {
     let folder = try DataFolder(), pipe = folder.file("pipe")
+    defer { withExtendedLifetime(folder) {} }
     try #require(mkfifo(pipe, 0o600) == 0)
     let missing = folder.file("none")
     for (path, reason) in [(pipe, "is a pipe"), (folder.path, "is a folder"), (missing, "give the path of a recipe")] {
