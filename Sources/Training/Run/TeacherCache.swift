@@ -46,7 +46,7 @@ final class TeacherCache {
     key = Checksum64.of(Array(manifest.serialized().utf8))
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     lock = try FolderLock(folder)
-    UnfinishedFiles.remove(in: folder) { $0 == Self.manifestName || $0.hasSuffix(".teacher") }
+    UnfinishedFiles.remove(in: folder) { $0 == TeacherCache.manifestName || $0.hasSuffix(".teacher") }
     let path = folder + "/" + Self.manifestName
     if let bytes = FileManager.default.contents(atPath: path) {
       let found = try? JSONValue(parsing: Array(bytes))
