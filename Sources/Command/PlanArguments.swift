@@ -41,16 +41,7 @@ struct HardwareArguments: ParsableArguments {
   var link: Quantity?
   @Option(help: ArgumentHelp("Between servers, bytes/s of a device, one way.", valueName: "n"))
   var network: Quantity?
-  @Option(help: ArgumentHelp("Reading stored prompts, bytes/s of a device.", valueName: "n"))
-  var storage: Quantity?
-  @Option(help: ArgumentHelp("Power of a device with its share of the server.", valueName: "n"))
-  var watts: Quantity?
-  @Option(help: ArgumentHelp("Watts of the building for one of the servers.", valueName: "x"))
-  var powerUsageEffectiveness: Quantity?
-  @Option(help: ArgumentHelp("Price of a device-hour, rented or written off.", valueName: "x"))
-  var dollarsPerHour: Quantity?
-  @Option(help: ArgumentHelp("Price of electricity, where it is paid apart.", valueName: "x"))
-  var dollarsPerKilowattHour: Quantity?
+  @OptionGroup var running: RunningCostArguments
 
   func chosen(default fallback: Hardware) throws -> Hardware {
     var result = fallback
@@ -64,23 +55,53 @@ struct HardwareArguments: ParsableArguments {
         throw CommandError("--hardware: found '\(hardware)', expected \(names.joined(separator: ", ")) or this.")
       }
     }
-    func take(_ quantity: Quantity?, _ flag: String, _ field: WritableKeyPath<Hardware, Sourced>) {
-      if let quantity { result[keyPath: field] = Sourced(quantity.value, .given(flag)) }
-    }
-    take(flops, "--flops", \.bf16FLOPsPerSecond)
+    result.take(flops, "--flops", \.bf16FLOPsPerSecond)
     if let eightBitFlops { result.eightBitFLOPsPerSecond = Sourced(eightBitFlops.value, .given("--eight-bit-flops")) }
-    take(memory, "--memory", \.memoryBytes)
-    take(bandwidth, "--bandwidth", \.memoryBytesPerSecond)
-    take(arithmeticEfficiency, "--arithmetic-efficiency", \.arithmeticEfficiency)
-    take(memoryEfficiency, "--memory-efficiency", \.memoryEfficiency)
-    take(link, "--link", \.linkBytesPerSecond)
-    take(network, "--network", \.networkBytesPerSecond)
-    take(storage, "--storage", \.storageBytesPerSecond)
-    take(watts, "--watts", \.watts)
-    take(powerUsageEffectiveness, "--power-usage-effectiveness", \.powerUsageEffectiveness)
-    take(dollarsPerHour, "--dollars-per-hour", \.dollarsPerHour)
-    take(dollarsPerKilowattHour, "--dollars-per-kilowatt-hour", \.dollarsPerKilowattHour)
+    result.take(memory, "--memory", \.memoryBytes)
+    result.take(bandwidth, "--bandwidth", \.memoryBytesPerSecond)
+    result.take(arithmeticEfficiency, "--arithmetic-efficiency", \.arithmeticEfficiency)
+    result.take(memoryEfficiency, "--memory-efficiency", \.memoryEfficiency)
+    result.take(link, "--link", \.linkBytesPerSecond)
+    result.take(network, "--network", \.networkBytesPerSecond)
+    return running.changed(result)
+  }
+}
+
+/// What a device draws and costs, and how fast it reads prompts that are stored.
+struct RunningCostArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Reading stored prompts, bytes/s of a device.", valueName: "n"))
+  var storage: Quantity?
+  @Option(help: ArgumentHelp("Power of a device with its share of the server.", valueName: "n"))
+  var watts: Quantity?
+  @Option(help: ArgumentHelp("Watts of the building for one of the servers.", valueName: "x"))
+  var powerUsageEffectiveness: Quantity?
+  @Option(help: ArgumentHelp("Price of a device-hour, rented or written off.", valueName: "x"))
+  var dollarsPerHour: Quantity?
+  @Option(help: ArgumentHelp("Price of electricity, where it is paid apart.", valueName: "x"))
+  var dollarsPerKilowattHour: Quantity?
+
+  func changed(_ hardware: Hardware) -> Hardware {
+    var result = hardware
+    result.take(storage, "--storage", \.storageBytesPerSecond)
+    result.take(watts, "--watts", \.watts)
+    result.take(powerUsageEffectiveness, "--power-usage-effectiveness", \.powerUsageEffectiveness)
+    result.take(dollarsPerHour, "--dollars-per-hour", \.dollarsPerHour)
+    result.take(dollarsPerKilowattHour, "--dollars-per-kilowatt-hour", \.dollarsPerKilowattHour)
     return result
+  }
+}
+
+extension Hardware {
+  /// Puts what a flag says in the place of a number.
+  fileprivate mutating func take(_ quantity: Quantity?, _ flag: String, _ field: WritableKeyPath<Hardware, Sourced>) {
+    if let quantity { self[keyPath: field] = Sourced(quantity.value, .given(flag)) }
+  }
+}
+
+extension PlanError {
+  /// The same error, naming an option as it is typed.
+  var asTyped: CommandError {
+    CommandError("--\(name.lowercased().replacing(" ", with: "-")): found \(found), expected \(expected).")
   }
 }
 

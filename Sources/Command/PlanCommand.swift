@@ -60,8 +60,7 @@ struct PlanCommand: AsyncParsableCommand {
       let subject = try await PlanSubject(model)
       if serve { try planServing(subject) } else { try planTraining(subject) }
     } catch let error as PlanError {
-      throw CommandError(
-        "--\(error.name.lowercased().replacing(" ", with: "-")): found \(error.found), expected \(error.expected).")
+      throw error.asTyped
     }
   }
 

@@ -14,26 +14,17 @@ struct ServingReport {
   }
 
   private var prices: String {
-    func row(_ name: String, _ price: ServingPlan.Price, _ published: [Double]) -> [String] {
-      [name, PlanText.dollars(price.dollars), PlanText.prefixed(price.kilowattHours * 1000) + "Wh"]
-        + published.map { PlanText.dollars($0) }
-    }
-    let asked = subject.isPublishedService ? PublishedPrice.all : [], hardware = plan.hardware, setup = plan.setup
-    let rows = [
-      ["", "cost", "energy"] + asked.map(\.name),
-      row("input, stored (cache hit)", plan.hitPrice, asked.map(\.hit)),
-      row("input, computed (cache miss)", plan.missPrice, asked.map(\.miss)),
-      row("output", plan.outputPrice, asked.map(\.output)),
-    ]
+    let hardware = plan.hardware, setup = plan.setup
     let title =
       "A million tokens on \(hardware.description), \(PlanText.count(setup.decodeDevices.value)) to decode and "
       + "\(PlanText.count(setup.prefillDevices.value)) for prompts together, weights in \(setup.weights.rawValue)"
-    let note =
-      asked.isEmpty
-      ? nil
-      : "prices that DeepSeek asked in early 2025; $0.14 and $0.55 are those of R1's input, stored and computed"
-    return PlanReport.section(title, rows, note: note)
+    let table = PriceTable(
+      stored: plan.hitPrice, computed: plan.missPrice, outputs: [(name: "output", price: plan.outputPrice)], asked: asked)
+    return table.text(title)
   }
+
+  /// What was asked for tokens of this very model.
+  private var asked: [PublishedPrice] { subject.isPublishedService ? PublishedPrice.all : [] }
 
   private var batches: String {
     func row(_ point: ServingPlan.Decode, mark: String) -> [String] {
@@ -59,9 +50,6 @@ struct ServingReport {
   }
 
   var json: JSONValue {
-    func price(_ price: ServingPlan.Price) -> JSONValue {
-      ["dollars": .number(price.dollars), "kilowatt_hours": .number(price.kilowattHours)]
-    }
     func point(_ point: ServingPlan.Decode) -> JSONValue {
       [
         "sequences_per_device": .integer(point.sequencesPerDevice),
@@ -72,23 +60,18 @@ struct ServingReport {
         "dollars_per_million": .number(point.price.dollars),
       ]
     }
-    let asked = (subject.isPublishedService ? PublishedPrice.all : []).map { price -> JSONValue in
-      [
-        "name": .string(price.name), "input_cache_hit": .number(price.hit), "input_cache_miss": .number(price.miss),
-        "output": .number(price.output), "source": .string(price.source),
-      ]
-    }
     let members: JSONValue = [
       "serving": [
         "hardware": .string(plan.hardware.name), "weights": .string(plan.setup.weights.rawValue),
         "cache": .string(plan.setup.cache.rawValue), "decode_devices": .number(plan.setup.decodeDevices.value),
-        "prefill_devices": .number(plan.setup.prefillDevices.value), "input_cache_hit": price(plan.hitPrice),
-        "input_cache_miss": price(plan.missPrice), "output": price(plan.outputPrice), "decode": point(plan.chosenDecode),
+        "prefill_devices": .number(plan.setup.prefillDevices.value), "input_cache_hit": PriceTable.json(plan.hitPrice),
+        "input_cache_miss": PriceTable.json(plan.missPrice), "output": PriceTable.json(plan.outputPrice),
+        "decode": point(plan.chosenDecode),
         "prefill_tokens_per_second_of_device": .number(plan.prefillTokensPerSecondOfDevice),
         "prefill_limit": .string(plan.prefillLimit), "batches": .array(plan.decodeTable.map(point)),
       ],
-      "prices_per_million": .array(asked), "published": PlanReport.json(figures), "sensitivity": PlanReport.json(sensitivity),
-      "assumptions": PlanReport.json(plan.assumptions),
+      "prices_per_million": PriceTable.json(asked), "published": PlanReport.json(figures),
+      "sensitivity": PlanReport.json(sensitivity), "assumptions": PlanReport.json(plan.assumptions),
     ]
     return .object(PlanReport.json(subject) + (members.members ?? []))
   }

@@ -125,6 +125,36 @@ import Testing
     for batch in batches { #expect(batch["decode_tokens_per_second"]?.double ?? 0 > 0) }
   }
 
+  /// A million tokens take so long at the measured speed; here the machine costs nothing but its electricity.
+  @Test func benchPricesTokens() async throws {
+    let arguments = [
+      "bench", TinyModels.gguf("llama-gqa-tied"), "--prompt", "16", "--generate", "4", "--batch", "2", "--repetitions", "1",
+      "--threads", "2", "--watts", "65", "--power-usage-effectiveness", "1", "--dollars-per-hour", "0",
+      "--dollars-per-kilowatt-hour", "0.3",
+    ]
+    let json = try await runner.run(arguments + ["--json"]).json, serving = try #require(json["serving"])
+    func expect(_ price: JSONValue?, speed: JSONValue?) throws {
+      let speed = try #require(speed?.double), energy = 1e6 / speed / 3600 * 0.065
+      let used = try #require(price?["kilowatt_hours"]?.double), paid = try #require(price?["dollars"]?.double)
+      #expect(abs(used / energy - 1) < 1e-9 && abs(paid / (energy * 0.3) - 1) < 1e-9)
+    }
+    try expect(serving["input_cache_miss"], speed: json["prefill_tokens_per_second"])
+    try expect(serving["output"], speed: json["decode_tokens_per_second"])
+    try expect(
+      serving["batches"]?.elements?.first?["output"], speed: json["batched"]?.elements?.first?["decode_tokens_per_second"])
+    #expect(serving["input_cache_hit"]?["dollars"]?.double ?? 0 > 0)
+    let asked = try #require(json["prices_per_million"]?.elements?.first)
+    #expect(asked["input_cache_hit"]?.double == 0.14 && asked["input_cache_miss"]?.double == 0.55)
+    let given = json["assumptions"]?.elements?.filter { $0["kind"]?.string == "given" } ?? []
+    #expect(given.compactMap { $0["value"]?.double } == [0, 65, 1, 0.3])
+    let text = try await runner.run(arguments).output
+    for word in ["input, computed (cache miss)", "output of 2 sequences", "$0.14", "$0.55", "given: --watts"] {
+      #expect(text.contains(word), "\(word)")
+    }
+    let wrong = try await runner.run(["bench", TinyModels.gguf("llama-gqa-tied"), "--watts", "nan"])
+    #expect(wrong.status == 1 && wrong.errors.contains("--watts: found nan") && wrong.output.isEmpty)
+  }
+
   @Test func showDescribesAModel() async throws {
     let model = TinyModels.gguf("deepseek-v3")
     let json = try await runner.succeed("show", model, "--tensors", "--json").json

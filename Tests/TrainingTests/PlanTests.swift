@@ -281,6 +281,14 @@ private func isNear(_ value: Double, _ expected: Double, within share: Double = 
     #expect(isNear(plan.hitPrice.dollars, 1e6 * 70_272 / (5 * 0x1p30 * 0.43) / 3600 * 2))
   }
 
+  /// Two threads: 15 W and a factor of 1.2, $0.08 an hour; at ten tokens a second a million take 100,000 seconds.
+  @Test func measuredSpeedsArePriced() {
+    let machine = Hardware.assumed(threadCount: 2), price = machine.price(secondsPerToken: 0.1)
+    #expect(isNear(price.dollars, 1e5 / 3600 * 0.08) && isNear(price.kilowattHours, 0.5))
+    #expect(isNear(machine.storedPrice(cacheBytes: 1e8).dollars, price.dollars))
+    #expect(machine.measuredServingAssumptions.count == 5)
+  }
+
   /// Measured on the same machine as the preset's bandwidth and arithmetic (docs/performance.md): 11.0 and 36.4 tokens a second.
   @Test func v2LiteOnTwoCoresIsAsMeasured() throws {
     let plan = try plan("deepseek-v2-lite", .epycAVX2, weights: .q4_0) {

@@ -41,6 +41,18 @@ public struct Hardware: Sendable, Equatable {
   /// Of a device, with cooling.
   public var kilowatts: Double { watts.value * powerUsageEffectiveness.value / 1000 }
 
+  /// What a million tokens cost that take so long each, one after the other, on one device.
+  public func price(secondsPerToken: Double) -> ServingPlan.Price {
+    let hours = secondsPerToken * 1e6 / 3600
+    return ServingPlan.Price(dollars: hours * dollarsPerDeviceHour, kilowattHours: hours * kilowatts)
+  }
+
+  /// What a million tokens cost whose cache is read from where it is stored; the disks themselves are not counted.
+  /// - Parameter cacheBytes: of a token.
+  public func storedPrice(cacheBytes: Double) -> ServingPlan.Price {
+    price(secondsPerToken: cacheBytes / storageBytesPerSecond.value)
+  }
+
   /// - Throws: `PlanError` naming the first number that is out of range.
   public func validate() throws(PlanError) {
     let rates = 1.0...1e18
@@ -64,11 +76,22 @@ public struct Hardware: Sendable, Equatable {
   var trainingAssumptions: [Assumption] {
     [
       Assumption("BF16 peak of a device", bf16FLOPsPerSecond, unit: "FLOP/s"), Assumption("memory", memoryBytes, unit: "bytes"),
+    ] + runningAssumptions
+  }
+
+  /// What an hour of a device rests on.
+  private var runningAssumptions: [Assumption] {
+    [
       Assumption("price of a device", dollarsPerHour, unit: "USD/h"), Assumption("power of a device", watts, unit: "W"),
       Assumption("power usage effectiveness", powerUsageEffectiveness, unit: ""),
       Assumption("electricity paid apart", dollarsPerKilowattHour, unit: "USD/kWh"),
     ]
   }
+
+  private var storageAssumption: Assumption { Assumption("storage of prompts", storageBytesPerSecond, unit: "bytes/s") }
+
+  /// Those of tokens whose speed is measured.
+  public var measuredServingAssumptions: [Assumption] { runningAssumptions + [storageAssumption] }
 
   /// Those that serving uses.
   var servingAssumptions: [Assumption] {
@@ -77,8 +100,7 @@ public struct Hardware: Sendable, Equatable {
       Assumption("memory bandwidth", memoryBytesPerSecond, unit: "bytes/s"),
       Assumption("arithmetic efficiency", arithmeticEfficiency, unit: ""),
       Assumption("memory efficiency", memoryEfficiency, unit: ""), Assumption("link", linkBytesPerSecond, unit: "bytes/s"),
-      Assumption("network", networkBytesPerSecond, unit: "bytes/s"),
-      Assumption("storage of prompts", storageBytesPerSecond, unit: "bytes/s"),
+      Assumption("network", networkBytesPerSecond, unit: "bytes/s"), storageAssumption,
     ]
   }
 }

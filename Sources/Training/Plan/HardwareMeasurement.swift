@@ -37,7 +37,7 @@ extension Hardware {
   }
 
   /// This machine, without a measurement: what it draws and costs.
-  static func assumed(threadCount: Int) -> Hardware {
+  public static func assumed(threadCount: Int) -> Hardware {
     var hardware = epycAVX2
     hardware.name = "this"
     hardware.description = "this machine"

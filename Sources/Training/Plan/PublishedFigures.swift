@@ -141,4 +141,8 @@ public struct PublishedPrice: Sendable, Equatable {
     PublishedPrice(
       name: "deepseek-chat (V3)", hit: 0.07, miss: 0.27, output: 1.10, source: "api-docs.deepseek.com, pricing, early 2025"),
   ]
+
+  /// What they are, beside a table that has them.
+  public static let note =
+    "prices that DeepSeek asked in early 2025; $0.14 and $0.55 are those of R1's input, stored and computed"
 }

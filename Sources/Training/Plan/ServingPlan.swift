@@ -88,7 +88,7 @@ public struct ServingPlan: Sendable {
       sequencesPerDevice: count, distinctExperts: pass.distinctExperts, seconds: pass.seconds, limit: pass.limit,
       tokensPerSecondOfSequence: speed, tokensPerSecondOfDevice: speed * Double(count), memoryBytesPerDevice: memory,
       fits: memory <= hardware.memoryBytes.value * ServingRates.usableMemory,
-      price: price(deviceSeconds: 1 / (speed * Double(count))))
+      price: hardware.price(secondsPerToken: 1 / (speed * Double(count))))
   }
 
   /// The one that is given, or the most sequences that fit and are fast enough, at least one.
@@ -124,17 +124,10 @@ public struct ServingPlan: Sendable {
   public var prefillLimit: String { rates.prefillPass.limit }
 
   /// Input that must be computed.
-  public var missPrice: Price { price(deviceSeconds: 1 / prefillTokensPerSecondOfDevice) }
-  /// Input whose cache is read from where it is stored; the disks themselves are not counted.
-  public var hitPrice: Price {
-    price(deviceSeconds: rates.cacheBytesPerPosition / (hardware.storageBytesPerSecond.value * setup.reachedShare.value))
-  }
+  public var missPrice: Price { hardware.price(secondsPerToken: 1 / prefillTokensPerSecondOfDevice) }
+  /// Input whose cache is read from where it is stored.
+  public var hitPrice: Price { hardware.storedPrice(cacheBytes: rates.cacheBytesPerPosition / setup.reachedShare.value) }
   public var outputPrice: Price { chosenDecode.price }
-
-  private func price(deviceSeconds: Double) -> Price {
-    let hours = deviceSeconds * 1e6 / 3600
-    return Price(dollars: hours * hardware.dollarsPerDeviceHour, kilowattHours: hours * hardware.kilowatts)
-  }
 
   public var assumptions: [Assumption] {
     var result = [
