@@ -43,8 +43,9 @@ struct HardwareArguments: ParsableArguments {
   var network: Quantity?
   @OptionGroup var running: RunningCostArguments
 
-  func chosen(default fallback: Hardware) throws -> Hardware {
-    var result = fallback
+  /// - Parameter fallback: where none is named.
+  func chosen(default fallback: () throws -> Hardware) throws -> Hardware {
+    var result: Hardware
     if let hardware {
       let names = Hardware.presets.map(\.name)
       if hardware == "this" {
@@ -54,6 +55,8 @@ struct HardwareArguments: ParsableArguments {
       } else {
         throw CommandError("--hardware: found '\(hardware)', expected \(names.joined(separator: ", ")) or this.")
       }
+    } else {
+      result = try fallback()
     }
     result.take(flops, "--flops", \.bf16FLOPsPerSecond)
     if let eightBitFlops { result.eightBitFLOPsPerSecond = Sourced(eightBitFlops.value, .given("--eight-bit-flops")) }
@@ -115,37 +118,42 @@ struct TrainingArguments: ParsableArguments {
   var utilization: Quantity?
   @Option(help: ArgumentHelp("Device-hours of a trillion tokens of the first stage, instead of --utilization.", valueName: "n"))
   var hoursPerTrillion: Quantity?
-  @Option(help: ArgumentHelp("Format of master weights beside --weights, or none.", valueName: "format"))
-  var masterWeights = "f32"
-  @Option(help: ArgumentHelp("Format of gradients.", valueName: "format"))
-  var gradients = NumberFormat.f32
-  @Option(help: ArgumentHelp("Values that the optimizer keeps of a parameter: 2 AdamW, 1 Muon.", valueName: "n"))
-  var moments = 2
-  @Option(help: ArgumentHelp("Format of these.", valueName: "format"))
-  var momentFormat = NumberFormat.bf16
-  @Option(help: ArgumentHelp("Format of kept activations.", valueName: "format"))
-  var activations = NumberFormat.bf16
-  @Option(help: ArgumentHelp("What is computed again instead of kept: none, selective or layer.", valueName: "kind"))
-  var recompute = TrainingMemory.Recomputation.selective
+  @Option(help: ArgumentHelp("Format of master weights beside --weights, or none (default: f32).", valueName: "format"))
+  var masterWeights: String?
+  @Option(help: ArgumentHelp("Format of gradients (default: f32).", valueName: "format"))
+  var gradients: NumberFormat?
+  @Option(
+    help: ArgumentHelp("Values that the optimizer keeps of a parameter: 2 AdamW (default), 1 Muon.", valueName: "n"))
+  var moments: Int?
+  @Option(help: ArgumentHelp("Format of these (default: bf16, or the recipe's).", valueName: "format"))
+  var momentFormat: NumberFormat?
+  @Option(help: ArgumentHelp("Format of kept activations (default: bf16; of a recipe f32).", valueName: "format"))
+  var activations: NumberFormat?
+  @Option(
+    help: ArgumentHelp(
+      "What is computed again instead of kept: none, selective or layer (default: selective, or the recipe's).",
+      valueName: "kind"))
+  var recompute: TrainingMemory.Recomputation?
   @Option(help: ArgumentHelp("Tokens whose activations are in memory (default: a sequence a device or server).", valueName: "n"))
   var tokensInFlight: Quantity?
 
-  func formats(weights: NumberFormat?) throws -> TrainingMemory.Formats {
-    var formats = TrainingMemory.Formats()
+  /// What was given in the place of the formats.
+  func changed(_ formats: TrainingMemory.Formats, weights: NumberFormat?) throws -> TrainingMemory.Formats {
+    var formats = formats
     if let weights { formats.weights = weights }
-    if masterWeights == "none" {
-      formats.masterWeights = nil
-    } else if let format = NumberFormat(rawValue: masterWeights) {
+    if let masterWeights {
+      let format = NumberFormat(rawValue: masterWeights)
+      guard format != nil || masterWeights == "none" else {
+        let names = NumberFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        throw CommandError("--master-weights: found '\(masterWeights)', expected none, \(names).")
+      }
       formats.masterWeights = format
-    } else {
-      let names = NumberFormat.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError("--master-weights: found '\(masterWeights)', expected none, \(names).")
     }
-    formats.gradients = gradients
-    formats.momentCount = moments
-    formats.moments = momentFormat
-    formats.activations = activations
-    formats.recomputation = recompute
+    if let gradients { formats.gradients = gradients }
+    if let moments { formats.momentCount = moments }
+    if let momentFormat { formats.moments = momentFormat }
+    if let activations { formats.activations = activations }
+    if let recompute { formats.recomputation = recompute }
     return formats
   }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import SwiftletCheckpoints
 import SwiftletGeneration
+import SwiftletHub
 import SwiftletJSON
 import SwiftletModels
 import SwiftletTraining
@@ -19,10 +20,16 @@ struct PlanCommand: AsyncParsableCommand {
       take (of a file or folder only headers are read):
         \(Self.names)
 
+      A recipe of 'swiftlet train' is planned with its model, steps, batches,
+      optimizer, precision, adapters and cost, on this machine unless --hardware
+      names another; flags go before what it says. Its data is not read, nothing is
+      fetched or written, and what cannot be known before the run is said.
+
       EXAMPLES
         swiftlet plan deepseek-v3 --plot cost.svg
         swiftlet plan deepseek-v3 --hardware a100 --count 4096 --utilization 0.35
         swiftlet plan config.json --tokens 100B --hardware h100 --count 64 --json
+        swiftlet plan Recipes/tiny.yaml
         swiftlet plan deepseek-r1 --serve
         swiftlet plan deepseek-v2-lite --serve --weights q4_0 --hardware this
 
@@ -39,7 +46,8 @@ struct PlanCommand: AsyncParsableCommand {
       .joined(separator: ",\n  ")
   }
 
-  @Argument(help: ArgumentHelp("A published model, a config.json, an alias, org/repo[:quant], or a path."))
+  @Argument(
+    help: ArgumentHelp("A published model, a config.json, a recipe (.yaml), an alias, org/repo[:quant], or a path."))
   var model: String
   @Flag(help: "Computes what a million tokens cost to serve.")
   var serve = false
@@ -66,16 +74,21 @@ struct PlanCommand: AsyncParsableCommand {
 
   private func planTraining(_ subject: PlanSubject) throws {
     let published = TrainingRun.published(subject.preset, subject.configuration)
-    let device = try hardware.chosen(default: published?.hardware ?? .h800)
-    let assumed = published ?? .assumed(subject.preset, subject.configuration, hardware: device)
-    let run = try training.changed(assumed, peak: device.bf16FLOPsPerSecond.value)
+    let device = try hardware.chosen { try defaultHardware(subject.recipe?.recipe) ?? published?.hardware ?? .h800 }
+    let devices = count.map { Sourced($0.value, .given("--count")) }
+    let known =
+      try subject.recipe?.run(hardware: device, count: devices, sequenceLength: training.sequenceLength?.value) ?? published
+    let run = try training.changed(
+      known ?? .assumed(subject.preset, subject.configuration, hardware: device), peak: device.bf16FLOPsPerSecond.value)
     let plan = try TrainingPlan(
-      subject.configuration, stages: run.stages, hardware: device,
-      deviceCount: count.map { Sourced($0.value, .given("--count")) } ?? run.deviceCount)
+      subject.recipe?.trainedConfiguration ?? subject.configuration, stages: run.stages, hardware: device,
+      deviceCount: devices ?? run.deviceCount)
     let length = run.stages.first?.portions.first?.sequenceLength.value ?? 4096
     let inFlight = run.sequencesPerDevice
     let memory = try TrainingMemory(
-      subject.configuration, formats: training.formats(weights: weights),
+      plan.configuration,
+      formats: training.changed(subject.recipe?.formats ?? TrainingMemory.Formats(), weights: weights),
+      trained: subject.recipe?.trained(moments: training.moments, format: training.momentFormat),
       tokensInFlight: training.tokensInFlight?.value ?? length * max(1, inFlight.value * plan.deviceCount.value))
     var figures = PublishedFigure.shape(subject.preset, subject.configuration)
     if let published {
@@ -95,7 +108,7 @@ struct PlanCommand: AsyncParsableCommand {
   }
 
   private func planServing(_ subject: PlanSubject) throws {
-    let device = try hardware.chosen(default: .h800)
+    let device = try hardware.chosen { .h800 }
     let setup = serving.changed(
       .init(subject.preset, subject.configuration, hardware: device, weights: weights), count: count)
     let plan = try ServingPlan(subject.configuration, hardware: device, setup: setup)
@@ -105,6 +118,14 @@ struct PlanCommand: AsyncParsableCommand {
     let report = ServingReport(
       subject: subject, plan: plan, figures: isPublished ? PublishedFigure.serving(plan) : [], sensitivity: sensitivity)
     if json { Output.line(report.json) } else { Output.write(report.text) }
+  }
+
+  /// The machine that a recipe is for; nil without one.
+  private func defaultHardware(_ recipe: Recipe?) throws -> Hardware? {
+    guard var cost = recipe?.cost else { return nil }
+    // What a flag says need not be measured.
+    if let flops = hardware.flops { cost.peakFLOPsPerSecond = flops.value }
+    return Hardware.machine(cost, threadCount: try ThreadArguments.parse([]).checkedThreadCount())
   }
 
   private func writePlot(_ sensitivity: Sensitivity, title: String) throws {
@@ -124,13 +145,15 @@ struct PlanSubject {
   var preset = ""
   var description: String
   var configuration: ModelConfiguration
+  /// Of a recipe.
+  var recipe: RecipePlan?
   /// Values and bytes of the files' tensors, those that predict further tokens apart; nil without files.
   var files: (values: Int, predictionValues: Int, bytes: Int)?
 
   /// Whether DeepSeek has told how it serves the model.
   var isPublishedService: Bool { ["deepseek-v3", "deepseek-r1"].contains(preset) }
 
-  /// - Parameter model: a preset, a config.json, or what `ModelFinder` finds.
+  /// - Parameter model: a preset, a config.json, a recipe, or what `ModelFinder` finds.
   init(_ model: String) async throws {
     if let preset = ModelPreset.named(model), !FileManager.default.fileExists(atPath: model) {
       (name, self.preset, description) = (preset.name, preset.name, preset.description)
@@ -147,6 +170,14 @@ struct PlanSubject {
         throw CommandError("\(model): \(error)")
       }
       configuration = try ModelConfiguration(json: json, source: model)
+      return
+    }
+    if [".yaml", ".yml"].contains(where: { model.lowercased().hasSuffix($0) }) {
+      var recipe = try Recipe(path: model)
+      // What is not here stays where it is: a plan fetches nothing.
+      try await recipe.resolveModels { name in try ModelFinder.path(of: ModelHub().installedModel(ModelReference(name))) }
+      let plan = try RecipePlan(recipe)
+      (self.recipe, configuration) = (plan, plan.configuration)
       return
     }
     let shown = try ModelDescription(path: await ModelFinder.path(model))

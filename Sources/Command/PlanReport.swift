@@ -50,6 +50,7 @@ enum PlanReport {
     if extra.total > 0 {
       rows.append(["multi-token prediction, beside", PlanText.count(Double(extra.total)), "", ""])
     }
+    if let recipe = subject.recipe { rows.append(["trained by the recipe", PlanText.count(recipe.trainedCount), "", ""]) }
     if let files = subject.files { rows.append(["values in the files", PlanText.count(Double(files.values)), "", ""]) }
     return section("Parameters", rows)
   }
@@ -144,6 +145,9 @@ enum PlanReport {
           })),
       JSONMember(key: "cache_bytes_per_token_bf16", value: .number(cached * NumberFormat.bf16.bytesPerValue)),
     ]
+    if let recipe = subject.recipe {
+      members.append(JSONMember(key: "trained_parameters", value: .number(recipe.trainedCount)))
+    }
     if let files = subject.files {
       members += [
         JSONMember(key: "values_in_files", value: .integer(files.values)),

@@ -43,7 +43,7 @@ struct TrainCommand: AsyncParsableCommand {
     let threadCount = try threading.checkedThreadCount()
     var recipe = try Recipe(path: self.recipe)
     if let out { recipe.folder = out }
-    try await resolveModel(&recipe)
+    try await recipe.resolveModels { try await ModelFinder.path($0) }
     let (given, check, json) = (recipe, check, json)
     let outcome = try await Interrupt.cancelling(onTermination: true) { () -> Trainer.Outcome? in
       let run = try PreparedRun(given, threadCount: threadCount) { Output.note($0) }
@@ -71,28 +71,6 @@ struct TrainCommand: AsyncParsableCommand {
       Output.note("Stopped with a checkpoint; the same command goes on from it.")
       throw ExitCode(Interrupt.status)
     }
-  }
-
-  /// `model.from` and `distill.teacher` may be what every command takes for a model, where they are no paths beside the recipe.
-  private func resolveModel(_ recipe: inout Recipe) async throws {
-    if case .checkpoint(let name) = recipe.model, let path = try await Self.path(name, recipe, "model.from") {
-      recipe.model = .checkpoint(path)
-    }
-    if let name = recipe.distillation?.teacher, let path = try await Self.path(name, recipe, "distill.teacher") {
-      recipe.distillation?.teacher = path
-    }
-  }
-
-  /// - Returns: nil for what is a path beside the recipe.
-  private static func path(_ name: String, _ recipe: Recipe, _ key: String) async throws -> String? {
-    let path = recipe.resolved(name)
-    if FileManager.default.fileExists(atPath: path) { return nil }
-    guard !name.hasPrefix("."), !name.hasPrefix("/"), !name.hasPrefix("~"),
-      !FileManager.default.fileExists(atPath: recipe.resolved(String(name.prefix { $0 != "/" })))
-    else {
-      throw CommandError("\(recipe.file), \(key): \(path) is not there, expected a folder of a model or a GGUF file.")
-    }
-    return URL(fileURLWithPath: try await ModelFinder.path(name)).path
   }
 
   private static func summary(_ run: PreparedRun) -> String {

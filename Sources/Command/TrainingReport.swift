@@ -18,22 +18,31 @@ struct TrainingReport {
   }
 
   var text: String {
-    PlanReport.header(subject) + PlanReport.parameters(subject) + operations + memoryText + training
+    PlanReport.header(subject) + PlanReport.parameters(subject) + operations + memoryText + training + notes
       + PlanReport.published(figures) + PlanReport.sensitivity(sensitivity) + PlanReport.assumptions(assumptions)
   }
 
+  /// What a recipe does not say.
+  private var notes: String {
+    guard let notes = subject.recipe?.notes else { return "" }
+    return Output.bold("What is not in these numbers") + "\n" + notes.map { "  \($0)\n" }.joined() + "\n"
+  }
+
+  /// Of the first stage.
+  private var work: TrainingStage.Work { plan.stages.first?.work ?? TrainingStage.Work() }
+
   private var operations: String {
-    let token = TokenFLOPs(subject.configuration)
+    let token = TokenFLOPs(plan.configuration)
     func flops(_ value: Double) -> String { PlanText.prefixed(value) + "FLOP" }
     var rows = [["sequence", "forward", "of it attention's scores", "training"]]
     for length in lengths {
       let positions = TokenFLOPs.meanPositions(length), forward = token.forward(positions: positions)
       rows.append([
         PlanText.count(length), flops(forward), PlanText.percent(1 - token.products / forward),
-        flops(token.training(sequenceLength: length)),
+        flops(work.flops(token, positions: positions)),
       ])
     }
-    let extra = token.predictionTraining(sequenceLength: sequenceLength)
+    let extra = work.prediction == nil ? token.predictionTraining(sequenceLength: sequenceLength) : 0
     let note = extra > 0 ? "multi-token prediction, not among them: \(flops(extra)) of training" : nil
     return PlanReport.section("Operations of a token, mean of a sequence", rows, note: note)
   }
@@ -41,12 +50,14 @@ struct TrainingReport {
   private var memoryText: String {
     let count = plan.deviceCount.value
     func row(_ name: String, _ bytes: Double) -> [String] { [name, PlanText.bytes(bytes), PlanText.bytes(bytes / count)] }
-    let rows =
-      [["training", "all devices", "each of \(PlanText.count(count))"]] + [
-        row("weights", memory.weights), row("master weights", memory.masterWeights), row("gradients", memory.gradients),
-        row("optimizer state", memory.optimizerState),
-        row("activations of \(PlanText.count(memory.tokensInFlight)) tokens", memory.activations), row("sum", memory.total),
-      ]
+    var rows = [
+      ["training", "all devices", "each of \(PlanText.count(count))"], row("weights", memory.weights),
+      row("master weights", memory.masterWeights), row("gradients", memory.gradients),
+      row("optimizer state", memory.optimizerState),
+      row("activations of \(PlanText.count(memory.tokensInFlight)) tokens", memory.activations),
+    ]
+    rows += memory.others.map { row($0.name, $0.bytes) }
+    rows.append(row("sum", memory.total))
     let room = plan.hardware.memoryBytes.value, each = memory.total / count
     let fit =
       each <= room
@@ -76,13 +87,13 @@ struct TrainingReport {
   }
 
   var json: JSONValue {
-    let token = TokenFLOPs(subject.configuration)
+    let token = TokenFLOPs(plan.configuration)
     let operations = lengths.map { length -> JSONValue in
       let positions = TokenFLOPs.meanPositions(length)
       return [
         "sequence_length": .number(length), "forward": .number(token.forward(positions: positions)),
         "attention_scores": .number(token.attentionPerPosition * positions),
-        "training": .number(token.training(sequenceLength: length)),
+        "training": .number(work.flops(token, positions: positions)),
       ]
     }
     let stages = plan.costs.map { cost -> JSONValue in
@@ -98,6 +109,7 @@ struct TrainingReport {
         "weights": .number(memory.weights), "master_weights": .number(memory.masterWeights),
         "gradients": .number(memory.gradients), "optimizer_state": .number(memory.optimizerState),
         "activations": .number(memory.activations), "activations_per_token": .number(memory.activationsPerToken),
+        "others": .array(memory.others.map { ["name": .string($0.name), "bytes": .number($0.bytes)] }),
         "total": .number(memory.total), "per_device": .number(memory.total / plan.deviceCount.value),
       ],
       "training": [
@@ -109,6 +121,9 @@ struct TrainingReport {
       "published": PlanReport.json(figures), "sensitivity": PlanReport.json(sensitivity),
       "assumptions": PlanReport.json(assumptions),
     ]
-    return .object(PlanReport.json(subject) + (members.members ?? []))
+    let notes = subject.recipe.map { recipe in
+      JSONMember(key: "notes", value: .array(recipe.notes.map { .string($0) }))
+    }
+    return .object(PlanReport.json(subject) + (members.members ?? []) + (notes.map { [$0] } ?? []))
   }
 }

@@ -32,6 +32,9 @@ public struct HubModel: Sendable {
     (self.plan, self.contents, self.index, self.source) = (plan, contents, index, source)
   }
 
+  /// Bytes of all weights, as they are stored.
+  public var byteCount: Int { plan.tensors.reduce(0) { $0 + $1.parts.reduce(0) { $0 + $1.tensor.byteCount } } }
+
   /// The shape of a weight; nil where there is none of the name.
   public func shape(of name: String) -> Shape? { index[name].map { Shape(plan.tensors[$0].shape) } }
 

@@ -60,6 +60,71 @@ import Testing
     #expect(result.status != 0 && result.errors.contains(error) && result.output.isEmpty)
   }
 
+  /// Recipes/tiny.yaml without its data.
+  private func recipe(_ changes: [(String, String)] = []) throws -> String {
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    var text = try String(contentsOf: tests.appendingPathComponent("../Recipes/tiny.yaml").standardized, encoding: .utf8)
+    let cost = "cost: {peak_flops: 1e11, watts: 33, dollars_per_hour: 2}\non_failure:"
+    for (from, to) in [("../docs/*.md, ../*.md", "none/*.md"), ("../runs/tiny", "run"), ("on_failure:", cost)] + changes {
+      #expect(text.contains(from))
+      text = text.replacing(from, with: to)
+    }
+    return try runner.file("tiny.yaml", text)
+  }
+
+  /// 150 steps of 16 sequences of 128 tokens; nothing is written.
+  @Test func recipesArePlanned() async throws {
+    let path = try recipe()
+    let json = try await runner.succeed("plan", path, "--json").json, training = try #require(json["training"])
+    #expect(training["stages"]?.elements?.first?["tokens"]?.double == 150 * 16 * 128)
+    #expect(training["hardware"]?.string == "this" && training["devices"]?.integer == 1)
+    #expect(json["trained_parameters"]?.double ?? 0 > json["parameters"]?["total"]?.double ?? .infinity)
+    #expect(json["notes"]?.elements?.isEmpty == false)
+    func given(_ json: JSONValue, _ name: String) -> JSONValue? {
+      json["assumptions"]?.elements?.first { $0["name"]?.string == name }
+    }
+    #expect(given(json, "power of a device")?["value"]?.double == 33)
+    #expect(given(json, "power of a device")?["source"]?.string == "cost.watts of the recipe")
+    #expect(given(json, "price of a device")?["value"]?.double == 2)
+    #expect(!FileManager.default.fileExists(atPath: runner.folder + "/run"))
+    let text = try await runner.succeed("plan", path).output
+    for word in ["trained by the recipe", "What is not in these numbers", "given: cost.peak_flops of the recipe"] {
+      #expect(text.contains(word), "\(word)")
+    }
+    // Flags go before the recipe.
+    let other = try await runner.succeed(
+      "plan", path, "--tokens", "1M", "--watts", "44", "--moments", "1", "--moment-format", "bf16", "--json"
+    ).json
+    #expect(other["training"]?["stages"]?.elements?.first?["tokens"]?.double == 1e6)
+    #expect(given(other, "power of a device")?["value"]?.double == 44)
+    let trained = try #require(other["trained_parameters"]?.double)
+    #expect(other["training_memory_bytes"]?["optimizer_state"]?.double == 2 * trained)
+    let rented = try await runner.succeed("plan", path, "--hardware", "a100", "--json").json
+    #expect(rented["training"]?["devices"]?.integer == 8 && given(rented, "price of a device")?["value"]?.double == 1.5)
+    let served = try await runner.succeed("plan", path, "--serve", "--hardware", "epyc-avx2", "--json").json
+    #expect(served["serving"]?["output"]?["dollars"]?.double ?? 0 > 0)
+  }
+
+  @Test func wrongRecipesAreNamed() async throws {
+    for (change, words) in [
+      (("learning_rate: 3e-3", "learning_rat: 3e-3"), ["optimizer.learning_rat", "there is no such key"]),
+      (("steps: 150", "steps: 1.5"), ["steps", "found '1.5'"]),
+      (("hidden_size: 128", "hidden_size: -1"), ["model.config.hidden_size", "-1"]),
+    ] {
+      let result = try await runner.run(["plan", try recipe([change])])
+      for word in words { #expect(result.errors.contains(word), "\(result.errors)") }
+      #expect(result.status == 1 && result.output.isEmpty)
+    }
+    let tail = "optimizer: {learning_rate: 1e-3}\nsequence_length: 64\nbatch: 2\nsteps: 10\nfolder: run\n"
+    for (model, word) in [("./none", "none is not there"), ("smollm2", "smollm2 is not on this machine")] {
+      let path = try runner.file("from.yaml", "data: {chats: none.jsonl}\nmodel: {from: \(model)}\n" + tail)
+      let result = try await runner.run(["plan", path])
+      #expect(result.status == 1 && result.errors.contains("from.yaml, model.from: ") && result.errors.contains(word))
+    }
+    let missing = try await runner.run(["plan", "none.yaml"])
+    #expect(missing.status == 1 && missing.errors.contains("none.yaml") && missing.errors.contains("cannot be read"))
+  }
+
   @Test func thisMachineIsMeasured() async throws {
     let json = try await runner.succeed(
       "plan", "r1-distill-qwen-1.5b", "--serve", "--weights", "q4_0", "--hardware", "this", "--json"

@@ -57,6 +57,11 @@ import Testing
     #expect(MomentFormat.allCases.map { bytes($0, [64, 128]) } == [4 * 8192, 2 * 8192, 8192 + 4 * 32])
     // Of small ones nothing is gained.
     #expect(bytes(.int8, [128]) == 4 * 128)
+    for format in MomentFormat.allCases {
+      for count in [128, 4095, 4096, 8192, 8193] {
+        #expect(MomentTensor.byteCount(of: count, format: format) == bytes(format, [count]))
+      }
+    }
   }
 
   @Test(arguments: MomentFormat.allCases) func valuesComeBack(_ format: MomentFormat) {

@@ -71,8 +71,13 @@ extension ModelConfiguration {
   public var denseLayerCount: Int { mixture.map { min($0.leadingDenseLayers, layerCount) } ?? layerCount }
 
   /// Values that attention remembers of a position, all layers together, without those that predict further tokens.
-  public var cachedValuesPerPosition: Int {
-    let layout = KeyValueCache.Layout(self, layerCount: layerCount, type: .float32)
+  public var cachedValuesPerPosition: Int { cachedValues(isExpanded: false) }
+
+  /// The same where latent attention keeps keys and values of every head, as it does for answers of a model in training.
+  public var expandedCachedValuesPerPosition: Int { cachedValues(isExpanded: true) }
+
+  private func cachedValues(isExpanded: Bool) -> Int {
+    let layout = KeyValueCache.Layout(self, layerCount: layerCount, type: .float32, isExpanded: isExpanded)
     return layout.blockBytes / (KeyValueCache.blockLength * layout.type.blockBytes)
   }
 

@@ -23,15 +23,30 @@ public struct MomentTensor: Sendable {
 
   /// - Parameter isSigned: whether it can be negative; int8 has finer codes for what cannot.
   public init(_ shape: Shape, format: MomentFormat, isSigned: Bool) {
-    let isSmall = format == .int8 && shape.count < Self.smallestInt8
     self.shape = shape
-    self.format = isSmall ? .float32 : format
+    self.format = Self.kept(format, count: shape.count)
     table = isSigned ? .signed : .unsigned
-    let blocks = (shape.count + BlockwiseInt8.blockLength - 1) / BlockwiseInt8.blockLength
-    switch self.format {
-    case .float32: (values, scales) = (Storage(byteCount: 4 * shape.count), nil)
-    case .bfloat16: (values, scales) = (Storage(byteCount: 2 * shape.count), nil)
-    case .int8: (values, scales) = (Storage(byteCount: shape.count), Storage(byteCount: 4 * blocks))
+    let bytes = Self.bytes(of: shape.count, format: self.format)
+    values = Storage(byteCount: bytes.values)
+    scales = bytes.scales > 0 ? Storage(byteCount: bytes.scales) : nil
+  }
+
+  /// Bytes of a moment of so many values.
+  public static func byteCount(of count: Int, format: MomentFormat) -> Int {
+    let bytes = Self.bytes(of: count, format: kept(format, count: count))
+    return bytes.values + bytes.scales
+  }
+
+  /// Small parameters have no int8.
+  private static func kept(_ format: MomentFormat, count: Int) -> MomentFormat {
+    format == .int8 && count < smallestInt8 ? .float32 : format
+  }
+
+  private static func bytes(of count: Int, format: MomentFormat) -> (values: Int, scales: Int) {
+    switch format {
+    case .float32: (4 * count, 0)
+    case .bfloat16: (2 * count, 0)
+    case .int8: (count, 4 * ((count + BlockwiseInt8.blockLength - 1) / BlockwiseInt8.blockLength))
     }
   }
 

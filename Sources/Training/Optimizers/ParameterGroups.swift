@@ -3,12 +3,17 @@ public import SwiftletTensors
 
 extension Parameter {
   /// Whether weight decay is customary for it: for matrices, but not for norms, biases and embeddings.
-  public var decays: Bool { shape.rank >= 2 && !isEmbedding }
+  public var decays: Bool { shape.rank >= 2 && !Self.isEmbedding(name) }
 
   /// Whether it is a matrix between hidden states, which Muon may optimize: not an embedding or a head.
-  public var isHiddenMatrix: Bool { shape.rank == 2 && !isEmbedding && !name.hasSuffix("head.weight") }
+  public var isHiddenMatrix: Bool { Self.isHiddenMatrix(name, rank: shape.rank) }
 
-  private var isEmbedding: Bool { name.hasSuffix("embed_tokens.weight") }
+  /// - Parameter name: of a parameter that need not be there.
+  static func isHiddenMatrix(_ name: String, rank: Int) -> Bool {
+    rank == 2 && !isEmbedding(name) && !name.hasSuffix("head.weight")
+  }
+
+  static func isEmbedding(_ name: String) -> Bool { name.hasSuffix("embed_tokens.weight") }
 }
 
 /// Parts of parameters for the threads to take, the same whatever their number.

@@ -29,18 +29,39 @@ extension Hardware {
     var hardware = assumed(threadCount: threadCount)
     hardware.bf16FLOPsPerSecond = Sourced(flops, .measured(how))
     hardware.eightBitFLOPsPerSecond = nil
-    hardware.memoryBytes = Sourced(Double(ProcessInfo.processInfo.physicalMemory), .measured("the system's answer"))
     hardware.memoryBytesPerSecond = Sourced(bytes, .measured(how))
     hardware.arithmeticEfficiency = Sourced(1, .measured("the speeds are those of products themselves"))
     hardware.memoryEfficiency = Sourced(1, .measured("the speeds are those of products themselves"))
     return hardware
   }
 
+  /// This machine as a recipe has it; measured unless the recipe says what it can do.
+  public static func machine(_ cost: Recipe.Cost, threadCount: Int, kernels: Kernels = .best) -> Hardware {
+    var hardware: Hardware
+    if let flops = cost.peakFLOPsPerSecond {
+      hardware = .assumed(threadCount: threadCount)
+      hardware.bf16FLOPsPerSecond = Sourced(flops, .given("cost.peak_flops of the recipe"))
+    } else {
+      hardware = .measured(threadCount: threadCount, kernels: kernels)
+    }
+    if let watts = cost.watts { hardware.watts = Sourced(watts, .given("cost.watts of the recipe")) }
+    if let dollars = cost.dollarsPerHour {
+      hardware.dollarsPerHour = Sourced(dollars, .given("cost.dollars_per_hour of the recipe"))
+    }
+    return hardware
+  }
+
+  /// Whether it is the machine that this program runs on.
+  var isThisMachine: Bool { name == Self.thisMachine }
+
+  private static let thisMachine = "this"
+
   /// This machine, without a measurement: what it draws and costs.
   public static func assumed(threadCount: Int) -> Hardware {
     var hardware = epycAVX2
-    hardware.name = "this"
+    hardware.name = thisMachine
     hardware.description = "this machine"
+    hardware.memoryBytes = Sourced(Double(ProcessInfo.processInfo.physicalMemory), .measured("the system's answer"))
     hardware.watts = Sourced(15 / 2 * Double(threadCount), .assumed("7.5 W a thread"))
     hardware.dollarsPerHour = Sourced(0.04 * Double(threadCount), .assumed("rent of virtual cores, one a thread"))
     return hardware

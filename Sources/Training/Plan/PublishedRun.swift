@@ -81,8 +81,7 @@ public struct TrainingRun: Sendable {
           pace: .utilization(defaultUtilization))
       ],
       hardware: hardware,
-      deviceCount: Sourced(
-        leastDevices(configuration, hardware: hardware), .assumed("whole servers that hold weights, gradients and moments")),
+      deviceCount: Sourced(leastDevices(configuration, hardware: hardware), leastDevicesSource),
       sequencesPerDevice: Sourced(1 / Double(hardware.devicesPerServer), .assumed("one a server")))
   }
 
@@ -91,11 +90,17 @@ public struct TrainingRun: Sendable {
     let perParameter =
       formats.weights.bytesPerValue + (formats.masterWeights?.bytesPerValue ?? 0) + formats.gradients.bytesPerValue
       + Double(formats.momentCount) * formats.moments.bytesPerValue
-    let bytes = Double(configuration.parameterCount.total) * perParameter
+    return leastDevices(bytes: Double(configuration.parameterCount.total) * perParameter, hardware: hardware)
+  }
+
+  /// Whole servers, a power of two of them, that hold so many bytes with room for activations.
+  static func leastDevices(bytes: Double, hardware: Hardware) -> Double {
     var devices = Double(hardware.devicesPerServer)
     while devices < 65536, bytes / devices > 0.7 * hardware.memoryBytes.value { devices *= 2 }
     return devices
   }
+
+  static let leastDevicesSource = Sourced.Source.assumed("whole servers that hold weights, gradients and moments")
 
   /// Where nothing is known.
   public static let defaultUtilization = Sourced(

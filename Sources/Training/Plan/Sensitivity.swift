@@ -70,7 +70,7 @@ public struct Sensitivity: Sendable {
           })
       }
     }
-    if plan.configuration.predictionLayerCount > 0 {
+    if plan.configuration.predictionLayerCount > 0, plan.stages.contains(where: { $0.work.prediction == nil }) {
       rows.append(
         row(
           "multi-token prediction", "not counted", \.predictionShare, 0, 1, "not counted", "counted",

@@ -28,6 +28,23 @@ public struct TrainingMemory: Sendable, Equatable {
     case layer
   }
 
+  /// What is trained and kept, where that is not all of a model.
+  public struct Trained: Sendable, Equatable {
+    /// Values with master weights and gradients.
+    public var values: Double
+    /// Values that products read, in all the forms that are kept of them.
+    public var productValues: Double
+    /// Bytes of the optimizer's values.
+    public var momentBytes: Double
+    public var others: [Part]
+  }
+
+  /// Something else that is in memory.
+  public struct Part: Sendable, Equatable {
+    public var name: String
+    public var bytes: Double
+  }
+
   public var weights: Double
   public var masterWeights: Double
   public var gradients: Double
@@ -35,16 +52,23 @@ public struct TrainingMemory: Sendable, Equatable {
   /// Of one token in flight.
   public var activationsPerToken: Double
   public var tokensInFlight: Double
+  /// Frozen weights, a teacher, and the like.
+  public var others: [Part]
 
-  /// - Parameter tokensInFlight: whose activations are in memory at once, on all devices.
-  public init(_ configuration: ModelConfiguration, formats: Formats = Formats(), tokensInFlight: Double) throws(PlanError) {
+  /// - Parameters:
+  ///   - trained: nil for all parameters, with as many moments of each as the formats say.
+  ///   - tokensInFlight: whose activations are in memory at once, on all devices.
+  public init(
+    _ configuration: ModelConfiguration, formats: Formats = Formats(), trained: Trained? = nil, tokensInFlight: Double
+  ) throws(PlanError) {
     try PlanError.check("moments", Double(formats.momentCount), 0...4)
     try PlanError.check("tokens in flight", tokensInFlight, 1...1e12)
     let parameters = Double(configuration.parameterCount.total + configuration.predictionParts.total)
-    weights = parameters * formats.weights.bytesPerValue
-    masterWeights = parameters * (formats.masterWeights?.bytesPerValue ?? 0)
-    gradients = parameters * formats.gradients.bytesPerValue
-    optimizerState = parameters * Double(formats.momentCount) * formats.moments.bytesPerValue
+    weights = (trained?.productValues ?? parameters) * formats.weights.bytesPerValue
+    masterWeights = (trained?.values ?? parameters) * (formats.masterWeights?.bytesPerValue ?? 0)
+    gradients = (trained?.values ?? parameters) * formats.gradients.bytesPerValue
+    optimizerState = trained?.momentBytes ?? parameters * Double(formats.momentCount) * formats.moments.bytesPerValue
+    others = trained?.others ?? []
     // The logits of a token are F32, and their gradients take the same place.
     activationsPerToken =
       Double(Self.activations(configuration, formats.recomputation)) * formats.activations.bytesPerValue
@@ -53,7 +77,9 @@ public struct TrainingMemory: Sendable, Equatable {
   }
 
   public var activations: Double { activationsPerToken * tokensInFlight }
-  public var total: Double { weights + masterWeights + gradients + optimizerState + activations }
+  public var total: Double {
+    weights + masterWeights + gradients + optimizerState + activations + others.reduce(0) { $0 + $1.bytes }
+  }
 
   /// Values that all layers keep of a token, attention computed without its matrix of probabilities (flash attention).
   static func activations(_ configuration: ModelConfiguration, _ recomputation: Recomputation) -> Int {

@@ -19,7 +19,7 @@ public struct TrainingPlan: Sendable {
     var sequenceLength = 1.0
     /// Of stages after the first.
     var laterStages = 1.0
-    /// Of the layers that predict further tokens, what is counted.
+    /// Of the layers that predict further tokens, what is counted where a stage does not say it.
     var predictionShare = 0.0
     /// Hours beside the useful ones, as a part of these: crashes, restarts, steps taken back.
     var lostShare = 0.0
@@ -72,11 +72,9 @@ public struct TrainingPlan: Sendable {
     var tokens = 0.0, flops = 0.0
     for portion in stage.portions {
       let positions = TokenFLOPs.meanPositions(portion.sequenceLength.value * scenario.sequenceLength)
-      let main = token.products * scenario.products + token.attentionPerPosition * positions
-      let extra = (token.prediction * scenario.products + token.predictionPerPosition * positions) * scenario.predictionShare
       let count = portion.tokens.value * (isFirst ? scenario.tokens : 1)
       tokens += count
-      flops += count * 3 * (main + extra)
+      flops += count * stage.work.flops(token, positions: positions, scenario)
     }
     var hours: Double
     var share: Double?

@@ -19,12 +19,38 @@ public struct TrainingStage: Sendable, Equatable {
     case deviceHours(Sourced, bf16FLOPsPerSecond: Double)
   }
 
+  /// What is computed of a token, in forward directions: the gradients of inputs and those of weights take as much again each (Kaplan
+  /// et al. 2020, section 2.1).
+  public struct Work: Sendable, Equatable {
+    public var products = 3.0
+    /// Attention over positions.
+    public var attention = 3.0
+    /// Of layers that predict further tokens; nil where they are not counted, as usual.
+    public var prediction: Double?
+    /// What another model computes beside, such as a teacher, once.
+    public var beside: TokenFLOPs?
+
+    public init() {}
+
+    /// - Parameter positions: how many the token sees; a mean may be broken.
+    public func flops(_ token: TokenFLOPs, positions: Double) -> Double {
+      flops(token, positions: positions, TrainingPlan.Scenario())
+    }
+
+    func flops(_ token: TokenFLOPs, positions: Double, _ scenario: TrainingPlan.Scenario) -> Double {
+      let main = products * token.products * scenario.products + attention * token.attentionPerPosition * positions
+      let extra = token.prediction * scenario.products + token.predictionPerPosition * positions
+      return main + extra * (prediction ?? 3 * scenario.predictionShare) + (beside?.forward(positions: positions) ?? 0)
+    }
+  }
+
   public var name: String
   public var portions: [Portion]
   public var pace: Pace
+  public var work: Work
 
-  public init(name: String, portions: [Portion], pace: Pace) {
-    (self.name, self.portions, self.pace) = (name, portions, pace)
+  public init(name: String, portions: [Portion], pace: Pace, work: Work = Work()) {
+    (self.name, self.portions, self.pace, self.work) = (name, portions, pace, work)
   }
 
   /// A stage whose hours are known: its utilisation is what they make of its tokens' operations.
@@ -41,9 +67,11 @@ public struct TrainingStage: Sendable, Equatable {
 
   public var tokens: Double { portions.reduce(0) { $0 + $1.tokens.value } }
 
-  /// Of the whole stage, forward and backward, without layers that predict further tokens.
+  /// Of the whole stage.
   public func flops(_ token: TokenFLOPs) -> Double {
-    portions.reduce(0) { $0 + $1.tokens.value * token.training(sequenceLength: $1.sequenceLength.value) }
+    portions.reduce(0) {
+      $0 + $1.tokens.value * work.flops(token, positions: TokenFLOPs.meanPositions($1.sequenceLength.value))
+    }
   }
 }
 

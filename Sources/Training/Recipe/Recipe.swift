@@ -222,6 +222,19 @@ public struct Recipe: Sendable {
     return max(1, sequences / microBatch)
   }
 
+  /// Passes of all steps before one together, of training on data: the sum of `passes(step:)`, however many steps there are.
+  public func passes(before step: Int) -> Int {
+    let full = batch / microBatch
+    guard let batchRamp, batchRamp.from < batch else { return step * full }
+    let growth = batch - batchRamp.from
+    // Every step has one pass, and a further one from the step on that has the sequences for it.
+    return (1...max(1, full)).reduce(0) { sum, passes in
+      let missing = passes == 1 ? 0 : max(0, passes * microBatch - batchRamp.from)
+      let first = (missing * batchRamp.steps + growth - 1) / growth
+      return sum + max(0, step - first)
+    }
+  }
+
   /// A path of the recipe, from the recipe's folder.
   public func resolved(_ path: String) -> String {
     guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }

@@ -13,6 +13,8 @@ public final class RolloutEngine {
   private let endTokens: Set<Int32>
   private let maximumSequences: Int
   private var engine: Engine
+  /// Answers that are generated together, unless told otherwise.
+  public static let mostSequences = 64
   /// Of weights that never change, as products read them.
   private var frozen: [String: Tensor]
 
@@ -21,7 +23,9 @@ public final class RolloutEngine {
   ///   - endTokens: tokens that end an answer.
   ///   - maximumSequences: how many answers are generated together at most.
   /// - Throws: `RolloutError` for a tape in FP8.
-  public init(_ model: TrainableModel, tape: Tape, endTokens: Set<Int32>, maximumSequences: Int = 64) throws {
+  public init(
+    _ model: TrainableModel, tape: Tape, endTokens: Set<Int32>, maximumSequences: Int = RolloutEngine.mostSequences
+  ) throws {
     guard tape.precision != .float8 else {
       throw RolloutError("rollouts need precision bfloat16 or float32, found fp8: generation has no products in FP8 of training")
     }

@@ -49,11 +49,6 @@ public struct PreparedRun {
     teacher = try Teacher(recipe)
     let draft = try Self.model(recipe, base, vocabularySize: nil)
     try Self.check(recipe, draft.configuration)
-    if case .configuration(let members) = recipe.model, let range = members["initializer_range"] {
-      guard let value = range.double, value > 0, value <= 1 else {
-        throw recipe.error("model.config.initializer_range", "found \(range.serialized()), expected a number above 0 and up to 1")
-      }
-    }
     let folder = recipe.folder
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -121,7 +116,7 @@ public struct PreparedRun {
     heldOutBytesPerToken = data.tokenizer.flatMap { Self.bytesPerToken(measured, $0) }
     if let state { saved = try SafetensorsFolder(path: checkpoints.path(step: state.step)) } else { saved = nil }
     // Weights and moments, and room for the next checkpoint before the oldest goes.
-    let values = Self.trainedCount(recipe, configuration)
+    let values = TrainedValues(recipe, configuration).count
     let bytes =
       recipe.optimizer.checkpointBytesPerValue * values
       * Double(RunCheckpoints.kept + 1 - min(RunCheckpoints.kept, checkpoints.steps.count))
@@ -139,22 +134,12 @@ public struct PreparedRun {
   /// What a run writes into its folder, beside plots.
   private static let results = ["model", "adapter", "log.jsonl", "report.md", "recipe.yaml", "tokenizer.json"]
 
-  private static func base(_ recipe: Recipe) throws(RecipeError) -> HubModel? {
+  static func base(_ recipe: Recipe) throws(RecipeError) -> HubModel? {
     guard case .checkpoint(let path) = recipe.model else { return nil }
     do {
       return try HubModel(path: recipe.resolved(path))
     } catch {
       throw recipe.error("model.from", "\(error)")
-    }
-  }
-
-  /// Values that are trained, with those of routers' biases.
-  static func trainedCount(_ recipe: Recipe, _ configuration: ModelConfiguration) -> Double {
-    let predictionLayers = recipe.lora == nil ? configuration.predictionLayerCount : 0
-    let weights = configuration.trainedWeights(predictionLayers: predictionLayers) { _ in false }
-    return weights.reduce(0) { sum, weight in
-      guard let lora = recipe.lora else { return sum + weight.shape.reduce(1) { $0 * Double($1) } }
-      return sum + (lora.adapts(weight.name) ? Double(lora.rank) * Double(weight.shape.reduce(0, +)) : 0)
     }
   }
 
@@ -176,7 +161,7 @@ public struct PreparedRun {
 
   /// config.json, and what it says.
   /// - Parameter vocabularySize: stands where the recipe gives none; nil while it is not known.
-  private static func model(
+  static func model(
     _ recipe: Recipe, _ base: HubModel?, vocabularySize: Int?
   ) throws(RecipeError) -> (json: JSONValue, configuration: ModelConfiguration) {
     if let base {
@@ -220,7 +205,7 @@ public struct PreparedRun {
   }
 
   /// What recipe and model say of each other.
-  private static func check(_ recipe: Recipe, _ configuration: ModelConfiguration) throws(RecipeError) {
+  static func check(_ recipe: Recipe, _ configuration: ModelConfiguration) throws(RecipeError) {
     guard recipe.sequenceLength <= configuration.contextLength else {
       throw recipe.error(
         "sequence_length",
@@ -244,6 +229,11 @@ public struct PreparedRun {
     }
     if let ramp = recipe.batchRamp, ramp.from < recipe.microBatch {
       throw recipe.error("batch_ramp.from", "found \(ramp.from), expected at least micro_batch, which is \(recipe.microBatch)")
+    }
+    if case .configuration(let members) = recipe.model, let range = members["initializer_range"] {
+      guard let value = range.double, value > 0, value <= 1 else {
+        throw recipe.error("model.config.initializer_range", "found \(range.serialized()), expected a number above 0 and up to 1")
+      }
     }
   }
 

@@ -183,7 +183,10 @@ struct RunData {
     return FillInMiddleTransform(tokens: tokens, rate: fillInMiddle.rate, seed: recipe.seed)
   }
 
-  private static func tokenizer(
+  /// - Parameters:
+  ///   - base: the model that training begins with, for its tokenizer.
+  ///   - goesOn: whether the run has a checkpoint, and a tokenizer that was trained.
+  static func tokenizer(
     _ recipe: Recipe, base: HubModel?, goesOn: Bool, threadCount: Int, note: (String) -> Void
   ) throws -> (Tokenizer, [UInt8])? {
     func read(_ path: String, key: String) throws -> (Tokenizer, [UInt8]) {

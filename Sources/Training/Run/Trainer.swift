@@ -85,7 +85,8 @@ public final class Trainer {
     log = try RunLog(path: recipe.folder + "/log.jsonl", step: state.step)
     operations = TokenFLOPs(configuration)
     threadCount = compute.pool.threadCount
-    (hardware, peak) = Self.machine(recipe.cost, threadCount: threadCount, kernels: compute.kernels)
+    hardware = .machine(recipe.cost, threadCount: threadCount, kernels: compute.kernels)
+    peak = hardware.bf16FLOPsPerSecond
   }
 
   /// Trains until the last step.
@@ -290,20 +291,5 @@ public final class Trainer {
         step: state.step + 1, reason: "\(reason); \(state.skippedInARow) steps before were skipped as well; \(lastCheckpoint)")
     }
     return reason
-  }
-
-  private static func machine(_ cost: Recipe.Cost, threadCount: Int, kernels: Kernels) -> (Hardware, Sourced) {
-    var hardware: Hardware
-    if let flops = cost.peakFLOPsPerSecond {
-      hardware = .assumed(threadCount: threadCount)
-      hardware.bf16FLOPsPerSecond = Sourced(flops, .given("cost.peak_flops of the recipe"))
-    } else {
-      hardware = .measured(threadCount: threadCount, kernels: kernels)
-    }
-    if let watts = cost.watts { hardware.watts = Sourced(watts, .given("cost.watts of the recipe")) }
-    if let dollars = cost.dollarsPerHour {
-      hardware.dollarsPerHour = Sourced(dollars, .given("cost.dollars_per_hour of the recipe"))
-    }
-    return (hardware, hardware.bf16FLOPsPerSecond)
   }
 }
