@@ -9,13 +9,15 @@ public struct TrainingBatch: Sendable {
   /// Of every row the token to predict, or a negative number for none.
   public var targets: [Int]
   /// Ranges of rows, one after the other and together all of them: a row sees those before it in its range, and positions count from its
-  /// start.
+  /// start unless told otherwise.
   public var documents: [Range<Int>]
   /// The ranges that the balance loss is a mean over; the documents unless told otherwise. Rows in none of them are padding, whose
   /// choice of experts counts nowhere.
   public var sequences: [Range<Int>]
   /// Rows behind which nothing is predicted though their range goes on: the last ones of whole documents.
   public var ends: Set<Int> = []
+  /// Of every row the position; nil counts from the start of each document.
+  public var positions: [Int]?
   /// What a teacher expects in the rows with a target; nil where the data alone is learned from.
   public var teacher: TeacherRows?
 
@@ -326,7 +328,7 @@ public final class TrainableModel {
   /// The way forward up to the last norm, on a tape that was reset: `[rows, hidden]`; and what further layers of the pass need.
   func hidden(_ batch: TrainingBatch, balanceCoefficient coefficient: Float = 0, tape: Tape) -> (Value, TrainingPass) {
     tape.reset()
-    let positions = batch.documents.flatMap { 0..<$0.count }
+    let positions = batch.positions ?? batch.documents.flatMap { 0..<$0.count }
     precondition(
       batch.tokens.count == batch.targets.count && positions.count == batch.tokens.count, "documents must cover all rows")
     let pass = TrainingPass(

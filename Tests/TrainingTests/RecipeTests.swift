@@ -107,6 +107,8 @@ enum RecipeSample {
     ),
     ("seed", "balance: {until_step: -1}", "balance.until_step", "found '-1', expected a whole number"),
     ("seed", "balance: {until: 5}", "balance.until", "expected one of gamma, alpha, until_step"),
+    ("seed", "position_skips: {most: 2}", "position_skips.below", "is missing"),
+    ("seed", "position_skips: {most: 0, below: 9}", "position_skips.most", "found '0'"),
     ("steps", "steps: 1.5", "steps", "found '1.5', expected a whole number"),
     ("micro_batch", "micro_batch: 3", "micro_batch", "expected a divisor of batch, which is 4"),
     ("precision", "precision: int8", "precision", "expected one of float32, bfloat16, fp8"),

@@ -52,6 +52,21 @@ import Testing
     #expect(second.run.checkpoints.steps == [15, 20])
   }
 
+  @Test func leftOutPositionsGoOnWithTheSameBits() throws {
+    let folder = try DataFolder()
+    func changes(below limit: Int) -> [String: String?] { ["seed": "seed: 3\nposition_skips: {most: 3, below: \(limit)}"] }
+    let expected = try unbroken(folder, changes(below: 64))
+    #expect(try trainer(folder, changes(below: 64)).train(until: 7) == .interrupted)
+    let second = try trainer(folder, changes(below: 64))
+    #expect(try second.train() == .finished)
+    #expect(bits(second) == expected)
+    let plain = try trainer(folder, out: "plain")
+    #expect(try plain.train() == .finished)
+    #expect(bits(plain) != expected)
+    let error = #expect(throws: RecipeError.self) { try trainer(folder, changes(below: 65), out: "far") }
+    #expect(error?.key == "position_skips.below")
+  }
+
   @Test func schedulesGoOnWithTheSameBits() throws {
     let folder = try DataFolder(), last = "  later_step: 17\n  later_learning_rate: 1e-5"
     let changes = [

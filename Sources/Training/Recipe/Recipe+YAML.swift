@@ -24,6 +24,7 @@ extension Recipe {
     let root = try RecipeValue.parse(text, file: file)
     let fields = try root.fields(
       "data", "reinforce", "tokenizer", "model", "lora", "distill", "optimizer", "balance", "prediction", "sequence_length",
+      "position_skips",
       "batch",
       "micro_batch",
       "batch_ramp",
@@ -39,7 +40,7 @@ extension Recipe {
       }
       data = try Self.data(fields.required("data"))
     } else {
-      for name in ["data", "distill", "batch", "batch_ramp", "prediction", "evaluation"] {
+      for name in ["data", "distill", "batch", "batch_ramp", "position_skips", "prediction", "evaluation"] {
         if let value = fields[name] { throw value.error("is for training on data, not for reinforce") }
       }
       data = Data(source: .answers, packing: .documents, masksDocuments: true)
@@ -72,6 +73,10 @@ extension Recipe {
     }
     prediction = try Self.prediction(fields["prediction"])
     sequenceLength = try fields.required("sequence_length").integer(2...1 << 20)
+    if let group = try fields["position_skips"]?.fields("most", "below") {
+      positionSkips = PositionSkips(
+        most: try group.required("most").integer(1...1 << 20), limit: try group.required("below").integer(2...1 << 20))
+    }
     if let reinforcement {
       batch = reinforcement.prompts * reinforcement.samples
       microBatch = try fields.integer("micro_batch", 1...1 << 20, default: min(batch, 8))

@@ -23,6 +23,7 @@ public struct Recipe: Sendable {
   public var prediction: PredictionWeight
   /// Tokens a sequence.
   public var sequenceLength: Int
+  public var positionSkips: PositionSkips?
   /// Sequences of a step, when the ramp is over.
   public var batch: Int
   /// Sequences that are computed at a time; their gradients are added.

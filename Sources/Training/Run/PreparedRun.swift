@@ -227,6 +227,11 @@ public struct PreparedRun {
         }
       throw recipe.error(key, "found \(configuration.predictionLayerCount), expected 0 or 1")
     }
+    if let skips = recipe.positionSkips, skips.limit > configuration.contextLength {
+      throw recipe.error(
+        "position_skips.below",
+        "found \(skips.limit), expected at most the model's max_position_embeddings, \(configuration.contextLength)")
+    }
     if let ramp = recipe.batchRamp, ramp.from < recipe.microBatch {
       throw recipe.error("batch_ramp.from", "found \(ramp.from), expected at least micro_batch, which is \(recipe.microBatch)")
     }

@@ -163,6 +163,7 @@ public final class Trainer {
     while passes.count < recipe.passes(step: index), let batch = try batches?.next() {
       var pass = TrainingBatch(batch, masksDocuments: recipe.data.masksDocuments)
       pass.teacher = try teacherCache?.rows(of: batch)
+      pass.positions = recipe.positionSkips?.positions(of: pass.documents, seed: recipe.seed, step: index, pass: passes.count)
       passes.append(pass)
     }
     let weight = recipe.prediction.weight(step: index)
@@ -224,6 +225,8 @@ public final class Trainer {
     let model = try teacherModel ?? TrainableModel(frozen: teacher.base)
     teacherModel = model
     let vocabulary = teacher.vocabulary(beside: run.configuration)
+    var batch = batch
+    batch.positions = nil
     return model.teacherRows(
       batch, k: min(teacher.settings.topK, vocabulary), temperature: teacher.settings.options.temperature, vocabulary: vocabulary,
       tape: teacherTape)
