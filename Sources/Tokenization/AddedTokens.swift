@@ -38,7 +38,7 @@ struct AddedTokenMatcher: Sendable {
   /// Longer contents are refused, which bounds the time a search takes.
   static let maximumLength = 1024
   /// Of all contents together: each byte may be a node of the trie, which takes some forty.
-  static let maximumTotalLength = 1 << 20
+  static let maximumTotalLength = 2 << 20
 
   private let tokens: [AddedToken]
   private var startsToken = [Bool](repeating: false, count: 256)

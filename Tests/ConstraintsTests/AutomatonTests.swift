@@ -120,7 +120,7 @@ import Testing
   @Test func effortIsCounted() throws {
     let plain = try automaton("^[ab]*$"), hard = try automaton("^((a|b)*a(a|b){8}|[ab]*)$")
     #expect(hard == plain && hard.hashValue == plain.hashValue && hard.stateCount == 3)
-    #expect(plain.effort < 20 && hard.effort > 500)
+    #expect(plain.effort < 20 && hard.effort > 250, "\(plain.effort), \(hard.effort)")
     #expect(try hard.intersection(plain).effort > hard.effort)
   }
 

@@ -87,7 +87,7 @@ import Testing
   }
 
   static let wrong: [([String: String?], String, String)] = [
-    (["size": "  file: none.json"], "tokenizer.file", "cannot be read"),
+    (["size": "  file: none.json"], "tokenizer.file", "cannot be opened"),
     (["tokenizer": nil, "size": nil], "tokenizer", "model.config has no vocab_size"),
     (["num_hidden_layers": "    num_hidden_layers: 0"], "model.config.num_hidden_layers", "found 0"),
     (["sequence_length": "sequence_length: 65"], "sequence_length", "found 65, expected at most"),
