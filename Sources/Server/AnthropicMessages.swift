@@ -14,6 +14,13 @@ extension API {
     return try await whole(context, errors: \.anthropicJSON) { try await Self.collect(run, format, idle: $0) }
   }
 
+  /// `POST /anthropic/v1/messages/count_tokens`: how long the prompt of a message is. Nothing is computed, so nothing is charged.
+  func anthropicTokens(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let body = try await json(request, context)
+    let count = try await Self.apart { [models] in try AnthropicRequest.promptTokens(body, models: models) }
+    return Self.response(["input_tokens": .integer(count)])
+  }
+
   private static func collect(
     _ run: AnswerRun, _ format: AnthropicFormat, idle: @Sendable () -> Void
   ) async throws -> JSONValue {

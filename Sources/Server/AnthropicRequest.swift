@@ -40,6 +40,18 @@ struct AnthropicRequest: Sendable {
     request = try served.request(chat, tools: shown, options: options)
   }
 
+  /// The tokens of the prompt that a message with this body would have. What only says something of the answer is not read.
+  /// - Throws: `APIError` naming the field, or `TemplateError`.
+  static func promptTokens(_ body: JSONValue, models: ServedModels) throws -> Int {
+    let fields = try Fields(body)
+    let choice = try models.choice(fields, isAnthropic: true)
+    var options = GenerationOptions()
+    options.thinking = try ThinkingBudget(fields, alias: choice.thinking, isAnthropic: true)
+    let chat = try messages(fields, parsesArguments: choice.served.parsesArguments)
+    let shown = try ToolChoice(anthropic: fields).shown(tools(fields))
+    return try choice.served.request(chat, tools: shown, options: options).prompt.count
+  }
+
   /// Anthropic's tools as OpenAI's, which chat templates read.
   private static func tools(_ fields: Fields) throws(APIError) -> [JSONValue] {
     var tools: [JSONValue] = []

@@ -24,9 +24,8 @@ struct RequestLog: RouterMiddleware {
   private static let clientGone = 499
   private static let requestID = HTTPField.Name("X-Request-Id")
   /// Where errors have Anthropic's shape.
-  private static let anthropicPaths: Set<String> = [
-    "/messages", "/v1/messages", "/anthropic/v1/messages", "/v1/anthropic/v1/messages",
-  ]
+  private static let anthropicPaths = Set(
+    ["/messages", "/v1/messages", "/anthropic/v1/messages", "/v1/anthropic/v1/messages"].flatMap { [$0, $0 + "/count_tokens"] })
 
   func handle(
     _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response

@@ -35,8 +35,10 @@ extension API {
         }
         return metricsText()
       }
-      group.post("messages", use: anthropicMessages)
-      group.post("anthropic/v1/messages", use: anthropicMessages)
+      for path in ["messages", "anthropic/v1/messages"] {
+        group.post(RouterPath(path), use: anthropicMessages)
+        group.post(RouterPath(path + "/count_tokens"), use: anthropicTokens)
+      }
     }
     let guarded = router.group(RouterPath("")).add(middleware: check)
     addChats(to: guarded)

@@ -69,4 +69,34 @@ import Testing
       #expect(try answer.json["usage"]?["input_tokens"]?.integer == 17 + 1 + 8 + 1 + 11 + 1 + 7 + 1 + 12)
     }
   }
+
+  /// As many as the message itself has, from the cache or not; nobody pays for that.
+  @Test func tokensAreCounted() async throws {
+    let prices = PriceList(others: Prices(cacheHit: 1, cacheMiss: 1, output: 1))
+    try await TestServer.run(opensThought: true, change: { $0.prices = prices }) { server async throws in
+      let (rich, _) = try server.store.createKey(name: "rich", balance: Money(picodollars: 1_000_000))
+      let (poor, _) = try server.store.createKey(name: "poor")
+      let tool: JSONValue = ["name": "f", "description": "Looks.", "input_schema": ["type": "object"]]
+      let conversations: [JSONValue] = [
+        [:], ["system": "Be short."], ["tools": [tool]], ["tools": [tool], "tool_choice": ["type": "none"]],
+        ["thinking": ["type": "disabled"]],
+        ["messages": [["role": "user", "content": "a"], ["role": "assistant", "content": "b"]]],
+      ]
+      for more in conversations {
+        let usage = try await server.post("/v1/messages", Self.message(more), headers: ["x-api-key": rich]).json["usage"]
+        let expected = (usage?["input_tokens"]?.integer ?? -1) + (usage?["cache_read_input_tokens"]?.integer ?? -1)
+        // What a message must say of its answer is not needed here.
+        let body = JSONValue.object((Self.message(more).members ?? []).filter { $0.key != "max_tokens" })
+        for path in ["/anthropic/v1/messages/count_tokens", "/v1/messages/count_tokens"] {
+          let answer = try await server.post(path, body, headers: ["x-api-key": poor])
+          #expect(try answer.json["input_tokens"]?.integer == expected, "\(more.serialized()): \(answer.text)")
+        }
+      }
+      let path = "/anthropic/v1/messages/count_tokens"
+      let unknown = try await server.post(path, Self.message())
+      #expect(try unknown.status == 401 && unknown.json["error"]?["type"]?.string == "authentication_error")
+      let refused = try await server.post(path, Self.message(["messages": []]), headers: ["x-api-key": poor])
+      #expect(try refused.status == 400 && refused.json["type"]?.string == "error")
+    }
+  }
 }

@@ -528,6 +528,15 @@ def anthropics_client_streams(c):
 
 
 @check
+def anthropics_client_counts_tokens(c):
+    tools = [{"name": "add", "description": "Adds.", "input_schema": Add.model_json_schema()}]
+    for more in [{}, {"system": "Answer in one sentence."}, {"tools": tools}]:
+        counted = c.anthropic.messages.count_tokens(model=c.model, messages=CAPITAL, **more)
+        usage = c.anthropic.messages.create(model=c.model, messages=CAPITAL, max_tokens=1, **more).usage
+        assert counted.input_tokens == usage.input_tokens + usage.cache_read_input_tokens, (counted, usage)
+
+
+@check
 def anthropics_stop_reasons(c):
     ask = lambda **more: c.anthropic.messages.create(
         **{"model": c.model, "max_tokens": 50, "extra_body": GREEDY, "messages": CAPITAL, **more})

@@ -205,6 +205,9 @@ def refusals(command, model, folder, root):
                 ask(401, "GET", path)
                 ask(403 if path == "/metrics" else 200, "GET", path, None, alice)
                 ask(200, "GET", path, None, admin)
+        # Counting takes no money.
+        ask(200, "POST", "/anthropic/v1/messages/count_tokens", message, poor)
+        ask(401, "POST", "/anthropic/v1/messages/count_tokens", message)
         ask(200, "POST", "/v1/tokenize", {"content": "a"}, slow)
         ask(429, "POST", "/v1/tokenize", {"content": "a"}, slow)
         ask(429, "POST", "/v1/messages", message, slow)
@@ -231,7 +234,7 @@ def tell(log):
     for line in log:
         entry = json.loads(line) if line.startswith("{") else {}
         if entry.get("message") == "request":
-            path = re.sub(r"^/api/chats/[^/]+", "/api/chats/{chat}", re.sub(r"(/messages|/models)/.+", r"\1/{}", entry["path"]))
+            path = re.sub(r"^/api/chats/[^/]+", "/api/chats/{chat}", re.sub(r"(/api/chats/.+/messages|/models)/.+", r"\1/{}", entry["path"]))
             counts[entry["method"], path, entry["status"]] += 1
     for (method, path, status), count in sorted(counts.items()):
         if status != 404 or "{" in path:
