@@ -89,8 +89,11 @@ struct ChatMessages {
   private static func toolCall(_ call: Fields, parsesArguments: Bool) throws(APIError) -> JSONValue {
     let function = try call.required("function", try call.object("function"))
     let name = try function.required("name", try function.string("name"))
-    var arguments: JSONValue = .string(try function.string("arguments") ?? "{}")
-    if parsesArguments, let text = arguments.string {
+    var text = try function.string("arguments") ?? ""
+    // OpenAI's models write nothing for functions without parameters, and clients send it back.
+    if text.allSatisfy(\.isWhitespace) { text = "{}" }
+    var arguments = JSONValue.string(text)
+    if parsesArguments {
       do throws(JSONError) {
         arguments = try JSONValue(parsing: text)
       } catch {

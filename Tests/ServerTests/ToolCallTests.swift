@@ -148,6 +148,22 @@ import Testing
     }
   }
 
+  /// Clients send back what they got: of a function without parameters nothing at all.
+  @Test(arguments: [false, true]) func argumentsOfEarlierCallsMayBeEmpty(_ parsesArguments: Bool) throws {
+    func arguments(_ value: JSONValue) throws -> JSONValue? {
+      let call: JSONValue = ["id": "c", "type": "function", "function": ["name": "f", "arguments": value]]
+      let body: JSONValue = ["messages": [["role": "assistant", "content": nil, "tool_calls": [call]]]]
+      let chat = try ChatMessages(Fields(body), parsesArguments: parsesArguments)
+      return chat.messages.first?["tool_calls"]?.elements?.first?["function"]?["arguments"]
+    }
+    let empty: [JSONValue] = ["", " \n", .null, "{}"]
+    for value in empty {
+      #expect(try arguments(value)?.serialized() == (parsesArguments ? "{}" : "\"{}\""))
+    }
+    #expect(try arguments("{\"x\": 1}")?.serialized() == (parsesArguments ? "{\"x\":1}" : "\"{\\\"x\\\": 1}\""))
+    if parsesArguments { #expect(throws: APIError.self) { try arguments("{") } }
+  }
+
   // MARK: - Over HTTP
 
   private static let parameters: JSONValue = [
