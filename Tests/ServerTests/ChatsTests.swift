@@ -160,6 +160,28 @@ import Testing
     }
   }
 
+  /// Page after page has each chat once, also those that were changed in the same millisecond.
+  @Test func pagesOfChatsLeaveNoneOut() async throws {
+    try await TestServer.run { server async throws in
+      for (id, time) in [("a", 5), ("b", 7), ("c", 7), ("d", 7), ("e", 7), ("f", 9)] {
+        _ = try await server.store.save(Store.ChatChange(title: id), chat: id, of: nil, limits: ChatLimits(), now: time)
+      }
+      for limit in 1...6 {
+        var found: [String] = [], query = ""
+        while found.count < 10 {
+          let page = try await server.send("GET", "/api/chats?limit=\(limit)" + query).json["chats"]?.elements ?? []
+          found += page.compactMap { $0["id"]?.string }
+          guard let last = page.last, let id = last["id"]?.string, let time = last["updated"]?.integer else { break }
+          query = "&before=\(time)&before_id=\(id)"
+        }
+        #expect(found == ["f", "b", "c", "d", "e", "a"], "\(limit)")
+      }
+      // A time alone is before all chats that have it.
+      #expect(try await server.send("GET", "/api/chats?before=7").json["chats"]?.elements?.count == 1)
+      #expect(try await server.send("GET", "/api/chats?before=7&before_id=%20").status == 422)
+    }
+  }
+
   @Test func chatsBecomeFiles() async throws {
     try await TestServer.run { server async throws in
       try await Self.fill(server)

@@ -81,7 +81,7 @@ import Testing
       _ = try await store.save(message, revision: nil, chat: id, of: nil, limits: ChatLimits(), now: time)
     }
     func list() async throws -> [String] {
-      try await store.chats(of: nil, search: "", before: nil, limit: 10).map(\.chat.id)
+      try await store.chats(of: nil, search: "", behind: nil, limit: 10).map(\.chat.id)
     }
     #expect(try await list() == ["a", "b"])
     // The next message puts it where it belongs.

@@ -38,8 +38,9 @@ extension API {
       throw APIError.outOfRange("search", "found \(length) characters, expected at most \(Self.longestSearch)")
     }
     let limit = try Self.number("limit", query, in: 1...1000) ?? 100
-    let before = try Self.number("before", query, in: 0 ... .max)
-    let chats = try await store.chats(of: owner(context), search: search, before: before, limit: limit)
+    let id = try query["before_id"].map { text throws(APIError) in try Self.checked(text, "before_id") }
+    let place = try Self.number("before", query, in: 0 ... .max).map { Store.ChatPlace(time: $0, id: id) }
+    let chats = try await store.chats(of: owner(context), search: search, behind: place, limit: limit)
     let values = chats.map { found in
       JSONValue.object(found.chat.members + (found.excerpt.map { [JSONMember(key: "excerpt", value: .string($0))] } ?? []))
     }

@@ -21,14 +21,22 @@ extension Store {
     let excerpt: String?
   }
 
+  /// A place in the list of chats, which has the newest first, and those of one time by their ids.
+  struct ChatPlace: Sendable {
+    /// Milliseconds since 1970.
+    var time: Int
+    /// nil stands behind all chats of the time.
+    var id: String?
+  }
+
   /// Milliseconds since 1970.
   static func now() -> Int { Int(Date.now.timeIntervalSince1970 * 1000) }
 
   /// The newest chats of `owner`.
   /// - Parameters:
   ///   - search: a text that their title or one of their messages has, whatever the case of its ASCII letters; empty for all.
-  ///   - before: only chats that changed before that time (milliseconds).
-  func chats(of owner: ChatOwner, search: String, before: Int?, limit: Int) async throws -> [FoundChat] {
+  ///   - place: only chats behind it; nil for all.
+  func chats(of owner: ChatOwner, search: String, behind place: ChatPlace?, limit: Int) async throws -> [FoundChat] {
     let escaped = search.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_")
     let excerpt = """
       SELECT substr(content, max(1, instr(lower(content), lower(:search)) - 30), 120) FROM messages
@@ -37,9 +45,11 @@ extension Store {
     let condition = search.isEmpty ? "" : "AND (title LIKE :pattern ESCAPE '\\' OR excerpt IS NOT NULL)"
     let sql = """
       SELECT *, \(search.isEmpty ? "NULL" : "(\(excerpt))") AS excerpt FROM chats
-      WHERE owner IS :owner AND updated < :before \(condition) ORDER BY updated DESC, id LIMIT :limit
+      WHERE owner IS :owner AND updated <= :time AND (updated < :time OR id > :id) \(condition)
+      ORDER BY updated DESC, id LIMIT :limit
       """
-    var arguments: StatementArguments = ["owner": owner, "before": before ?? Int.max, "limit": limit]
+    // Nothing is behind NULL.
+    var arguments: StatementArguments = ["owner": owner, "time": place?.time ?? Int.max, "id": place?.id, "limit": limit]
     if !search.isEmpty { arguments += ["search": search, "pattern": "%\(escaped)%"] }
     return try await pool.read { [arguments] database in
       try Row.fetchAll(database, sql: sql, arguments: arguments).map { row in

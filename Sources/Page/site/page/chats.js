@@ -57,8 +57,8 @@ async function chatsOfServer(search, most) {
   const chats = [];
   for (;;) {
     const limit = Math.min(largestPage, most - chats.length);
-    const before = chats.at(-1)?.updated;
-    const query = new URLSearchParams({ limit, ...(before && { before }), ...(search && { search }) });
+    const last = chats.at(-1);
+    const query = new URLSearchParams({ limit, ...(last && { before: last.updated, before_id: last.id }), ...(search && { search }) });
     const page = (await json('GET', `/api/chats?${query}`)).chats;
     chats.push(...page);
     if (page.length < limit || chats.length === most) return chats;
