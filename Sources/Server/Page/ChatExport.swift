@@ -31,8 +31,9 @@ enum ChatExport: String {
 
   private static func markdown(_ chat: WholeChat) -> String {
     var text = ""
-    if !chat.chat.title.isEmpty { text += "# \(chat.chat.title.replacing("\n", with: " "))\n\n" }
-    let time = Date(timeIntervalSince1970: Double(chat.chat.created) / 1000)
+    let listed = chat.chat.listed
+    if !listed.title.isEmpty { text += "# \(listed.title.replacing("\n", with: " "))\n\n" }
+    let time = Date(timeIntervalSince1970: Double(listed.created) / 1000)
     text += "\(time.formatted(.iso8601))\n"
     if let system = chat.chat.settings["system"]?.string, !system.isEmpty { text += "\n## System\n\n\(system)\n" }
     for message in chat.shown {

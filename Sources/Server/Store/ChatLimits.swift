@@ -27,6 +27,6 @@ extension Store {
       let all = (others ?? 0) + more
       guard all <= limits.bytesPerKey else { throw ChatRefusal.allFull(bytes: all, limit: limits.bytesPerKey) }
     }
-    try database.execute(sql: "UPDATE chats SET bytes = bytes + ? WHERE id = ?", arguments: [more, chat.id])
+    try database.execute(sql: "UPDATE chats SET bytes = bytes + ? WHERE id = ?", arguments: [more, chat.listed.id])
   }
 }

@@ -1,11 +1,13 @@
 internal import GRDB
 internal import SwiftletJSON
 
-/// A chat as the list of chats shows it.
-struct ChatRecord: Sendable {
+/// A chat as the list of chats shows it: without its settings, which may be long.
+struct ListedChat: Sendable {
+  /// What is read for it.
+  static let columns = "id, title, current, created, updated, revision"
+
   let id: String
   let title: String
-  let settings: JSONValue
   /// The message at the end of the branch that is shown.
   let current: String?
   /// Milliseconds since 1970.
@@ -13,28 +15,40 @@ struct ChatRecord: Sendable {
   let updated: Int
   /// Counts changes of title and settings, from 1.
   let revision: Int
-  /// With those of its messages.
-  let bytes: Int
 
-  init(_ row: Row) throws {
+  init(_ row: Row) {
     id = row["id"]
     title = row["title"]
-    settings = try JSONValue(parsing: row["settings"] as String)
     current = row["current"]
     created = row["created"]
     updated = row["updated"]
     revision = row["revision"]
-    bytes = row["bytes"]
   }
 
   var members: [JSONMember] {
     [
       JSONMember(key: "id", value: .string(id)), JSONMember(key: "title", value: .string(title)),
-      JSONMember(key: "settings", value: settings), JSONMember(key: "current", value: current.map { .string($0) } ?? .null),
+      JSONMember(key: "current", value: current.map { .string($0) } ?? .null),
       JSONMember(key: "created", value: .integer(created)), JSONMember(key: "updated", value: .integer(updated)),
       JSONMember(key: "revision", value: .integer(revision)),
     ]
   }
+}
+
+/// A chat without its messages.
+struct ChatRecord: Sendable {
+  let listed: ListedChat
+  let settings: JSONValue
+  /// With those of its messages.
+  let bytes: Int
+
+  init(_ row: Row) throws {
+    listed = ListedChat(row)
+    settings = try JSONValue(parsing: row["settings"] as String)
+    bytes = row["bytes"]
+  }
+
+  var members: [JSONMember] { listed.members + [JSONMember(key: "settings", value: settings)] }
 }
 
 /// A message of a chat.
@@ -106,7 +120,7 @@ struct WholeChat: Sendable {
     var byID: [String: ChatMessageRecord] = [:]
     for message in messages { byID[message.id] = message }
     var path: [ChatMessageRecord] = []
-    var next = chat.current.flatMap { byID[$0] } ?? messages.last
+    var next = chat.listed.current.flatMap { byID[$0] } ?? messages.last
     while let message = next, path.count < messages.count {
       path.append(message)
       next = message.parent.flatMap { byID[$0] }

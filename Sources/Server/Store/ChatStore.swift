@@ -17,7 +17,7 @@ extension Store {
 
   /// A chat that was found, and the text around the first place where a message has what was searched.
   struct FoundChat: Sendable {
-    let chat: ChatRecord
+    let chat: ListedChat
     let excerpt: String?
   }
 
@@ -44,7 +44,7 @@ extension Store {
       """
     let condition = search.isEmpty ? "" : "AND (title LIKE :pattern ESCAPE '\\' OR excerpt IS NOT NULL)"
     let sql = """
-      SELECT *, \(search.isEmpty ? "NULL" : "(\(excerpt))") AS excerpt FROM chats
+      SELECT \(ListedChat.columns), \(search.isEmpty ? "NULL" : "(\(excerpt))") AS excerpt FROM chats
       WHERE owner IS :owner AND updated <= :time AND (updated < :time OR id > :id) \(condition)
       ORDER BY updated DESC, id LIMIT :limit
       """
@@ -53,7 +53,7 @@ extension Store {
     if !search.isEmpty { arguments += ["search": search, "pattern": "%\(escaped)%"] }
     return try await pool.read { [arguments] database in
       try Row.fetchAll(database, sql: sql, arguments: arguments).map { row in
-        FoundChat(chat: try ChatRecord(row), excerpt: row["excerpt"])
+        FoundChat(chat: ListedChat(row), excerpt: row["excerpt"])
       }
     }
   }
@@ -89,12 +89,12 @@ extension Store {
             """, arguments: [id, owner, now, now])
       }
       guard let chat = try earlier ?? Self.chat(id, of: owner, database) else { throw ChatRefusal.noChat(id) }
-      let title = change.title ?? chat.title, settings = (change.settings ?? chat.settings).serialized()
+      let title = change.title ?? chat.listed.title, settings = (change.settings ?? chat.settings).serialized()
       let before = chat.settings.serialized()
-      let isChanged = earlier == nil || title != chat.title || settings != before
+      let isChanged = earlier == nil || title != chat.listed.title || settings != before
       // The same may be sent twice: the first answer may have been lost.
-      if isChanged { try Self.check(change.revision, chat.revision, "chat") }
-      let more = title.utf8.count + settings.utf8.count - (chat.title.utf8.count + before.utf8.count)
+      if isChanged { try Self.check(change.revision, chat.listed.revision, "chat") }
+      let more = title.utf8.count + settings.utf8.count - (chat.listed.title.utf8.count + before.utf8.count)
       // What is new takes its row and its empty settings.
       try Self.grow(chat, of: owner, by: more + (earlier == nil ? Self.bytesOfRow + before.utf8.count : 0), limits, database)
       try database.execute(
