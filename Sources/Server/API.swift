@@ -14,6 +14,7 @@ struct API: Sendable {
   let configuration: ServerConfiguration
   let metrics: Metrics
   let history = LoadHistory()
+  let searches = SearchTurns()
   let lifecycle: Lifecycle
   let limiter: RateLimiter
   let ledger: Ledger

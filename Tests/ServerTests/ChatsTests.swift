@@ -184,6 +184,43 @@ import Testing
     }
   }
 
+  /// Searches of a key follow each other, few run at once, and who leaves or takes too long makes room.
+  @Test func searchesWaitForTheirTurn() async throws {
+    let turns = SearchTurns()
+    func search(of owner: Int64?) -> Task<Void, any Error> {
+      Task { try await turns.run(of: owner, within: .seconds(60)) { try await Task.sleep(for: .seconds(60)) } }
+    }
+    func become(_ active: Int, _ waiting: Int) async throws {
+      for _ in 0..<500 {
+        if await turns.load == (active, waiting) { return }
+        try await Task.sleep(for: .milliseconds(10))
+      }
+      let load = await turns.load
+      Issue.record("\(load) is not \((active, waiting))")
+    }
+    let first = search(of: 1)
+    try await become(1, 0)
+    let second = search(of: 1)
+    try await become(1, 1)
+    let other = search(of: nil)
+    try await become(2, 1)
+    let third = search(of: 3)
+    try await become(2, 2)
+    third.cancel()
+    try await become(2, 1)
+    first.cancel()
+    try await become(2, 0)
+    for search in [second, other] { search.cancel() }
+    try await become(0, 0)
+    for search in [first, second, other, third] { await #expect(throws: CancellationError.self) { try await search.value } }
+    let error = await #expect(throws: APIError.self) {
+      try await turns.run(of: 1, within: .milliseconds(10)) { try await Task.sleep(for: .seconds(60)) }
+    }
+    #expect(error?.status == 503)
+    let found = try await turns.run(of: 1, within: .seconds(60)) { 7 }
+    #expect(found == 7)
+  }
+
   @Test func chatsBecomeFiles() async throws {
     try await TestServer.run { server async throws in
       try await Self.fill(server)

@@ -29,6 +29,8 @@ extension API {
   /// Characters as JSON Schema counts them: what a person sees as one may have any number of marks.
   private static let longestSearch = 200, longestTitle = 200
   private static let longestSettings = 256 << 10
+  /// Enough for all that a key may keep, on a slow disk.
+  private static let searchTime = Duration.seconds(30)
 
   private func listChats(_ request: Request, _ context: ServerContext) async throws -> Response {
     let query = Query(request.uri)
@@ -40,11 +42,40 @@ extension API {
     let limit = try Self.number("limit", query, in: 1...1000) ?? 100
     let id = try query["before_id"].map { text throws(APIError) in try Self.checked(text, "before_id") }
     let place = try Self.number("before", query, in: 0 ... .max).map { Store.ChatPlace(time: $0, id: id) }
-    let chats = try await store.chats(of: owner(context), search: search, behind: place, limit: limit)
+    let owner = owner(context)
+    let list: @Sendable () async throws -> [Store.FoundChat] = { [store] in
+      try await store.chats(of: owner, search: search, behind: place, limit: limit)
+    }
+    let chats =
+      if search.isEmpty {
+        try await list()
+      } else {
+        try await whileWanted(context) { [searches] in try await searches.run(of: owner, within: Self.searchTime, list) }
+      }
     let values = chats.map { found in
       JSONValue.object(found.chat.members + (found.excerpt.map { [JSONMember(key: "excerpt", value: .string($0))] } ?? []))
     }
     return Self.unkept(Self.response(["chats": .array(values)]))
+  }
+
+  /// Runs long work, which is cancelled when the client leaves or the server waits no longer.
+  private func whileWanted<Value: Sendable>(
+    _ context: ServerContext, _ work: @escaping @Sendable () async throws -> Value
+  ) async throws -> Value {
+    let client = await ClientWatch.gone(context.channel)
+    let task = Task { try await work() }
+    let leaving = client.observe { task.cancel() }, cutting = lifecycle.cut.observe { task.cancel() }
+    defer {
+      client.remove(leaving)
+      lifecycle.cut.remove(cutting)
+    }
+    do {
+      return try await task.value
+    } catch {
+      if client.isRaised { throw AnswerRun.ClientGone() }
+      if lifecycle.cut.isRaised { throw APIError.draining }
+      throw error
+    }
   }
 
   private static func number(_ name: String, _ query: Query, in range: ClosedRange<Int>) throws(APIError) -> Int? {

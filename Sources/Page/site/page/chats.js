@@ -24,13 +24,14 @@ function tell(id) {
 /// - Parameters:
 ///   - search: a text in their titles or messages; empty for all.
 ///   - most: how many of the server's.
+///   - signal: aborts when they are not wanted any more: the server then searches no longer.
 /// - Returns: `{ chats, failure, isCut }`: `isCut` when the server may have more.
-export async function listChats(search = '', most = 200) {
+export async function listChats(search = '', most = 200, signal = undefined) {
   let chats;
   let isCut = false;
   let failure = null;
   try {
-    chats = await chatsOfServer(search, most);
+    chats = await chatsOfServer(search, most, signal);
     isCut = chats.length === most;
     // The server is there: a copy is of use only beside what it does not have yet.
     for (const copy of copies()) if (pending(address(copy.id)).length === 0) forgetCopy(copy.id);
@@ -53,13 +54,13 @@ export async function listChats(search = '', most = 200) {
 /// That the server gives at once.
 const largestPage = 1000;
 
-async function chatsOfServer(search, most) {
+async function chatsOfServer(search, most, signal) {
   const chats = [];
   for (;;) {
     const limit = Math.min(largestPage, most - chats.length);
     const last = chats.at(-1);
     const query = new URLSearchParams({ limit, ...(last && { before: last.updated, before_id: last.id }), ...(search && { search }) });
-    const page = (await json('GET', `/api/chats?${query}`)).chats;
+    const page = (await json('GET', `/api/chats?${query}`, { signal })).chats;
     chats.push(...page);
     if (page.length < limit || chats.length === most) return chats;
   }

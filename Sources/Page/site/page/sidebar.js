@@ -76,9 +76,10 @@ export class Sidebar {
 
   /// Asks the server for the list. Of several questions at once, the last one's answer is shown.
   async refresh() {
-    const asked = (this.asked = {});
+    this.asked?.abort();
+    const asked = (this.asked = new AbortController());
     const search = this.field.value.trim();
-    const { chats, failure, isCut } = await listChats(search, this.most);
+    const { chats, failure, isCut } = await listChats(search, this.most, asked.signal);
     if (asked !== this.asked) return;
     keepingFocus(() => this.show(chats, search, failure, isCut));
     const found = search && word('foundCount', { count: chats.length });
