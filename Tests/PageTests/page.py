@@ -747,6 +747,44 @@ def keys_are_asked_for(browser, server):
 
 
 @check
+def another_key_has_other_chats(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        command = [server.command, "keys", "create", "--data", data, "--json"]
+        ada, bob = [json.loads(subprocess.run([*command, name], capture_output=True, text=True, check=True).stdout)["key"] for name in ["ada", "bob"]]
+        guarded = Server(server.command, server.model, data)
+        try:
+            with visit(browser, guarded.url, allowed=FAILED, opens=give(ada)) as visitor:
+                page = visitor.page
+
+                def use(key):
+                    page.click("#settings")
+                    page.click("dialog .key-row button:has-text('Change')")
+                    give(key)(page)
+                    page.wait_for_selector("dialog", state="detached")
+
+                visitor.ask(LONG, waits=False)
+                page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")
+                chat, text = page.url.split("#")[1], visitor.answer()
+                use(bob)
+                assert page.locator(".message").count() == 0 and "#" not in page.url
+                page.wait_for_selector("#chats .hint")
+                # Nothing of it gets to the other key, also not what the answer's end would have saved.
+                page.wait_for_timeout(1500)
+                assert page.locator("#chats li").count() == 0
+                assert guarded.request("GET", "/api/chats", key=bob)[1]["chats"] == []
+                visitor.ask("Say ho.")
+                use(ada)
+                page.click(f"#chats li[data-id='{chat}'] a")
+                page.wait_for_selector(".of-model")
+                assert visitor.answer()[:40] == text[:40] and page.locator("#chats li").count() == 1
+                messages = lambda: guarded.request("GET", f"/api/chats/{chat}", key=ada)[1]["messages"]
+                eventually(lambda: len(messages()) == 2 and len(messages()[1]["content"]) > 40, 20)
+            assert [chat["title"] for chat in guarded.request("GET", "/api/chats", key=bob)[1]["chats"]] == ["Say ho."]
+        finally:
+            guarded.stop()
+
+
+@check
 def prices_are_shown(browser, server):
     with tempfile.TemporaryDirectory() as data:
         config = pathlib.Path(data) / "config.json"

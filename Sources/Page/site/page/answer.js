@@ -16,6 +16,12 @@ export function stopAnswers(chat) {
   for (const message of chat.messages) running.get(message.id)?.stop();
 }
 
+/// Leaves the answers of chats, as when another key is used: what has come of them is kept, and nothing after it.
+export function leaveAnswers(chats) {
+  keepRunning(chats);
+  for (const chat of chats) for (const message of chat.messages) running.get(message.id)?.leave();
+}
+
 /// A message's text as the model gets it: the files first, each with its name.
 export function textForModel(message) {
   const files = (message.details.files ?? []).map((file) => {
@@ -63,6 +69,12 @@ export async function answer(chat, parent, onChange, begun = null) {
   running.set(message.id, run);
   onChange(message);
   const keeper = keepRegularly(chat, message);
+  let isLeft = false;
+  run.leave = () => {
+    isLeft = true;
+    clearInterval(keeper);
+    controller.abort();
+  };
   const clock = new Clock(message.details);
   try {
     for await (const event of events('/v1/chat/completions', body, controller.signal)) {
@@ -75,6 +87,7 @@ export async function answer(chat, parent, onChange, begun = null) {
   clock.end(message, run);
   clearInterval(keeper);
   running.delete(message.id);
+  if (isLeft) return;
   if (message.details.error?.kind === 'network') keepWhole(chat);
   saveMessage(chat, message);
   onChange(message);

@@ -5,7 +5,7 @@ import { onConflict } from './conflicts.js';
 import { drawConnection } from './connection.js';
 import { startControls } from './controls.js';
 import {
-  changeSettings, chooseModel, composer, draw, drawTitle, leave, openAgain, openedChats, openFromAddress, reword, shownChat, sidebar, startChat, tellApart,
+  changeSettings, chooseModel, composer, draw, drawTitle, leave, leaveAll, openAgain, openedChats, openFromAddress, reword, shownChat, sidebar, startChat, tellApart,
 } from './conversation.js';
 import { find } from './dom.js';
 import { followEnd } from './follow.js';
@@ -30,8 +30,12 @@ async function openSettings() {
 }
 
 /// Another key has other chats.
-async function useOtherKey() {
+/// - Parameter change: has the other key used. Until then what is kept is kept for the earlier one.
+async function useOtherKey(change) {
+  leaveAll();
+  change();
   forgetLoaded();
+  sidebar.clear();
   sidebar.refresh();
   flush();
   if (await loadModels()) chooseModel();

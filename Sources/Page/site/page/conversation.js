@@ -1,5 +1,5 @@
 // The chat that is shown: what is asked, what is answered, and how it is looked at.
-import { answer, isAnswering, runOf, stopAnswers } from './answer.js';
+import { answer, isAnswering, leaveAnswers, runOf, stopAnswers } from './answer.js';
 import { addMessage, changeChat, newChat, openChat, titleFrom } from './chats.js';
 import { Composer } from './composer.js';
 import { showProblem } from './dialogs.js';
@@ -152,6 +152,13 @@ export function leave(id) {
   if (opened.has(id)) stopAnswers(opened.get(id));
   if (id !== chat.id) return;
   composer.leaveChat();
+  startChat();
+}
+
+/// Leaves all chats, which are those of another key from now on.
+export function leaveAll() {
+  leaveAnswers([...opened.values()]);
+  opened.clear();
   startChat();
 }
 

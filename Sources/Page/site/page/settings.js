@@ -39,6 +39,7 @@ function labelled(text, hint, ...controls) {
 }
 
 /// Lets the settings of a chat be changed.
+/// - Parameter onKey: called with a function that has another key used; the chat is that of the earlier one.
 /// - Returns: the new ones, or null.
 export function askSettings(settings, { onKey }) {
   return ask(word('settings'), (close) => {
@@ -54,7 +55,10 @@ export function askSettings(settings, { onKey }) {
       'form', {}, labelled(word('system'), word('systemHint'), system), temperature.node,
       thinking && labelled(word('thinkingBudget'), word('thinkingHint'), thinking), labelled(word('maxTokens'), null, maxTokens),
       element('label', { class: 'check' }, json, element('span', {}, element('strong', {}, word('json')), element('span', { class: 'hint' }, word('jsonHint')))),
-      keySetting(onKey), shortcuts(),
+      keySetting((change) => {
+        close(null);
+        onKey(change);
+      }), shortcuts(),
       buttons(
         element('button', { type: 'button', class: 'button', on: { click: () => close(null) } }, word('cancel')),
         element('button', { class: 'button primary' }, word('save'))));
@@ -107,29 +111,15 @@ function temperatureControl(value) {
   return { node, value: () => chosen ?? undefined };
 }
 
-function keySetting(onKey) {
-  const state = element('span', { class: 'hint' });
-  const row = element('div', { class: 'key-row' });
-  const show = () => {
-    state.textContent = word(key() ? 'keySet' : 'keyNone');
-    row.replaceChildren(
-      state,
-      element('button', { type: 'button', class: 'button small', on: { click: change } }, word(key() ? 'changeKey' : 'enterKey')),
-      ...(key() ? [element('button', { type: 'button', class: 'button small', on: { click: remove } }, word('forgetKey'))] : []));
-  };
+/// - Parameter use: called with a function that has another key used.
+function keySetting(use) {
   const change = async () => {
     const given = await askKey(false);
-    if (!given) return;
-    setKey(given.key, given.isKept);
-    onKey();
-    show();
+    if (given) use(() => setKey(given.key, given.isKept));
   };
-  const remove = () => {
-    setKey(null, false);
-    onKey();
-    show();
-  };
-  show();
+  const button = (text, action) => element('button', { type: 'button', class: 'button small', on: { click: action } }, word(text));
+  const row = element('div', { class: 'key-row' }, element('span', { class: 'hint' }, word(key() ? 'keySet' : 'keyNone')), button(key() ? 'changeKey' : 'enterKey', change));
+  if (key()) row.append(button('forgetKey', () => use(() => setKey(null, false))));
   return element('div', { class: 'setting' }, element('span', { class: 'setting-name' }, word('key')), row);
 }
 

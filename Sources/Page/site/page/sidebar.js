@@ -88,6 +88,11 @@ export class Sidebar {
     this.said = `${search}\n${found}`;
   }
 
+  /// The chats are somebody else's from now on.
+  clear() {
+    this.show([], '', null, false);
+  }
+
   showMore() {
     this.most += chatsAtOnce;
     this.refresh();
