@@ -571,6 +571,16 @@ def a_server_that_dies_takes_nothing_along(browser, server):
 
 
 @check
+def a_server_on_this_machine_needs_no_network(browser, server):
+    with visit(browser, server.url) as visitor:
+        hosts = {"localhost": True, "me.localhost": True, "127.0.0.1": True, "[::1]": True, "127.example.org": False, "notlocalhost": False, "[::2]": False}
+        found = visitor.page.evaluate("hosts => import('/page/connection.js').then((module) => hosts.map(module.isLocal))", list(hosts))
+        assert found == list(hosts.values()), found
+        visitor.context.set_offline(True)
+        assert visitor.page.evaluate("navigator.onLine") is False and not visitor.page.is_visible("#connection")
+
+
+@check
 def what_is_changed_elsewhere_is_kept_too(browser, server):
     with visit(browser, server.url, allowed=FAILED) as visitor:
         page = visitor.page
