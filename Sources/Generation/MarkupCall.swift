@@ -70,7 +70,8 @@ struct MarkupCall {
         if name.isEmpty { return .none }
         go(to: .between, end.upperBound)
       case .between:
-        let rest = bytes[start...].drop { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        while searched < bytes.count, Self.isSpace(bytes[searched]) { searched += 1 }
+        let rest = bytes[searched...]
         if rest.starts(with: Self.parameter.open) {
           go(to: .parameterName, rest.startIndex + Self.parameter.open.count)
         } else if rest.starts(with: Self.close) {
@@ -150,8 +151,9 @@ struct MarkupCall {
     }
   }
 
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
   private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-    func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
     let rest = bytes.drop(while: isSpace)
     return rest.prefix((rest.lastIndex { !isSpace($0) } ?? rest.startIndex - 1) + 1 - rest.startIndex)
   }

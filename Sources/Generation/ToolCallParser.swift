@@ -52,8 +52,8 @@ public struct ToolCallParser: Sendable {
   private static let longestHead = 1024
 
   private enum State {
-    /// Nothing but white space has come.
-    case start
+    /// It may still become a bare call: how it begins without white space, and up to where it was looked through.
+    case start(compact: [UInt8], scanned: Int)
     case text
     /// Behind DeepSeek's opening mark, which is this with the white space before it, and before the arguments.
     case head([UInt8])
@@ -65,9 +65,11 @@ public struct ToolCallParser: Sendable {
     case closing([[UInt8]])
   }
 
-  private var state = State.start
+  private var state = State.start(compact: [], scanned: 0)
   /// What is not certain yet. Of a call all of it, with its opening mark.
   private var held: [UInt8] = []
+  /// How many bytes at the beginning of the held text are known to be white space, so that they are not looked at for each token.
+  private var spaces = 0
 
   public init() {}
 
@@ -90,19 +92,29 @@ public struct ToolCallParser: Sendable {
         fail(call, into: &pieces)
       }
     // The model left the closing mark out, or it was cut off.
-    case .closing: held = []
+    case .closing: drop(held.count)
     case .start, .text, .head, .markup: break
     }
     if !held.isEmpty { pieces.append(.content(Self.string(held[...]))) }
-    held = []
+    drop(held.count)
     state = .text
     return pieces
+  }
+
+  /// Takes bytes from the beginning of the held text.
+  private mutating func drop(_ count: Int) {
+    held.removeFirst(count)
+    spaces = max(0, spaces - count)
+  }
+
+  private mutating func countSpaces() {
+    while spaces < held.count, Self.isSpace(held[spaces]) { spaces += 1 }
   }
 
   /// Takes what is certain from the held text; false when more is needed.
   private mutating func step(into pieces: inout [Piece]) -> Bool {
     switch state {
-    case .start: return stepAtStart()
+    case .start(let compact, let scanned): return stepAtStart(compact, scanned)
     case .text: return stepInText(into: &pieces)
     case .head(let mark):
       switch Self.head(held[mark.count...].prefix(Self.longestHead)) {
@@ -139,16 +151,17 @@ public struct ToolCallParser: Sendable {
       case .none: refuse(mark: call.mark, into: &pieces)
       case .whole(let whole, let end):
         pieces += [.callStart(name: whole.name), .arguments(whole.arguments), .callEnd]
-        held.removeFirst(end)
+        drop(end)
         state = .closing(Array(MarkupCall.around.suffix(1)))
       }
       return true
     case .closing(let marks):
-      let rest = held.drop(while: Self.isSpace)
+      countSpaces()
+      let rest = held[spaces...]
       if rest.isEmpty { return false }
       for (index, mark) in marks.enumerated() {
         if rest.starts(with: mark) {
-          held = Array(rest.dropFirst(mark.count))
+          drop(spaces + mark.count)
           state = index + 1 == marks.count ? .text : .closing(Array(marks[(index + 1)...]))
           return true
         }
@@ -159,15 +172,22 @@ public struct ToolCallParser: Sendable {
     }
   }
 
-  private mutating func stepAtStart() -> Bool {
-    let compact = held.filter { !Self.isSpace($0) }
-    guard let begin = held.firstIndex(where: { !Self.isSpace($0) }) else { return false }
-    if let bare = Self.bare.first(where: { $0.starts(with: compact.prefix($0.count)) }) {
-      if compact.count < bare.count { return false }
-      state = .call(OpenCall(mark: [], closing: [], start: begin))
-    } else {
-      state = .text
+  private mutating func stepAtStart(_ compact: [UInt8], _ scanned: Int) -> Bool {
+    var compact = compact, scanned = scanned
+    while let bare = Self.bare.first(where: { $0.starts(with: compact) }) {
+      if compact.count == bare.count {
+        countSpaces()
+        state = .call(OpenCall(mark: [], closing: [], start: spaces))
+        return true
+      }
+      guard scanned < held.count else {
+        state = .start(compact: compact, scanned: scanned)
+        return false
+      }
+      if !Self.isSpace(held[scanned]) { compact.append(held[scanned]) }
+      scanned += 1
     }
+    state = .text
     return true
   }
 
@@ -177,26 +197,29 @@ public struct ToolCallParser: Sendable {
       if !text.isEmpty { pieces.append(.content(Self.string(text))) }
       // White space goes with the mark: away, or back into the text.
       let spaced = Array(held[text.endIndex..<(start + mark.count)])
-      held.removeFirst(text.count)
+      drop(text.count)
       switch mark {
       case Self.hermes.open: state = .call(OpenCall(mark: spaced, closing: [Self.hermes.close], start: spaced.count))
       case Self.deepseek.open: state = .head(spaced)
       case MarkupCall.open: state = .markup(MarkupCall(mark: spaced))
-      default: held.removeFirst(spaced.count)
+      default: drop(spaced.count)
       }
       return true
     }
     // White space may stand before a mark, and what begins like a mark may be one.
     let begun =
       Self.marks.map { mark in (1..<mark.count).last { held.suffix($0).elementsEqual(mark.prefix($0)) } ?? 0 }.max() ?? 0
-    let certain = Self.trimmedEnd(held.dropLast(begun))
-    if !certain.isEmpty { pieces.append(.content(Self.string(certain))) }
-    held.removeFirst(certain.count)
+    countSpaces()
+    let certain = Self.trimmedEnd(held.dropLast(begun).dropFirst(spaces))
+    if !certain.isEmpty {
+      pieces.append(.content(Self.string(held[..<certain.endIndex])))
+      drop(certain.endIndex)
+    }
     return false
   }
 
   private func firstMark() -> (start: Int, mark: [UInt8])? {
-    for start in held.indices where held[start] == UInt8(ascii: "<") {
+    for start in spaces..<held.count where held[start] == UInt8(ascii: "<") {
       if let mark = Self.marks.first(where: { held[start...].starts(with: $0) }) { return (start, mark) }
     }
     return nil
@@ -310,7 +333,7 @@ public struct ToolCallParser: Sendable {
       guard let whole else { return fail(call, into: &pieces) }
       pieces += [.callStart(name: whole.name), .arguments(whole.arguments), .callEnd]
     }
-    held.removeFirst(call.scanned)
+    drop(call.scanned)
     state = .closing(call.closing)
   }
 
@@ -320,14 +343,14 @@ public struct ToolCallParser: Sendable {
     tell(&call, into: &pieces)
     guard let told = call.told else { return refuse(mark: call.mark, into: &pieces) }
     pieces.append(.callFailure(Self.string(held[..<told])))
-    held.removeFirst(told)
+    drop(told)
     state = .text
   }
 
   /// No call follows a mark: it is text, and what is behind it is looked through for others.
   private mutating func refuse(mark: [UInt8], into pieces: inout [Piece]) {
     if !mark.isEmpty { pieces.append(.content(Self.string(mark[...]))) }
-    held.removeFirst(mark.count)
+    drop(mark.count)
     state = .text
   }
 

@@ -204,6 +204,22 @@ import Testing
     #expect(Self.collect(deep).content == deep)
   }
 
+  /// White space that is held back is not looked through again for each token that brings more of it.
+  @Test(.timeLimit(.minutes(1))) func longWhiteSpaceIsRead() {
+    let call = "<tool_call>{\"name\": \"f\", \"arguments\": {}}"
+    let markup = "<｜DSML｜invoke name=\"f\">"
+    let space = "     \n\t ", count = 100_000
+    for (begin, end) in [("", ""), ("", "a"), ("{", "\"name"), ("a", "<b"), (markup, "a")] {
+      let pieces = Self.parse([begin] + Array(repeating: space, count: count) + [end])
+      #expect(pieces == [.content(begin + String(repeating: space, count: count) + end)], "\(begin) \(end)")
+    }
+    for (begin, end) in [(call, ""), (call, "</tool_call>"), (markup, "</｜DSML｜invoke>")] {
+      #expect(Self.parse([begin] + Array(repeating: space, count: count) + [end]) == Self.call("f", "{}"))
+    }
+    let bare = Self.parse(["{"] + Array(repeating: space, count: count) + ["\"name\": \"f\", \"parameters\": {}}"])
+    #expect(bare == Self.call("f", "{}"))
+  }
+
   private static func parse(_ parts: [String]) -> [Piece] {
     var parser = ToolCallParser()
     return joined(parts.flatMap { parser.append($0) } + parser.finish())
