@@ -34,6 +34,22 @@ final class ExtractionAlarm: Sendable {
     /// Hashes of the prompts, up to the threshold.
     var prompts: Set<Int> = []
     var alarms: Set<String> = []
+
+    /// Counts tokens and hashes of prompts.
+    /// - Returns: which thresholds are reached now.
+    mutating func count(
+      _ tokens: Int, _ hashes: [Int], _ thresholds: AlarmThresholds
+    ) -> [(name: String, count: Int, limit: Int)] {
+      let now = ContinuousClock.now
+      if start.duration(to: now) >= thresholds.window { self = Window(start: now) }
+      self.tokens += tokens
+      for hash in hashes where prompts.count < thresholds.prompts ?? 0 { prompts.insert(hash) }
+      let counts = [("tokens", self.tokens, thresholds.tokens), ("prompts", prompts.count, thresholds.prompts)]
+      return counts.compactMap { name, count, limit in
+        guard let limit, count >= limit, alarms.insert(name).inserted else { return nil }
+        return (name, count, limit)
+      }
+    }
   }
 
   private let windows = Mutex<[Int64: Window]>([:])
@@ -51,19 +67,8 @@ final class ExtractionAlarm: Sendable {
   func count(key: Int64, prompts: [[Int32]] = [], tokens: Int) async {
     guard thresholds.tokens != nil || thresholds.prompts != nil else { return }
     let hashes = thresholds.prompts == nil ? [] : prompts.map(\.hashValue)
-    let causes: [(name: String, count: Int, limit: Int)] = windows.withLock { windows in
-      let now = ContinuousClock.now
-      var window = windows[key] ?? Window(start: now)
-      if window.start.duration(to: now) >= thresholds.window { window = Window(start: now) }
-      defer { windows[key] = window }
-      window.tokens += tokens
-      for hash in hashes where window.prompts.count < thresholds.prompts ?? 0 { window.prompts.insert(hash) }
-      let counts = [("tokens", window.tokens, thresholds.tokens), ("prompts", window.prompts.count, thresholds.prompts)]
-      return counts.compactMap { name, count, limit in
-        guard let limit, count >= limit, window.alarms.insert(name).inserted else { return nil }
-        return (name, count, limit)
-      }
-    }
+    // In its place: a copy of a large set for each request takes long, while everybody waits for the lock.
+    let causes = windows.withLock { $0[key, default: Window(start: .now)].count(tokens, hashes, thresholds) }
     for cause in causes {
       metrics.addAlarm(key: key, cause: cause.name)
       await logger.logApart(

@@ -133,6 +133,18 @@ import Testing
     #expect(error?.status == 400 && error?.retryAfter == nil)
   }
 
+  /// What a key asked for before makes its next request no slower.
+  @Test(.timeLimit(.minutes(1))) func anAlarmCountsVeryManyPrompts() async {
+    let metrics = Metrics(), most = 400_000
+    let alarm = ExtractionAlarm(AlarmThresholds(prompts: most), metrics: metrics, logger: Logger(label: "test"))
+    for number in 1..<Int32(most) { await alarm.count(key: 1, prompts: [[number]], tokens: 1) }
+    // One that came before counts no more.
+    await alarm.count(key: 1, prompts: [[1]], tokens: 1)
+    #expect(!metrics.text([]).contains("swiftlet_extraction_alarms_total{"))
+    for number in 0..<Int32(2) { await alarm.count(key: 1, prompts: [[-number]], tokens: 1) }
+    #expect(metrics.text([]).contains(#"swiftlet_extraction_alarms_total{key="1",cause="prompts"} 1"#))
+  }
+
   @Test func aWindowForgetsAfterAMinute() {
     var window = MinuteWindow()
     #expect(window.add(3, at: 100, limit: 5) == nil)
