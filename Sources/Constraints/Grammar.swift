@@ -45,22 +45,32 @@ public struct JSONSchema: Sendable, Hashable {
   /// Reads a schema of draft 2020-12, or an earlier one from draft 4 on.
   /// - Throws: `SchemaError` naming the first keyword that cannot be kept.
   public init(_ schema: JSONValue) throws(SchemaError) {
-    try self.init(schema, nil)
+    var budget = SchemaBudget()
+    try self.init(schema, budget: &budget)
+  }
+
+  /// Reads one of several schemas.
+  /// - Parameter budget: what is left for this one and those that follow.
+  /// - Throws: `SchemaError` naming the first keyword that cannot be kept.
+  public init(_ schema: JSONValue, budget: inout SchemaBudget) throws(SchemaError) {
+    try self.init(schema, nil, &budget)
   }
 
   /// Reads the schema of a function's parameters, for calls in the markup of DeepSeek-V3.2: of an object there are the lines of its
   /// members.
+  /// - Parameter budget: what is left for this one and those that follow.
   /// - Throws: `SchemaError` naming the first keyword that cannot be kept.
-  public init(parameters schema: JSONValue) throws(SchemaError) {
-    try self.init(schema, .parameters)
+  public init(parameters schema: JSONValue, budget: inout SchemaBudget) throws(SchemaError) {
+    try self.init(schema, .parameters, &budget)
   }
 
-  private init(_ schema: JSONValue, _ form: SchemaCompiler.ValueForm?) throws(SchemaError) {
+  private init(_ schema: JSONValue, _ form: SchemaCompiler.ValueForm?, _ budget: inout SchemaBudget) throws(SchemaError) {
     source = schema.serialized()
     self.form = form
-    let compiler = SchemaCompiler(schema)
+    let compiler = SchemaCompiler(schema, budget)
     root = try compiler.compileRoot(form)
     rules = compiler.rules
+    budget = compiler.rest
   }
 
   /// Any JSON object.
@@ -69,7 +79,7 @@ public struct JSONSchema: Sendable, Hashable {
   private init(anyObject schema: JSONValue) {
     source = schema.serialized()
     form = nil
-    let compiler = SchemaCompiler(schema)
+    let compiler = SchemaCompiler(schema, SchemaBudget())
     root = (try? compiler.compileRoot()) ?? 0
     rules = compiler.rules
   }
@@ -79,6 +89,23 @@ public struct JSONSchema: Sendable, Hashable {
   }
 
   public func hash(into hasher: inout Hasher) { hasher.combine(source) }
+}
+
+/// What may be spent on schemas: those of one request have it together, so that many that are hard take no more than one.
+public struct SchemaBudget: Sendable {
+  /// Of all automata.
+  static let states = 300_000
+  /// The same before they were made small: patterns can have very many states of which few are left.
+  static let effort = 1_000_000
+  /// How often schemas are looked at: choices within choices, and references to large parts, multiply.
+  static let visits = 500_000
+
+  var states = Self.states
+  var effort = Self.effort
+  var visits = Self.visits
+  var rules = RuleSet.maximumRules
+
+  public init() {}
 }
 
 /// A schema that cannot be kept, or is none.

@@ -44,19 +44,13 @@ final class SchemaCompiler {
   /// Keywords of a schema: each is looked for among all.
   private static let mostKeywords = 1000
   private var depth = 0
-  /// Of all automata together.
-  private static let maximumStates = 300_000
-  private var states = 0
-  /// The same before they were made small: patterns can have very many states of which few are left.
-  private static let maximumEffort = 1_000_000
-  private var effort = 0
-  /// How often schemas are looked at: choices within choices, and references to large parts, multiply.
-  private static let maximumVisits = 500_000
-  private var visits = 0
+  private var budget: SchemaBudget
   var rules = RuleSet()
 
-  init(_ document: JSONValue) {
+  /// - Parameter budget: what is left for the schema.
+  init(_ document: JSONValue, _ budget: SchemaBudget) {
     self.document = document
+    self.budget = budget
     isOld = document["$schema"]?.string?.contains("draft-04") ?? false
     address = (document["$id"] ?? document["id"])?.string
     schemas["#"] = document
@@ -70,6 +64,13 @@ final class SchemaCompiler {
     try rule(for: [Member(pointer: "#")] + (form.map { [$0.member] } ?? []))
   }
 
+  /// What is left for further schemas.
+  var rest: SchemaBudget {
+    var rest = budget
+    rest.rules -= rules.rules.count
+    return rest
+  }
+
   /// The rule for values that all of the schemas allow.
   func rule(for members: [Member]) throws(SchemaError) -> Int {
     var unique: [Member] = []
@@ -77,10 +78,11 @@ final class SchemaCompiler {
     if let index = known[unique] { return index }
     depth += 1
     defer { depth -= 1 }
-    guard rules.rules.count < RuleSet.maximumRules, unique.count <= 64, depth <= Self.maximumDepth else {
+    guard rules.rules.count < budget.rules, unique.count <= 64, depth <= Self.maximumDepth else {
       throw SchemaError(
         pointer: unique.first?.pointer ?? "#", keyword: "",
-        reason: "the schema is too large: more than \(RuleSet.maximumRules) rules or \(Self.maximumDepth) levels")
+        reason: "the schema is too large: more than \(RuleSet.maximumRules) rules, with those of other tools, "
+          + "or \(Self.maximumDepth) levels")
     }
     let index = rules.add(.choice([]))
     known[unique] = index
@@ -116,11 +118,12 @@ final class SchemaCompiler {
     var parts: [Part] = [], disjunctions: [Disjunction] = [], queue = members[...], seen: [String: Bool] = [:]
     var links: [String: [String]] = [:]
     while let member = queue.popFirst() {
-      visits += 1
-      guard visits <= Self.maximumVisits else {
+      budget.visits -= 1
+      guard budget.visits >= 0 else {
         throw SchemaError(
           pointer: member.pointer, keyword: "",
-          reason: "the schema is too large: its choices and references make more than \(Self.maximumVisits) combinations")
+          reason: "the schema is too large: its choices and references, with those of other tools, make more than "
+            + "\(SchemaBudget.visits) combinations")
       }
       if let isExpanded = seen[member.pointer] {
         // One of its own choices leads back to it: no value follows from that.
@@ -453,16 +456,16 @@ final class SchemaCompiler {
   ) throws(SchemaError) -> ByteAutomaton {
     do {
       let automaton = try make()
-      states += automaton.stateCount
-      effort += automaton.effort
-      if states > Self.maximumStates || effort > Self.maximumEffort { throw ByteAutomaton.TooLarge() }
+      budget.states -= automaton.stateCount
+      budget.effort -= automaton.effort
+      if budget.states < 0 || budget.effort < 0 { throw ByteAutomaton.TooLarge() }
       return automaton
     } catch {
       let part = parts.first { $0[keyword] != nil } ?? parts.first ?? Part(pointer: "#", keywords: [])
       throw part.error(
         keyword,
-        "is too large: its automaton would have more than \(ByteAutomaton.maximumStates) states, or all of them \(Self.maximumStates), "
-          + "or \(Self.maximumEffort) on the way"
+        "is too large: its automaton would have more than \(ByteAutomaton.maximumStates) states, or all of them, with those of other "
+          + "tools, \(SchemaBudget.states), or \(SchemaBudget.effort) on the way"
       )
     }
   }

@@ -34,10 +34,13 @@ public enum ToolCallForm: Sendable, Equatable {
   private var isRepeatable: Bool { self != .llama }
 
   /// The arguments of a call.
-  /// - Parameter parameters: the schema of an object.
+  /// - Parameters:
+  ///   - parameters: the schema of an object.
+  ///   - budget: what is left for this tool and those that follow.
   /// - Throws: `SchemaError` naming the first keyword that cannot be kept.
-  public func arguments(_ parameters: JSONValue) throws(SchemaError) -> Grammar {
-    .schema(try self == .deepseekV32 ? JSONSchema(parameters: parameters) : JSONSchema(parameters))
+  public func arguments(_ parameters: JSONValue, budget: inout SchemaBudget) throws(SchemaError) -> Grammar {
+    if self == .deepseekV32 { return .schema(try JSONSchema(parameters: parameters, budget: &budget)) }
+    return .schema(try JSONSchema(parameters, budget: &budget))
   }
 
   /// An answer that calls tools and does nothing else.

@@ -98,7 +98,7 @@ struct ToolChoice: Sendable {
         parameter: "tools", code: "invalid_schema")
     }
     let form = ToolCallForm(template: served.model.loaded.template)
-    var parts: [(name: String, arguments: Grammar)] = []
+    var parts: [(name: String, arguments: Grammar)] = [], budget = SchemaBudget()
     for (index, tool) in callable.enumerated() {
       guard let name = tool["function"]?["name"]?.string else { continue }
       let parameters = tool["function"]?["parameters"].flatMap { $0.isNull ? nil : $0 } ?? Self.noParameters
@@ -107,7 +107,7 @@ struct ToolChoice: Sendable {
         throw .malformed("tools: \(place) are no schema of an object", parameter: "tools", code: "invalid_schema")
       }
       do throws(SchemaError) {
-        parts.append((name, try form.arguments(objects)))
+        parts.append((name, try form.arguments(objects, budget: &budget)))
       } catch {
         throw ResponseFormat.refusal(error, parameter: "tools", of: place)
       }

@@ -185,6 +185,15 @@ import Testing
     #expect(accepts(ofWide, "true"))
   }
 
+  /// Those of one request take no more together than one alone may.
+  @Test(.timeLimit(.minutes(1))) func schemasShareABudget() throws {
+    let open = JSONValue.array((0..<50_000).map { _ in .object([]) }), schema: JSONValue = ["type": "boolean", "allOf": open]
+    var budget = SchemaBudget(), kept = 0
+    while kept < 128, (try? JSONSchema(schema, budget: &budget)) != nil { kept += 1 }
+    #expect((2..<128).contains(kept), "\(kept)")
+    _ = try JSONSchema(schema)
+  }
+
   /// Tables of what is needed grow with properties and with `minProperties`.
   @Test func largeTablesAreRefused() throws {
     let properties = JSONValue.object((0..<1200).map { JSONMember(key: "\($0)", value: ["type": "null"]) })

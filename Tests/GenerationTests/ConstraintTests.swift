@@ -183,7 +183,8 @@ import Testing
     let marks = #"["</tool_call>","```","<｜tool▁call▁end｜>","\"}","x"]"#
     let schema =
       #"{"type":"object","properties":{"a":{"enum":\#(marks)},"n":{"type":"integer"}},"required":["a"],"additionalProperties":false}"#
-    let strict = try form.arguments(JSONValue(parsing: schema))
+    var budget = SchemaBudget()
+    let strict = try form.arguments(JSONValue(parsing: schema), budget: &budget)
     let grammar = form.calls([("first", strict), ("a \"b\"", strict)].map { (name: $0, arguments: $1) }, maximumCalls: 2)
     for seed in 0..<6 {
       let answer = try await model.complete(.text("Hi"), options: Self.options(grammar, limit: 400, seed: seed))
@@ -237,8 +238,9 @@ import Testing
     throws
   {
     let schema = try JSONValue(parsing: test.schema)
-    let grammar = ToolCallForm.deepseekV32.calls(
-      [(name: "f", arguments: try ToolCallForm.deepseekV32.arguments(schema))], maximumCalls: 1)
+    var budget = SchemaBudget()
+    let arguments = try ToolCallForm.deepseekV32.arguments(schema, budget: &budget)
+    let grammar = ToolCallForm.deepseekV32.calls([(name: "f", arguments: arguments)], maximumCalls: 1)
     let compiled = try compiled(grammar)
     func answer(_ lines: String) -> String {
       "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n\(lines)\n</｜DSML｜invoke>\n</｜DSML｜function_calls>"

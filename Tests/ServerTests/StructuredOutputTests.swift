@@ -69,6 +69,8 @@ import Testing
   @Test func whatCannotBeKeptIsRefused() async throws {
     try await TestServer.run { server async throws in
       let many = JSONValue.array((0..<129).map { Self.tool("f\($0)") })
+      let open = JSONValue.array((0..<20_000).map { _ in .object([]) })
+      let hard = JSONValue.array((0..<40).map { Self.tool("f\($0)", ["properties": ["a": ["type": "boolean", "allOf": open]]]) })
       let cases: [(change: JSONValue, parameter: String, text: String)] = [
         (["response_format": Self.format(["type": "array", "uniqueItems": true])], "response_format", "#/uniqueItems"),
         (["response_format": Self.format(["enum": []])], "response_format", "no value"),
@@ -88,6 +90,7 @@ import Testing
         ),
         (["tools": [Self.tool("f", ["not": [:]])], "tool_choice": "required"], "tools", "#/not"),
         (["tools": many, "tool_choice": "required"], "tools", "found 129"),
+        (["tools": hard, "tool_choice": "required"], "tools", "with those of other tools"),
         (["parallel_tool_calls": 3], "parallel_tool_calls", "boolean"),
       ]
       for (change, parameter, text) in cases {
