@@ -30,6 +30,11 @@ public struct Matcher: Sendable {
     var rest: Int
   }
 
+  private struct Ended: Hashable {
+    var set: Int32
+    var start: Int32
+  }
+
   /// What an object or list does next.
   enum Phase {
     static let choose: Int32 = 0
@@ -42,8 +47,10 @@ public struct Matcher: Sendable {
   public let grammar: CompiledGrammar
   var frames: [Frame]
   private var numbers: [Frame: Int32] = [:]
-  var sets: [[ArraySlice<UInt8>]] = [[]]
-  private var setNumbers: [[ArraySlice<UInt8>]: Int32] = [[]: 0]
+  private(set) var used = UsedTexts()
+  /// Sets with a text that the last byte has ended, by the set before and where the text begins: one that can be read in several ways is
+  /// one.
+  private var ended: [Ended: Int32] = [:]
   private var configurations: [Int32] = []
   private var text: [UInt8] = []
   /// Whether tokens are only tried.
@@ -62,8 +69,6 @@ public struct Matcher: Sendable {
   public var isComplete: Bool { configurations.contains(Self.done) }
   /// Whether the text must end here.
   public var isFinished: Bool { configurations == [Self.done] }
-  /// The most tokens that a shortest end takes.
-  public mutating func leastTokens() -> Int { cost(configurations) }
 
   // MARK: - Tokens
 
@@ -100,6 +105,7 @@ public struct Matcher: Sendable {
     var current = configurations
     for byte in bytes {
       text.append(byte)
+      ended.removeAll(keepingCapacity: true)
       current = step(current, byte)
       if current.isEmpty {
         text.removeSubrange(length...)
@@ -155,21 +161,19 @@ public struct Matcher: Sendable {
   }
 
   /// Takes out tokens that make a text out of which no unused one can come in time, and finds the nodes where used ones end.
-  private mutating func exclude(_ frame: Frame, within limit: Int, from mask: inout TokenMask) -> Set<Int> {
+  private func exclude(_ frame: Frame, within limit: Int, from mask: inout TokenMask) -> Set<Int> {
     guard case .fresh(let fresh) = grammar.nodes[Int(frame.rule)] else { return [] }
-    var excluded = Set<Int>()
-    for suffix in sets[Int(frame.used)] {
-      var node = 0, state = frame.position, set = frame.used
-      for byte in suffix {
-        guard let child = grammar.trie.child(of: node, byte) else { break }
-        node = child
-        state = fresh.leaf.automaton.next(state, byte)
-        if state < 0 { break }
-        set = rest(of: set, behind: byte)
-        if sets[Int(set)].contains(where: \.isEmpty) { excluded.insert(node) }
-        if CompiledGrammar.sum(cost(fresh, state, set), frame.rest) > limit || !fresh.leaf.goesOn[Int(state)] {
+    var excluded = Set<Int>(), places = [(set: frame.used, node: 0, state: frame.position)]
+    while let place = places.popLast() {
+      for edge in used.edges(place.set) {
+        guard let node = grammar.trie.child(of: place.node, edge.byte) else { continue }
+        let state = fresh.leaf.automaton.next(place.state, edge.byte)
+        if state < 0 { continue }
+        if used.hasEmpty(edge.node) { excluded.insert(node) }
+        if CompiledGrammar.sum(cost(fresh, state, edge.node), frame.rest) > limit || !fresh.leaf.goesOn[Int(state)] {
           for token in grammar.trie.tokens(at: node) { mask.remove(token) }
         }
+        places.append((edge.node, node, state))
       }
     }
     return excluded
@@ -192,13 +196,13 @@ public struct Matcher: Sendable {
 
   // MARK: - Costs
 
-  private mutating func cost(_ configurations: [Int32]) -> Int {
+  private func cost(_ configurations: [Int32]) -> Int {
     var best = CompiledGrammar.never
     for configuration in configurations { best = min(best, cost(of: configuration)) }
     return best
   }
 
-  private mutating func cost(of configuration: Int32) -> Int {
+  private func cost(of configuration: Int32) -> Int {
     if configuration == Self.done { return 0 }
     let frame = frames[Int(configuration)]
     switch grammar.nodes[Int(frame.rule)] {
@@ -212,44 +216,29 @@ public struct Matcher: Sendable {
   }
 
   /// The least bytes to a text that is not in a set.
-  mutating func cost(_ fresh: CompiledGrammar.Fresh, _ state: Int32, _ set: Int32) -> Int {
+  func cost(_ fresh: CompiledGrammar.Fresh, _ state: Int32, _ set: Int32) -> Int {
     let leaf = fresh.leaf
-    if set == 0 { return leaf.costs[Int(state)] }
-    let texts = sets[Int(set)]
-    if leaf.automaton.accepting[Int(state)], !texts.contains(where: \.isEmpty) { return 0 }
-    let shared = Set(texts.compactMap(\.first))
-    var best = CompiledGrammar.never
-    for byte in UInt8.min...UInt8.max where grammar.trie.isByteToken[Int(byte)] && !shared.contains(byte) {
-      let next = leaf.automaton.next(state, byte)
+    if set == UsedTexts.none { return leaf.costs[Int(state)] }
+    if leaf.automaton.accepting[Int(state)], !used.hasEmpty(set) { return 0 }
+    var best = CompiledGrammar.never, shared = used.edges(set)
+    for byte in UInt8.min...UInt8.max {
+      if shared.first?.byte == byte {
+        _ = shared.popFirst()
+        continue
+      }
+      let next = grammar.trie.isByteToken[Int(byte)] ? leaf.automaton.next(state, byte) : -1
       if next >= 0 { best = min(best, leaf.costs[Int(next)] + 1) }
     }
-    for byte in shared where grammar.trie.isByteToken[Int(byte)] {
-      let next = leaf.automaton.next(state, byte)
+    for edge in used.edges(set) where grammar.trie.isByteToken[Int(edge.byte)] {
+      let next = leaf.automaton.next(state, edge.byte)
       // It costs no less than without used texts.
       if next < 0 || leaf.costs[Int(next)] + 1 >= best { continue }
-      best = min(best, cost(fresh, next, rest(of: set, behind: byte)) + 1)
+      best = min(best, cost(fresh, next, edge.node) + 1)
     }
     return best
   }
 
-  // MARK: - Sets of used texts
-
-  func usedCount(_ frame: Frame) -> Int { frame.used < 0 ? -1 - Int(frame.used) : sets[Int(frame.used)].count }
-
-  private mutating func number(_ set: [ArraySlice<UInt8>]) -> Int32 {
-    if let known = setNumbers[set] { return known }
-    let number = Int32(sets.count)
-    sets.append(set)
-    setNumbers[set] = number
-    return number
-  }
-
-  /// What is left of the texts that begin with a byte.
-  private mutating func rest(of set: Int32, behind byte: UInt8) -> Int32 {
-    if set <= 0 { return 0 }
-    let rest = sets[Int(set)].filter { $0.first == byte }.map { $0.dropFirst() }
-    return rest.isEmpty ? 0 : number(rest)
-  }
+  func usedCount(_ frame: Frame) -> Int { frame.used < 0 ? -1 - Int(frame.used) : used.count(frame.used) }
 
   // MARK: - Steps
 
@@ -278,12 +267,11 @@ public struct Matcher: Sendable {
       case .fresh(let fresh):
         frame.position = fresh.leaf.automaton.next(frame.position, byte)
         if frame.position < 0 { continue }
-        frame.used = rest(of: frame.used, behind: byte)
+        frame.used = used.rest(frame.used, behind: byte)
         if fresh.leaf.goesOn[Int(frame.position)], cost(fresh, frame.position, frame.used) < CompiledGrammar.never {
           insert(push(frame), into: &next)
         }
-        let isUsed = sets[Int(frame.used)].contains { $0.isEmpty }
-        if fresh.leaf.automaton.accepting[Int(frame.position)], !isUsed { leaveLeaf(frame, into: &next) }
+        if fresh.leaf.automaton.accepting[Int(frame.position)], !used.hasEmpty(frame.used) { leaveLeaf(frame, into: &next) }
       case .string:
         let state = StringState(state: frame.position, needed: frame.needed, left: frame.left)
         guard let after = state.next(byte, grammar.character) else { continue }
@@ -313,7 +301,13 @@ public struct Matcher: Sendable {
     if isTrying {
       parent.used = Int32(-2 - usedCount(parent))
     } else {
-      parent.used = number(sets[Int(parent.used)] + [ArraySlice(Array(text[Int(frame.start)...]))])
+      let key = Ended(set: parent.used, start: frame.start)
+      if let known = ended[key] {
+        parent.used = known
+      } else {
+        parent.used = used.adding(text[Int(frame.start)...], to: parent.used)
+        ended[key] = parent.used
+      }
     }
     leave(push(parent), into: &list)
   }

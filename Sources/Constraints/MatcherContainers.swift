@@ -9,7 +9,7 @@ extension Matcher {
   }
 
   /// What the next element and what must follow it cost.
-  mutating func element(_ rule: RuleSet.ListRule, _ frame: Frame) -> Int {
+  func element(_ rule: RuleSet.ListRule, _ frame: Frame) -> Int {
     guard let element = Int(frame.position) < rule.prefix.count ? rule.prefix[Int(frame.position)] : rule.element else {
       return CompiledGrammar.never
     }
@@ -86,7 +86,7 @@ extension Matcher {
 
   /// The members that may come next: an index, behind those of the properties the further ones, with the cost of the member and of what
   /// must follow it, without what follows the object.
-  private mutating func members(_ object: CompiledGrammar.ObjectNode, _ frame: Frame) -> [(index: Int, cost: Int)] {
+  private func members(_ object: CompiledGrammar.ObjectNode, _ frame: Frame) -> [(index: Int, cost: Int)] {
     if frame.left == 0 { return [] }
     var result: [(index: Int, cost: Int)] = []
     var own = frame

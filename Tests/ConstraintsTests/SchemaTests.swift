@@ -252,6 +252,54 @@ import Testing
     }
   }
 
+  /// What was used takes no more time and room with each element than its text.
+  @Test(.timeLimit(.minutes(1))) func manyUsedTextsAreToldApart() throws {
+    let schemas = [
+      (schema: #"{"type":"array","uniqueItems":true,"items":{"type":"string"}}"#, open: "[", between: ",", close: "]"),
+      (schema: #"{"type":"object","additionalProperties":{"const":0}}"#, open: "{", between: ":0,", close: ":0}"),
+    ]
+    let count = 10_000
+    for (schema, open, between, close) in schemas {
+      var matcher = Matcher(try grammar(schema))
+      let text = open + (0..<count).map { "\"\($0)\"" + between }.joined()
+      let isAccepted = matcher.accept(text.utf8)
+      #expect(isAccepted)
+      for (name, isNew) in [("\(count)", true), ("7", false), ("\(count - 1)", false), ("-", true), ("", true)] {
+        var next = matcher, mask = TokenMask(count: 256)
+        let isBegun = next.accept("\"\(name)".utf8)
+        #expect(isBegun)
+        next.allow(within: 1000, into: &mask)
+        #expect(mask.contains(Int32(UInt8(ascii: "\""))) == isNew, "\(name)")
+        let isEnded = next.accept("\"\(close)".utf8)
+        #expect(isEnded == isNew && next.isComplete == isNew, "\(name)")
+      }
+    }
+  }
+
+  /// As sets of the standard library have them; earlier ones stay what they were.
+  @Test func setsOfTextsAreTrees() {
+    var random = SeededGenerator(seed: 1), used = UsedTexts()
+    var sets: [(number: Int32, texts: Set<[UInt8]>)] = [(UsedTexts.none, [])]
+    for _ in 0..<300 {
+      let text = (0..<Int.random(in: 0...4, using: &random)).map { _ in UInt8.random(in: 0...2, using: &random) * 100 }
+      let base = sets[Int.random(in: sets.indices.suffix(20), using: &random)]
+      sets.append((used.adding(text[...], to: base.number), base.texts.union([text])))
+    }
+    func texts(_ set: Int32, _ begin: [UInt8]) -> Set<[UInt8]> {
+      var result: Set<[UInt8]> = used.hasEmpty(set) ? [begin] : []
+      #expect(used.edges(set).map(\.byte) == used.edges(set).map(\.byte).sorted())
+      for edge in used.edges(set) {
+        #expect(used.rest(set, behind: edge.byte) == edge.node)
+        result.formUnion(texts(edge.node, begin + [edge.byte]))
+      }
+      return result
+    }
+    for (number, expected) in sets {
+      #expect(texts(number, []) == expected && used.count(number) == expected.count)
+      #expect(used.rest(number, behind: 7) == UsedTexts.none)
+    }
+  }
+
   /// A tool call: fixed text around a schema.
   @Test func grammarsPutSchemasIntoTexts() throws {
     let arguments = try JSONSchema(["type": "object", "properties": ["city": ["type": "string"]], "required": ["city"]])
