@@ -17,11 +17,12 @@ public struct DiskSpace: Sendable {
     free = bytes(UInt64(status.f_bavail))
   }
 
-  /// Refuses what will not fit before anything of it is written.
+  /// Refuses what will not fit before anything of it is written. What was left of it by a process that was killed is removed first.
   /// - Parameter path: of the file or folder that is to be made.
   /// - Throws: `CheckpointError` with both numbers, or when the folder it would be in is not there.
   public static func require(_ byteCount: Int, for path: String) throws(CheckpointError) {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    UnfinishedFiles.remove(meantFor: path)
     guard let space = DiskSpace(folder) else { throw FileWriter.failure(path, "its folder \(folder) cannot be used", errno) }
     guard byteCount <= space.free else {
       throw CheckpointError(

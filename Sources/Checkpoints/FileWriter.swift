@@ -1,7 +1,9 @@
+internal import CSwiftletKernels
 internal import Foundation
 
 /// A file that gets its name only when it is whole: it is written beside its place under a name of its own, and moved at the end.
-/// Whoever drops the writer before `commit` leaves nothing behind.
+/// Whoever drops the writer before `commit` leaves nothing behind, and the next writer of the file removes what a process that was
+/// killed has left.
 public final class FileWriter {
   /// Where the file will be.
   public let path: String
@@ -17,9 +19,11 @@ public final class FileWriter {
   public init(path: String) throws(CheckpointError) {
     self.path = path
     place = try Self.place(of: path)
-    temporaryPath = Self.temporaryPath(beside: place)
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw Self.failure(path, "cannot be written", errno) }
+    (temporaryPath, descriptor) = try UnfinishedFiles.make(for: place) { temporary throws(CheckpointError) in
+      let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else { throw FileWriter.failure(path, "cannot be written", errno) }
+      return descriptor
+    }
   }
 
   deinit {
@@ -45,13 +49,6 @@ public final class FileWriter {
       return String(cString: resolved)
     default: throw failure("is a device, a pipe or the like, expected the name of a file")
     }
-  }
-
-  /// A name beside `path` that no other process takes.
-  static func temporaryPath(beside path: String) -> String {
-    let url = URL(fileURLWithPath: path)
-    let number = String(UInt64.random(in: 0...UInt64.max), radix: 36)
-    return url.deletingLastPathComponent().appendingPathComponent(".\(url.lastPathComponent).\(number).partial").path
   }
 
   static func failure(_ path: String, _ what: String, _ code: Int32) -> CheckpointError {
@@ -89,35 +86,56 @@ public final class FileWriter {
   }
 }
 
-/// A folder that gets its name only when all its files are there.
+/// A folder that gets its name only when all its files are there. What a process that was killed has left is removed by the next
+/// writer of the folder.
 public final class FolderWriter {
   public let path: String
   /// Where files are put meanwhile.
   public let temporaryPath: String
+  /// Of the folder, which is held by it.
+  private let descriptor: Int32
   private var isCommitted = false
 
   public init(path: String) throws(CheckpointError) {
     self.path = path
-    temporaryPath = FileWriter.temporaryPath(beside: path)
-    guard mkdir(temporaryPath, 0o777) == 0 else { throw FileWriter.failure(path, "cannot be made", errno) }
+    (temporaryPath, descriptor) = try UnfinishedFiles.make(for: path) { temporary throws(CheckpointError) in
+      guard mkdir(temporary, 0o777) == 0 else { throw FileWriter.failure(path, "cannot be made", errno) }
+      let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
+      let code = errno
+      guard descriptor >= 0 || code == ENOENT else {
+        rmdir(temporary)
+        throw FileWriter.failure(path, "cannot be made", code)
+      }
+      return descriptor
+    }
   }
 
-  deinit { if !isCommitted { try? FileManager.default.removeItem(atPath: temporaryPath) } }
+  deinit {
+    if !isCommitted { try? FileManager.default.removeItem(atPath: temporaryPath) }
+    close(descriptor)
+  }
 
-  /// Gives the folder its name, in place of what had it before.
-  public func commit() throws(CheckpointError) {
-    var old: String?
-    if FileManager.default.fileExists(atPath: path) {
-      let aside = FileWriter.temporaryPath(beside: path)
-      guard rename(path, aside) == 0 else { throw FileWriter.failure(path, "cannot be replaced", errno) }
-      old = aside
-    }
+  /// Gives the folder its name, in place of what had it before: in one step, where the file system can exchange two folders.
+  public func commit() throws(CheckpointError) { try commit(exchanging: true) }
+
+  /// - Parameter exchanging: false for what is done where the file system cannot.
+  func commit(exchanging: Bool) throws(CheckpointError) {
+    if !exchanging || swiftlet_exchange(temporaryPath, path) != 0 { try replace() }
+    isCommitted = true
+    // By now it is what had the name before, if anything.
+    try? FileManager.default.removeItem(atPath: temporaryPath)
+  }
+
+  private func replace() throws(CheckpointError) {
+    // Not a name of something unfinished: after a kill between the two steps it is all there is.
+    let aside = temporaryPath + ".replaced"
+    let hasOld = rename(path, aside) == 0
+    guard hasOld || errno == ENOENT else { throw FileWriter.failure(path, "cannot be replaced", errno) }
     guard rename(temporaryPath, path) == 0 else {
       let code = errno
-      if let old { rename(old, path) }
+      if hasOld { rename(aside, path) }
       throw FileWriter.failure(path, "cannot be made", code)
     }
-    isCommitted = true
-    if let old { try? FileManager.default.removeItem(atPath: old) }
+    if hasOld { rename(aside, temporaryPath) }
   }
 }

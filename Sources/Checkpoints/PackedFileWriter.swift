@@ -36,7 +36,7 @@ public final class PackedFileWriter {
         return nil
       }
       // Whoever had the lock may have given the file its name or removed it.
-      if Self.leads(partialPath, to: descriptor) { break }
+      if UnfinishedFiles.leads(partialPath, to: descriptor) { break }
       close(descriptor)
     }
     guard ftruncate(descriptor, 0) == 0 else {
@@ -54,19 +54,11 @@ public final class PackedFileWriter {
     close(descriptor)
   }
 
-  private static func leads(_ path: String, to descriptor: Int32) -> Bool {
-    var here = stat(), there = stat()
-    return fstat(descriptor, &here) == 0 && lstat(path, &there) == 0 && here.st_ino == there.st_ino && here.st_dev == there.st_dev
-  }
-
   /// Removes what writers that were ended have left in a folder.
-  public static func removeLeftovers(in folder: String) {
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(suffix) {
-      let path = folder + "/" + name, descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
-      guard descriptor >= 0 else { continue }
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, leads(path, to: descriptor) { unlink(path) }
-      close(descriptor)
-    }
+  /// - Parameter ending: of the files' names.
+  public static func removeLeftovers(in folder: String, ofFilesEndingIn ending: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names where name.hasSuffix(ending + suffix) { UnfinishedFiles.removeUnheld(folder + "/" + name) }
   }
 
   /// Adds the strips of a tensor, unless they are there or it has none. The pages of the mapped file that it came from may leave

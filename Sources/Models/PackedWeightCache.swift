@@ -80,7 +80,7 @@ public struct PackedWeightCache: Sendable {
   /// - Returns: bytes that were freed.
   @discardableResult
   public func remove(_ entries: [Entry]) -> Int {
-    PackedFileWriter.removeLeftovers(in: folder)
+    PackedFileWriter.removeLeftovers(in: folder, ofFilesEndingIn: Self.suffix)
     return entries.reduce(0) { unlink($1.path) == 0 ? $0 + $1.byteCount : $0 }
   }
 
@@ -177,7 +177,7 @@ public struct PackedWeightCache: Sendable {
   private func writer(_ path: String) throws(CheckpointError) -> PackedFileWriter? {
     try? FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    PackedFileWriter.removeLeftovers(in: folder)
+    PackedFileWriter.removeLeftovers(in: folder, ofFilesEndingIn: Self.suffix)
     let end = ContinuousClock.now.advanced(by: .seconds(600))
     var isFirst = true
     while ContinuousClock.now < end {

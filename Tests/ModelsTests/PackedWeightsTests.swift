@@ -274,7 +274,7 @@ import Testing
     var first = try PackedFileWriter(path: path)
     #expect(first != nil)
     #expect(try PackedFileWriter(path: path) == nil)
-    PackedFileWriter.removeLeftovers(in: folder.path)
+    PackedFileWriter.removeLeftovers(in: folder.path, ofFilesEndingIn: ".strips")
     #expect(FileManager.default.fileExists(atPath: path + ".partial"))
     first = nil
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)

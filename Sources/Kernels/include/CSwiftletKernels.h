@@ -265,4 +265,10 @@ size_t swiftlet_mapping_faults(const struct swiftlet_mapping *mapping);
 // Before the memory is unmapped; `mapping` must not be used afterwards.
 void swiftlet_release_mapping(struct swiftlet_mapping *mapping);
 
+// In exchange.c.
+
+// Gives two files or folders each other's names in one step. 0, or -1 with the reason in `errno`: EINVAL or the like where the file
+// system or the kernel cannot.
+int swiftlet_exchange(const char *first, const char *second);
+
 #endif
