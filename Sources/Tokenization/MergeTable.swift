@@ -7,32 +7,52 @@ struct MergeTable: Sendable {
   }
 
   static let none = UInt64.max
-  private var entries: [Entry]
-  private let shift: UInt64
+  private var entries: [Entry] = []
+  private var count = 0
+  private var shift: UInt64 = 0
   private let hash = SeededHash()
   /// A bit by hash for every pair that is there: small enough for the cache, it answers for most pairs that do not merge.
-  private var filter: [UInt64]
+  private var filter: [UInt64] = []
 
+  private static let filterBitsPerEntry = 8
+  /// Pairs that there is room for from the start. Most vocabularies have fewer; a file may list one pair many times, for which no
+  /// room is taken.
+  private static let maximumCapacity = 1 << 18
+
+  /// - Parameter capacity: about how many pairs will come.
   init(capacity: Int) {
+    let capacity = min(capacity, Self.maximumCapacity)
     var bits: UInt64 = 4
     while (1 << bits) < capacity * 2 { bits += 1 }
+    allocate(bits)
+  }
+
+  private mutating func allocate(_ bits: UInt64) {
     entries = [Entry](repeating: Entry(key: .max, value: Self.none), count: 1 << Int(bits))
     shift = 64 - bits
     filter = [UInt64](repeating: 0, count: max(1, entries.count * Self.filterBitsPerEntry / 64))
   }
 
-  private static let filterBitsPerEntry = 8
-
-  /// Adds a pair; false when it is there already. There is room for the capacity given at the start.
+  /// Adds a pair; false when it is there already.
   mutating func insert(_ left: Int, _ right: Int, rank: Int, merged: Int) -> Bool {
-    let key = UInt64(left) << 32 | UInt64(right)
-    let hash = self.hash(key)
+    if (count + 1) * 2 > entries.count {
+      let old = entries
+      allocate(64 - shift + 1)
+      for entry in old where entry.key != .max { _ = place(entry) }
+    }
+    guard place(Entry(key: UInt64(left) << 32 | UInt64(right), value: UInt64(rank) << 32 | UInt64(merged))) else { return false }
+    count += 1
+    return true
+  }
+
+  private mutating func place(_ entry: Entry) -> Bool {
+    let hash = self.hash(entry.key)
     var slot = Int(truncatingIfNeeded: hash >> shift)
     while entries[slot].key != .max {
-      if entries[slot].key == key { return false }
+      if entries[slot].key == entry.key { return false }
       slot = (slot + 1) & (entries.count - 1)
     }
-    entries[slot] = Entry(key: key, value: UInt64(rank) << 32 | UInt64(merged))
+    entries[slot] = entry
     let bit = Int(truncatingIfNeeded: hash & 0xFFFF_FFFF) & (filter.count * 64 - 1)
     filter[bit / 64] |= 1 << UInt64(bit % 64)
     return true

@@ -206,6 +206,23 @@ import Testing
     #expect(elapsed < .seconds(1), "\(elapsed)")
   }
 
+  /// A file may list a merge many times: a table takes room for the pairs that are there, and grows with them.
+  @Test func mergesThatAreOnlyClaimedTakeNoRoom() throws {
+    var table = MergeTable(capacity: 1 << 50), wrong = 0
+    for left in 0..<600 {
+      for right in 0..<1000 where !table.insert(left, right, rank: left, merged: right) { wrong += 1 }
+    }
+    for index in [0, 599] where table.insert(index, index, rank: 0, merged: 0) { wrong += 1 }
+    #expect(wrong == 0)
+    let areFound = table.withView { view in
+      (0..<600).allSatisfy { left in
+        (0..<1000).allSatisfy { view.lookUp(UInt32(left), UInt32($0)) == UInt64(left) << 32 | UInt64($0) }
+      }
+    }
+    let isMissed = table.withView { $0.lookUp(600, 0) == MergeTable.none }
+    #expect(areFound == true && isMissed == true)
+  }
+
   @Test func tablesHashAlikeNeverTwice() {
     let text = Array("the same text in two tables".utf8)
     for length in text.indices {
