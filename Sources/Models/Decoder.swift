@@ -83,10 +83,7 @@ public struct Decoder: Sendable {
   }
 
   /// Bytes that the cache of a sequence of so many positions takes.
-  public func cacheBytes(positions: Int) -> Int {
-    let length = KeyValueBlocks.blockLength
-    return (positions + length - 1) / length * cacheLayout.blockBytes
-  }
+  public func cacheBytes(positions: Int) -> Int { cacheLayout.bytes(positions: positions) }
 
   private var cacheLayout: KeyValueCache.Layout {
     KeyValueCache.Layout(

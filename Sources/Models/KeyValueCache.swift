@@ -48,6 +48,16 @@ public final class KeyValueCache {
     var keyBytes: Int { headCount * KeyValueBlocks.blockLength * keyDimension * type.blockBytes }
     var valueBytes: Int { isLatent ? 0 : headCount * KeyValueBlocks.blockLength * valueDimension * type.blockBytes }
     var blockBytes: Int { layerCount * (keyBytes + valueBytes) }
+
+    /// A petabyte stands for more than that: what no machine has, and sums of which are still numbers.
+    private static let maximumBytes = 1 << 50
+
+    /// Bytes that so many positions take.
+    func bytes(positions: Int) -> Int {
+      let length = KeyValueBlocks.blockLength
+      let (bytes, overflow) = blockBytes.multipliedReportingOverflow(by: (positions + length - 1) / length)
+      return overflow ? Self.maximumBytes : min(bytes, Self.maximumBytes)
+    }
   }
 
   init(layout: Layout, capacity: Int) {

@@ -1,8 +1,9 @@
 import Foundation
 import SwiftletCheckpoints
 import SwiftletJSON
-import SwiftletModels
 import Testing
+
+@testable import SwiftletModels
 
 @Suite struct SizeTests {
   /// The published shapes, beside the published counts: V2-Lite 15.7 B with 2.4 B active, V2 236 B with 21 B, V3 671 B with 37 B. The
@@ -53,5 +54,17 @@ import Testing
       let embedding = configuration.tiesEmbeddings ? 0 : configuration.vocabularySize * configuration.hiddenSize
       #expect(configuration.parameterCount.active == elements - embedding)
     }
+  }
+
+  /// The largest numbers that a configuration may have.
+  @Test func cachesOfAnySizeAreCounted() throws {
+    let json =
+      #"{"model_type":"llama","vocab_size":16,"hidden_size":4096,"intermediate_size":16,"num_hidden_layers":4096,"#
+      + #""num_attention_heads":4096,"head_dim":65536,"max_position_embeddings":1073741824}"#
+    let configuration = try ModelConfiguration(json: JSONValue(parsing: Array(json.utf8)), source: "config.json")
+    let layout = KeyValueCache.Layout(configuration, layerCount: 4160, type: .float32)
+    #expect(layout.bytes(positions: configuration.contextLength) == 1 << 50)
+    let small = KeyValueCache.Layout(configuration, layerCount: 1, type: .float32)
+    #expect(small.bytes(positions: 65) == 2 * small.blockBytes && small.bytes(positions: 0) == 0)
   }
 }
