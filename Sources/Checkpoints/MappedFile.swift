@@ -81,6 +81,9 @@ public struct MappedFile: Sendable {
     return result
   }
 
+  /// Tells others, by a shared lock (flock), that the file is in use until it is unmapped; see `PackedFile.isInUse`.
+  func noteUse() { mapping.lockShared() }
+
   /// The file as one JSON text.
   public func json() throws(CheckpointError) -> JSONValue {
     try withBytes { bytes throws(CheckpointError) in
@@ -129,6 +132,8 @@ private final class Mapping: @unchecked Sendable {
     swiftlet_release_mapping(record)
     munmap(address, file.state.size)
   }
+
+  func lockShared() { flock(file.descriptor, LOCK_SH | LOCK_NB) }
 
   /// When it was opened.
   var state: RegularFile.State { file.state }

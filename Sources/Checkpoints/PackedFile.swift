@@ -94,6 +94,15 @@ public struct PackedFile: Sendable {
     }
     self.entries = entries
     try file.check()
+    file.noteUse()
+  }
+
+  /// Whether a process has the file open: removing it does not free its room before that ends. False where it cannot be told.
+  public static func isInUse(_ path: String) -> Bool {
+    let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
   }
 
   /// Compares all strips with their checksums, on several threads.

@@ -193,16 +193,28 @@ public struct PackedWeightCache: Sendable {
   /// - Returns: why there cannot be room; then nothing is removed.
   private func makeRoom(for size: Int) -> String? {
     guard let room else { return "\(folder) cannot be examined" }
+    return makeRoom(for: size, in: room)
+  }
+
+  func makeRoom(for size: Int, in room: (limit: Int, free: Int)) -> String? {
     // The index, and what other file systems need.
     let size = size + size / 100 + (1 << 16)
-    var files = files().sorted { $0.lastUse < $1.lastUse }, held = files.reduce(0) { $0 + $1.byteCount }, free = room.free
+    let files = files().sorted { $0.lastUse < $1.lastUse }
+    // Of a model that is running, the file takes its room until that ends, with a name or without.
+    let running = Set(files.map(\.path).filter { PackedFile.isInUse($0) })
+    func freed(_ file: Entry) -> Int { running.contains(file.path) ? 0 : file.byteCount }
+    var held = files.reduce(0) { $0 + $1.byteCount }, free = room.free
+    let most = files.reduce(free) { $0 + freed($1) }
     guard size <= room.limit else { return "they take \(size) bytes, the limit of \(folder) is \(room.limit)" }
-    guard size <= free + held else { return "they take \(size) bytes, \(folder) has \(max(0, free + held)) to spare" }
-    while held + size > room.limit || size > free, !files.isEmpty {
-      let file = files.removeFirst()
+    guard size <= most else {
+      let others = running.isEmpty ? "" : " beside what running models use"
+      return "they take \(size) bytes, \(folder) has \(max(0, most)) to spare\(others)"
+    }
+    for file in files {
+      guard held + size > room.limit || size > free && freed(file) > 0 else { continue }
       unlink(file.path)
       held -= file.byteCount
-      free += file.byteCount
+      free += freed(file)
     }
     return nil
   }

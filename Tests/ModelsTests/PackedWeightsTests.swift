@@ -240,6 +240,28 @@ import Testing
     #expect(held < all)
   }
 
+  /// Removing the file of a model that is running frees nothing: others give way, and where they are not enough none does.
+  @Test func modelsThatRunKeepTheirFiles() throws {
+    let cache = makeCache(), running = try Model(Self.path("quantized-llama.gguf")), other = try Model(Self.path(Self.model))
+    let decoder = try running.decoder(cache)
+    let path = try #require(cache.entries().first).path
+    PackedFile.setLastUse(of: path, to: Date(timeIntervalSinceNow: -100))
+    _ = try other.decoder(cache)
+    let idle = try #require(cache.entries().first { $0.path != path })
+    #expect(PackedFile.isInUse(path) && !PackedFile.isInUse(idle.path))
+    // All but a few bytes of what is needed is free.
+    let free = 1 << 16
+    let reason = cache.makeRoom(for: idle.byteCount + 1000, in: (limit: 1 << 30, free: free))
+    #expect(reason?.contains("running models") == true && cache.entries().count == 2, "\(reason ?? "")")
+    #expect(cache.makeRoom(for: 1000, in: (limit: 1 << 30, free: free)) == nil)
+    #expect(cache.entries().map(\.path) == [path])
+    // The limit is one of names, and the oldest goes.
+    let limit = try #require(cache.entries().first).byteCount + (1 << 16)
+    #expect(cache.makeRoom(for: 1000, in: (limit: limit, free: 1 << 30)) == nil)
+    #expect(cache.entries().isEmpty)
+    withExtendedLifetime(decoder) {}
+  }
+
   @Test func noRoomIsNoFailure() throws {
     let model = try Model(Self.path(Self.model))
     #expect(try model.decoder(makeCache(0)) == nil)
