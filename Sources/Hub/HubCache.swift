@@ -23,6 +23,12 @@ struct HubCache: Sendable {
 
   func snapshot(_ commit: String, of repository: String) -> String { folder(of: repository) + "/snapshots/" + commit }
 
+  /// The absolute paths of all files of all snapshots, however deep in folders: what none of them points to may be removed.
+  func snapshotFiles(of repository: String) -> [String] {
+    let snapshots = folder(of: repository) + "/snapshots"
+    return FileSystem.files(below: snapshots, depth: .max).map { snapshots + "/" + $0 }
+  }
+
   func lock(_ checksum: String, of repository: String) -> String {
     root + "/.locks/" + (folder(of: repository) as NSString).lastPathComponent + "/" + checksum + ".lock"
   }

@@ -48,7 +48,7 @@ extension ModelHub {
       return try removeAll(folder)
     }
     // The last of a repository takes what is around it along.
-    let isEmpty = FileSystem.files(below: folder + "/snapshots").isEmpty && cache.partials(of: repository).isEmpty
+    let isEmpty = cache.snapshotFiles(of: repository).isEmpty && cache.partials(of: repository).isEmpty
     return try freed + (isEmpty ? removeAll(folder) : 0)
   }
 
@@ -80,12 +80,9 @@ extension ModelHub {
 
   /// Removes the content that no snapshot points to any more. What was interrupted stays: whose it is cannot be told.
   private func removeUnreferencedBlobs(of repository: String) throws(HubError) -> Int {
-    let snapshots = cache.folder(of: repository) + "/snapshots"
     let referenced = Set(
-      FileSystem.files(below: snapshots).compactMap { path in
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: snapshots + "/" + path)).map {
-          ($0 as NSString).lastPathComponent
-        }
+      cache.snapshotFiles(of: repository).compactMap { path in
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: path)).map { ($0 as NSString).lastPathComponent }
       })
     var freed = 0
     let blobs = cache.blobs(of: repository)

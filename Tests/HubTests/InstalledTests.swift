@@ -114,6 +114,21 @@ import Testing
     #expect(try scene.hub().remove(ModelReference("org/model:Q8_0")) > 1000)
   }
 
+  /// What lies in folders, as deep as models are looked for and deeper, is not taken for content that nothing points to.
+  @Test(arguments: [8, 12]) func keepsWhatIsDeepInFolders(depth: Int) async throws {
+    let scene = try await sceneWithTwo()
+    let repository = scene.path("hub/models--org--model"), deep = String(repeating: "deep/", count: depth)
+    let commit = try #require(FileSystem.names(in: repository + "/snapshots").first)
+    try Data(count: 100).write(to: URL(fileURLWithPath: repository + "/blobs/abc"))
+    let link = "\(repository)/snapshots/\(commit)/\(deep)m-Q4_0.gguf"
+    try FileSystem.makeFolder((link as NSString).deletingLastPathComponent)
+    try FileSystem.link(link, to: String(repeating: "../", count: depth + 2) + "blobs/abc")
+    #expect(scene.hub().installedModels().contains { $0.reference == "org/model:Q4_0" } == (depth == 8))
+    #expect(try scene.hub().remove(ModelReference("org/model:Q8_0")) == 8000)
+    #expect(try scene.hub().remove(ModelReference("org/model:Q4_K_M")) == 4000)
+    #expect(FileSystem.entry(link)?.byteCount == 100)
+  }
+
   @Test func doesNotRemoveWhatComes() async throws {
     let scene = try Scene()
     let content = scene.addModel()
