@@ -77,10 +77,20 @@ struct HubTransport: Sendable {
       guard let location = response.headers.first(name: "Location"), let next = URL(string: location, relativeTo: target) else {
         throw HubError.malformedResponse(url: url, reason: "a redirect without a Location")
       }
-      _ = try? await response.body.collect(upTo: 1 << 16)
+      await Self.drain(response.body)
       target = next.absoluteURL
     }
     throw HubError.malformedResponse(url: url, reason: "more than 10 redirects")
+  }
+
+  /// Reads what a redirect says, so that its connection can serve again; one that says much, or says it slowly, is closed.
+  private static func drain(_ body: HTTPClientResponse.Body) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try? await body.collect(upTo: 1 << 16) }
+      group.addTask { try? await Task.sleep(for: .seconds(1)) }
+      await group.next()
+      group.cancelAll()
+    }
   }
 
   private func execute(_ request: HTTPClientRequest, _ origin: Origin) async throws -> HTTPClientResponse {

@@ -167,6 +167,15 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     #expect(scene.blobs == [FakeHub.sha256(content)])
   }
 
+  /// The body of a redirect comes byte by byte, for ten minutes.
+  @Test(.timeLimit(.minutes(1))) func doesNotWaitForWhatARedirectSays() async throws {
+    let scene = try Scene()
+    let content = scene.addModel()
+    scene.server.fail("/revision/main", .redirect("/api/models/org/model/revision/main", slowBody: 60_000))
+    _ = try await scene.hub().pull(reference)
+    #expect(scene.blobs == [FakeHub.sha256(content)])
+  }
+
   @Test(arguments: ["ftp://127.0.0.1/x", "file:///etc/passwd", "loop"])
   func refusesOtherRedirects(target: String) async throws {
     let scene = try Scene()

@@ -31,7 +31,8 @@ final class FakeHub: Sendable {
     /// Ends the body properly after so many bytes, as a broken proxy does.
     case short(Int)
     case content([UInt8])
-    case redirect(String)
+    /// With a body of spaces, of which one comes in ten milliseconds.
+    case redirect(String, slowBody: Int = 0)
     case slow(bytesPerTenMilliseconds: Int)
     case body(String)
   }
@@ -142,7 +143,10 @@ final class FakeHub: Sendable {
     }
     switch fault {
     case .status(let status, let headers): return Answer(status, headers: headers, body: Array("{\"error\":\"fault\"}".utf8))
-    case .redirect(let target): return Answer(302, headers: [("Location", target)])
+    case .redirect(let target, let slowBody):
+      var answer = Answer(302, headers: [("Location", target)], body: [UInt8](repeating: 0x20, count: slowBody))
+      answer.pace = slowBody > 0 ? 1 : nil
+      return answer
     case .body(let text): return Answer(200, body: Array(text.utf8))
     default: break
     }
