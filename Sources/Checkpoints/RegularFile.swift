@@ -66,9 +66,15 @@ public final class RegularFile: Sendable {
   deinit { close(descriptor) }
 
   /// A copy of the file's bytes, none for an empty file.
-  /// - Parameter maximumBytes: larger files are refused before they are read.
-  public func bytes(maximumBytes: Int = .max) throws(CheckpointError) -> [UInt8] {
-    try checkSize(atMost: maximumBytes)
+  /// - Parameter maximumBytes: larger files are refused before they are read; nil for a quarter of this machine's memory, since what
+  ///   is made of a file takes room too.
+  public func bytes(maximumBytes: Int? = nil) throws(CheckpointError) -> [UInt8] {
+    if let maximumBytes {
+      try checkSize(atMost: maximumBytes)
+    } else {
+      let memory = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+      try checkSize(atMost: memory / 4, because: "a quarter of this machine's memory")
+    }
     var failure: Int32?
     let bytes = [UInt8](unsafeUninitializedCapacity: state.size) { buffer, count in
       while count < buffer.count {
@@ -90,9 +96,11 @@ public final class RegularFile: Sendable {
     return bytes
   }
 
-  func checkSize(atMost maximumBytes: Int) throws(CheckpointError) {
+  func checkSize(atMost maximumBytes: Int, because meaning: String? = nil) throws(CheckpointError) {
     guard state.size <= maximumBytes else {
-      throw CheckpointError(file: path, field: "file", reason: "has \(state.size) bytes, expected at most \(maximumBytes)")
+      throw CheckpointError(
+        file: path, field: "file",
+        reason: "has \(state.size) bytes, expected at most \(maximumBytes)" + (meaning.map { ", " + $0 } ?? ""))
     }
   }
 

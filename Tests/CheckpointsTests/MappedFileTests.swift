@@ -25,6 +25,16 @@ import Testing
     #expect(try refusal("/dev/zero").reason.contains("expected a regular file"))
   }
 
+  /// A file of holes, larger than any memory.
+  @Test func whatIsReadAsAWholeMustFitIntoMemory() throws {
+    let folder = try TemporaryFolder(), path = try folder.write([1], as: "sparse")
+    guard truncate(path, 1 << 43) == 0 else { return }
+    let error = try #require(failure { _ = try RegularFile(path: path).bytes() })
+    #expect(error.reason.hasPrefix("has \(1 << 43) bytes, expected at most "))
+    #expect(error.reason.hasSuffix("a quarter of this machine's memory"))
+    #expect(failure { _ = try RegularFile(path: path).bytes(maximumBytes: 10) }?.reason.hasSuffix("expected at most 10") == true)
+  }
+
   /// Without a writer, opening a FIFO waits for one.
   @Test func fifoIsRefusedAtOnce() throws {
     let folder = try TemporaryFolder()
