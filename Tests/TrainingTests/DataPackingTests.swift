@@ -84,6 +84,19 @@ import Testing
     #expect(steps.count >= 3)
   }
 
+  @Test func oneAtATimeWorksInAFolder() throws {
+    let folder = try DataFolder(), out = folder.file("out")
+    let file = try folder.write("a.jsonl", Sample.jsonLines(texts))
+    let packing = DataPacking(files: [file], tokenizer: try Sample.tokenizer(), threadCount: 2)
+    var count = 0
+    let summary = try packing.run(to: out) { _ in
+      #expect(throws: TrainingError.self) { try packing.run(to: out, isReplacing: true) }
+      count += 1
+    }
+    #expect(count > 0)
+    #expect(try packing.run(to: out) == summary)
+  }
+
   @Test func finishedRunsStay() throws {
     let folder = try DataFolder()
     let file = try folder.write("a.jsonl", Sample.jsonLines(texts))

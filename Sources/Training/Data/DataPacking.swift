@@ -63,7 +63,7 @@ public struct DataPacking: Sendable {
   ///   - isReplacing: removes a dataset that is there and was made from other files or with other settings; else that is an error.
   ///   - progress: called now and then. What it throws ends the work, which can be taken up again.
   /// - Throws: `DataError` for files without documents, broken documents (unless they are left out), settings that cannot be, and a disk
-  ///   that is full; what `progress` throws.
+  ///   that is full; `TrainingError` while another process is at work in the folder; what `progress` throws.
   public func run(
     to folder: String, isReplacing: Bool = false, progress: (Progress) throws -> Void = { _ in }
   ) throws -> Summary {
@@ -79,6 +79,8 @@ public struct DataPacking: Sendable {
     let start = Progress(completedBytes: 0, totalBytes: sizes.reduce(0, +), tokens: 0)
     let path = { (name: String) in URL(fileURLWithPath: folder).appendingPathComponent(name).path }
     var manifest = DatasetManifest(vocabulary: vocabulary, settings: settings)
+    let lock = try Self.hold(folder)
+    defer { withExtendedLifetime(lock) {} }
     let begun = try Self.found(in: folder, isReplacing) { found in
       if found.settings == settings { return true }
       // The files may have been moved or copied.
@@ -200,17 +202,22 @@ public struct DataPacking: Sendable {
     return "beginning \(ids.withUnsafeBytes { Checksum64.of($0) })"
   }
 
+  /// Makes the folder where it is not there, and keeps others out of it.
+  private static func hold(_ folder: String) throws -> FolderLock {
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw DataError(.file, file: folder, reason: "the folder cannot be made: \(error.localizedDescription)")
+    }
+    return try FolderLock(folder)
+  }
+
   /// The manifest of a dataset that is there already, whole or begun; nil where there is none.
   /// - Parameter isSame: whether one was made of the same files with the same settings.
   private static func found(
     in folder: String, _ isReplacing: Bool, isSame: (DatasetManifest) throws -> Bool
   ) throws -> DatasetManifest? {
     let manager = FileManager.default, url = URL(fileURLWithPath: folder)
-    do {
-      try manager.createDirectory(at: url, withIntermediateDirectories: true)
-    } catch {
-      throw DataError(.file, file: folder, reason: "the folder cannot be made: \(error.localizedDescription)")
-    }
     UnfinishedFiles.remove(in: folder) { name in
       name.hasPrefix("dataset.") || DataSplit.allCases.contains { name.hasPrefix($0.rawValue + "-") }
     }
