@@ -1,5 +1,6 @@
 import Foundation
 import SwiftletCheckpoints
+import SwiftletGeneration
 import SwiftletModels
 import SwiftletTensors
 import SwiftletTokenization
@@ -310,6 +311,27 @@ import Testing
     let error = try #require(throws: TrainingError.self) { _ = try trainer(folder, changes).train() }
     #expect(error.reason.contains("a loss spike") && error.reason.contains("the last checkpoint is that of step"), "\(error)")
     #expect(try #require(error.step) > 8)
+  }
+
+  /// What a run needs at least, by its parts, is no more than what it has then; a limit below it is named before the first step.
+  @Test func modelsThatMemoryDoesNotHoldAreRefused() throws {
+    let folder = try DataFolder(), trainer = try trainer(folder), recipe = trainer.run.recipe
+    let memory = RunMemory(recipe, trainer.run.configuration), bytes = Int(memory.total)
+    let weights = try #require(memory.parts.first { $0.name == "weights" }).bytes
+    // All but the layer that predicts further tokens, which other runs may not have.
+    #expect(weights > Double(2 * trainer.model.parameters.count) && weights < Double(4 * trainer.model.parameters.count))
+    #expect(memory.parts.contains { $0.name == "moments" && $0.bytes == 2 * weights })
+    #expect(memory.parts.contains { $0.name == "inputs of layers" && $0.bytes == 4 * 2 * 16 * 2 * 32 })
+    try memory.check(recipe, MemoryLimits(resident: MemoryLimits.Limit(bytes: bytes, source: "the machine's memory")))
+    let all = MemoryLimits.Limit(bytes: 1 << 50, source: "the machine's memory")
+    let less = MemoryLimits.Limit(bytes: bytes - 1, source: "the limit of data (ulimit -d)")
+    let error = try #require(throws: RecipeError.self) { try memory.check(recipe, MemoryLimits(resident: all, data: less)) }
+    #expect(error.key == "model" && error.reason.contains("but the limit of data (ulimit -d) is "))
+    let large = try #require(throws: RecipeError.self) {
+      let changes = ["hidden_size": "    hidden_size: 1048576", "num_hidden_layers": "    num_hidden_layers: 400"]
+      _ = try self.trainer(folder, changes, out: "large")
+    }
+    #expect(large.key == "model" && large.reason.contains("needs at least"), "\(large)")
   }
 
   @Test func reportAndModelAreWritten() throws {

@@ -76,6 +76,7 @@ public struct PreparedRun {
         isConfiguration ? "model.config.vocab_size" : "model.from (vocab_size)",
         "found \(configuration.vocabularySize), expected at least the \(data.vocabularySize) tokens of the data's vocabulary")
     }
+    try RunMemory(recipe, configuration).check(recipe)
     let length = recipe.sequenceLength
     func iterator(
       _ sources: [DataSource], _ key: String, shuffles: Bool, count: Int? = nil, at position: BatchPosition? = nil
