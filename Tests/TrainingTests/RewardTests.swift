@@ -1,5 +1,6 @@
 import Foundation
 import SwiftletTasks
+import SwiftletTensors
 import Testing
 
 @testable import SwiftletTraining
@@ -19,7 +20,7 @@ import Testing
   }
 
   private func rewards(_ settings: [RewardSetting], isStrict: Bool = true) -> Rewards {
-    Rewards(settings: settings, isStrict: isStrict, maximumTokens: 100, folder: folder.path)
+    Rewards(settings: settings, isStrict: isStrict, maximumTokens: 100, folder: folder.path, pool: WorkerPool(threadCount: 2))
   }
 
   @Test func partsAreWeighed() throws {
@@ -36,6 +37,27 @@ import Testing
     #expect(scores.parts.map(rewards.total) == [1.5, -0.5, 1, -2, -0.1])
     let lenient = self.rewards([RewardSetting(kind: .accuracy, weight: 1)], isStrict: false)
     #expect(try lenient.scores([answer("It is 4")], isCancelled: { false }).parts == [[1]])
+  }
+
+  /// Programs of the small language, each of which may take its time: in their order, and not to the end when nobody waits for them.
+  @Test func programsAreGradedOnSeveralThreads() throws {
+    let rewards = rewards([RewardSetting(kind: .accuracy, weight: 1)])
+    let answers = (0..<20).map { number -> RewardedAnswer in
+      var answer = self.answer("<answer>print(\(number % 3) + 1)</answer>")
+      answer.problem.problem = Problem(
+        question: "Print 2.", answer: "2", grader: .program(tests: [ProgramTest(inputs: [], output: "2")]))
+      return answer
+    }
+    let scores = try rewards.scores(answers, isCancelled: { false })
+    #expect(scores.parts == (0..<20).map { [$0 % 3 == 1 ? 1 : 0] })
+    var asked = 0
+    #expect(throws: CancellationError.self) {
+      try rewards.scores(answers) {
+        asked += 1
+        return asked > 2
+      }
+    }
+    #expect(asked == 3)
   }
 
   @Test func languageIsTheShareOfLetters() {

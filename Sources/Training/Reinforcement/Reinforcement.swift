@@ -21,7 +21,7 @@ final class Reinforcement {
     (self.settings, self.problems, seed) = (settings, problems, recipe.seed)
     rewards = Rewards(
       settings: settings.rewards, isStrict: settings.isStrict, maximumTokens: settings.maximumTokens,
-      folder: recipe.resolved("."))
+      folder: recipe.resolved("."), pool: tape.compute.pool)
     let sampler = settings.rolloutPrecision.map { Tape(compute: tape.compute, precision: $0) } ?? tape
     engine = try RolloutEngine(model, tape: sampler, endTokens: problems.endTokens)
     reference = settings.clipping.beta > 0 ? ReferencePolicy(model.parameters) : nil

@@ -1,5 +1,7 @@
 internal import SwiftletJSON
 internal import SwiftletTasks
+internal import SwiftletTensors
+internal import Synchronization
 
 /// An answer that is to be rewarded.
 struct RewardedAnswer: Sendable {
@@ -20,6 +22,8 @@ struct Rewards {
   let maximumTokens: Int
   /// Where a command is run.
   let folder: String
+  /// On whose threads answers are graded.
+  let pool: WorkerPool
 
   struct Scores {
     /// Of every answer the parts, in the order of `settings`.
@@ -30,17 +34,14 @@ struct Rewards {
     var failedAnswers = 0
   }
 
-  /// - Parameter isCancelled: asked while a command runs.
+  /// - Parameter isCancelled: asked while a command runs, and between answers that are graded.
   /// - Throws: `RewardError` for a command that failed where the recipe says stop; `CancellationError`.
   func scores(_ answers: [RewardedAnswer], isCancelled: () -> Bool) throws -> Scores {
     var scores = Scores(parts: answers.map { _ in [] })
     for setting in settings {
       let values: [Double]
       switch setting.kind {
-      case .accuracy:
-        values = try answers.map { answer in
-          try answer.problem.problem.grade(answer.text, extraction: isStrict ? .tagged : .lenient).isCorrect ? 1 : 0
-        }
+      case .accuracy: values = try accuracy(answers, isCancelled)
       case .format: values = answers.map { AnswerExtraction.isWellFormed($0.text) ? 1 : 0 }
       case .language: values = answers.map { Self.languageShare($0.text, $0.problem.problem.language) }
       case .length(let buffer): values = answers.map { overLength($0.tokenCount, buffer: buffer) }
@@ -54,6 +55,26 @@ struct Rewards {
       for (index, value) in values.enumerated() { scores.parts[index].append(value) }
     }
     return scores
+  }
+
+  /// An answer may be a program that runs to its limits, so each thread grades some of them before it is asked whether to go on.
+  private func accuracy(_ answers: [RewardedAnswer], _ isCancelled: () -> Bool) throws -> [Double] {
+    let extraction: AnswerExtraction = isStrict ? .tagged : .lenient
+    var values: [Double] = []
+    while values.count < answers.count {
+      if isCancelled() { throw CancellationError() }
+      let part = Array(answers[values.count...].prefix(2 * pool.threadCount))
+      let grades = Mutex([Result<Bool, any Error>?](repeating: nil, count: part.count))
+      pool.run(part.count) { index, _ in
+        let answer = part[index]
+        let grade: Result<Bool, any Error> = Result {
+          try answer.problem.problem.grade(answer.text, extraction: extraction).isCorrect
+        }
+        grades.withLock { $0[index] = grade }
+      }
+      for grade in grades.withLock({ $0 }) { values.append(try grade?.get() == true ? 1 : 0) }
+    }
+    return values
   }
 
   func total(_ parts: [Double]) -> Double { zip(settings, parts).reduce(0) { $0 + $1.0.weight * $1.1 } }
