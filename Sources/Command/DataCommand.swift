@@ -99,11 +99,15 @@ struct DataPackCommand: AsyncParsableCommand {
       threadCount: threadCount)
     let printer = ProgressPrinter(), (out, force) = (out, force)
     defer { printer.finish() }
-    let summary = try await Interrupt.cancelling {
-      try packing.run(to: out, isReplacing: force) { progress in
-        try Task.checkCancellation()
-        printer.print(
-          "\(progress.tokens) tokens", completedBytes: progress.completedBytes, totalBytes: progress.totalBytes, since: start)
+    let summary = try await Interrupt.cancelling { () -> DataPacking.Summary in
+      do {
+        return try packing.run(to: out, isReplacing: force) { progress in
+          try Task.checkCancellation()
+          printer.print(
+            "\(progress.tokens) tokens", completedBytes: progress.completedBytes, totalBytes: progress.totalBytes, since: start)
+        }
+      } catch let error as DataError where error.kind == .damaged || error.kind == .setting && error.file == out {
+        throw CommandError("\(error) (--force)")
       }
     }
     printer.finish()

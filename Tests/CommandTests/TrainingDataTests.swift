@@ -27,7 +27,10 @@ import Testing
     #expect(try packed.json["training"]?["documents"]?.integer == 1)
     #expect(try await runner.run(pack).status == 0)
     let other = try await runner.run(pack + ["--fill-in-middle", "0.5"])
-    #expect(other.status == 1 && other.errors.contains("other files or settings"))
+    #expect(other.status == 1 && other.errors.contains("other files or settings") && other.errors.contains("(--force)"))
+    try write("data/dataset.json", "{", runner)
+    let damaged = try await runner.run(pack)
+    #expect(damaged.status == 1 && damaged.errors.contains("pack the data anew (--force)"), "\(damaged.errors)")
     #expect(try await runner.run(pack + ["--fill-in-middle", "0.5", "--force"]).status == 0)
   }
 

@@ -256,6 +256,28 @@ import Testing
     #expect(left == [".notes.md.4.partial"])
   }
 
+  /// The error says what helps, and it does.
+  @Test(arguments: ["damaged", "cut", "empty", "missing", "manifest"]) func damagedDataCanBePackedAgain(_ how: String) throws {
+    let folder = try DataFolder()
+    _ = try trainer(folder).train(until: 7)
+    let name = how == "manifest" ? "dataset.json" : "training-000000.tokens", path = folder.file("run/data/" + name)
+    var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    switch how {
+    case "damaged": bytes[bytes.count - 1] ^= 1
+    case "cut", "manifest": bytes.removeLast(5)
+    default: bytes = []
+    }
+    _ = try folder.write("run/data/" + name, bytes)
+    if how == "missing" { try FileManager.default.removeItem(atPath: path) }
+    let error = try #require(throws: RecipeError.self) { _ = try trainer(folder) }
+    #expect(error.key == "data.text" && error.reason.contains(name), "\(error)")
+    #expect(error.reason.hasSuffix("(remove the folder \(folder.file("run"))/data, and the run packs it again)"), "\(error)")
+    try FileManager.default.removeItem(atPath: folder.file("run/data"))
+    let second = try trainer(folder)
+    #expect(second.run.completedSteps == 7)
+    #expect(try second.train(until: 8) == .interrupted && second.records.count == 8)
+  }
+
   @Test func otherRecipesDoNotGoOn() throws {
     let folder = try DataFolder()
     _ = try trainer(folder).train(until: 5)

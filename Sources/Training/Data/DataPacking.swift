@@ -242,7 +242,7 @@ public struct DataPacking: Sendable {
         throw DataError(
           .setting, file: folder,
           reason:
-            "holds a dataset of other files or settings (or files that changed since); choose another folder, or replace it (--force)"
+            "holds a dataset of other files or settings (or files that changed since); choose another folder, or replace it"
         )
       }
       try found.checkShards(in: url)

@@ -107,11 +107,11 @@ struct DatasetManifest: Sendable {
     if let next = root["next"] {
       guard let file = next["file"]?.integer, let offset = next["offset"]?.integer, let line = next["line"]?.integer,
         let step = root["step"]?.integer, [file, offset, line, step].allSatisfy((0...1 << 48).contains)
-      else { throw damaged("says wrongly where to go on; pack the data anew (--force)") }
+      else { throw damaged("says wrongly where to go on; pack the data anew") }
       self.step = step
       self.next = DocumentPosition(file: file, offset: offset, line: line)
     } else if path.hasSuffix(Self.partialName) {
-      throw damaged("does not say where to go on; pack the data anew (--force)")
+      throw damaged("does not say where to go on; pack the data anew")
     }
   }
 
@@ -119,9 +119,17 @@ struct DatasetManifest: Sendable {
   /// - Throws: `DataError` naming one that is missing or another.
   func checkShards(in folder: URL) throws(DataError) {
     for expected in shards.values.joined() {
-      let shard = try TokenShard(path: folder.appendingPathComponent(expected.file).path)
+      let path = folder.appendingPathComponent(expected.file).path
+      func damaged(_ reason: String) -> DataError { DataError(.damaged, file: path, reason: reason + "; pack the data anew") }
+      guard FileManager.default.fileExists(atPath: path) else { throw damaged("is missing") }
+      let shard: TokenShard
+      do throws(DataError) {
+        shard = try TokenShard(path: path)
+      } catch {
+        throw error.kind == .empty ? damaged("is empty") : error
+      }
       guard shard.checksum == expected.checksum, shard.tokenCount == expected.tokens else {
-        throw DataError(.damaged, file: shard.path, reason: "is not the file that was packed; pack the data anew (--force)")
+        throw damaged("is not the file that was packed")
       }
     }
   }

@@ -71,7 +71,7 @@ struct RunData {
         } catch let error as DataError where split == .heldOut && error.kind == .empty {
           throw recipe.error("evaluation", "\(error); hold out a larger share, or leave evaluation out")
         } catch let error as DataError {
-          throw recipe.error(key, "\(error)")
+          throw recipe.error(key, "\(error)" + (folder == Self.folder(recipe) ? Self.advice(error, folder) : ""))
         }
       }
     }
@@ -81,12 +81,20 @@ struct RunData {
     vocabularySize = sources.first?.dataset.vocabulary.size ?? tokenizer?.0.vocabularySize ?? 0
   }
 
+  /// Of what a run packs itself.
+  private static func folder(_ recipe: Recipe) -> String { recipe.folder + "/data" }
+
+  /// What helps where the run's own data is damaged.
+  private static func advice(_ error: DataError, _ folder: String) -> String {
+    error.kind == .damaged ? " (remove the folder \(folder), and the run packs it again)" : ""
+  }
+
   /// - Parameter key: of the files, for errors.
   /// - Returns: the folder.
   private static func pack(
     _ packing: DataPacking, _ recipe: Recipe, key: String, goesOn: Bool, _ note: (String) -> Void
   ) throws -> String {
-    let folder = recipe.folder + "/data", count = packing.files.count
+    let folder = Self.folder(recipe), count = packing.files.count
     note("packing \(count) \(count == 1 ? "file" : "files")")
     let summary: DataPacking.Summary
     do {
@@ -96,6 +104,8 @@ struct RunData {
         key,
         "the run in \(recipe.folder) was begun with other files or other tokens of them, or they changed since; "
           + "go on with those, or choose another folder")
+    } catch let error as DataError where error.kind == .damaged {
+      throw recipe.error(key, "\(error)\(advice(error, folder))")
     }
     for (kind, count) in summary.skipped.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
       note("left out \(count) broken \(count == 1 ? "document" : "documents") (\(kind.rawValue))")
