@@ -199,6 +199,11 @@ import Testing
     let kept = try trainer(recipe(folder, out: "kept", options + ["cache: cache"]))
     #expect(try kept.train() == .finished)
     #expect(bits(kept) == bits(asked))
+    // What the teacher computes counts where it computes it.
+    #expect(zip(asked.records, kept.records).allSatisfy { $0.flops > $1.flops })
+    let before = kept.records.map(\.preparationFlops), total = kept.records.reduce(0) { $0 + $1.flops }
+    #expect(try #require(before[0]) > 0 && before.dropFirst().allSatisfy { $0 == nil })
+    #expect(RunReport(kept).cost.flops > total && asked.records.allSatisfy { $0.preparationFlops == nil })
     do {
       var notes: [String] = []
       let stopped = try trainer(recipe(folder, out: "stopped", options + ["cache: cache"]))
@@ -206,6 +211,7 @@ import Testing
       #expect(notes.isEmpty, "the teacher was asked again: \(notes)")
     }
     let resumed = try trainer(recipe(folder, out: "stopped", options + ["cache: cache"]))
+    #expect(resumed.records.allSatisfy { $0.preparationFlops == nil })
     #expect(resumed.run.completedSteps == 3)
     #expect(try resumed.train() == .finished)
     #expect(bits(resumed) == bits(asked))

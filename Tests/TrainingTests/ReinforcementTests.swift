@@ -117,6 +117,19 @@ import Testing
     #expect(try records(last).map(\.reward) == records(whole).map(\.reward))
   }
 
+  /// Of answers that are all learned from, the way forward is computed once by the sampler and three times by learning, and once
+  /// more by the reference.
+  @Test func operationsOfTheReferenceCount() throws {
+    let folder = try folder(), keep = "  zero_variance: keep"
+    defer { withExtendedLifetime(folder) {} }
+    let counts = try ["", "\n  beta: 0.05"].enumerated().map { index, beta -> Double in
+      let trainer = try trainer(folder, ["minibatches": keep + beta, "steps": "steps: 1"], out: "run-\(index)")
+      _ = try trainer.train()
+      return try #require(trainer.records.first).flops
+    }
+    #expect(counts[0] > 0 && abs(counts[1] / counts[0] - 1.25) < 1e-9, "\(counts)")
+  }
+
   /// Answers of another precision are those of another model.
   @Test func answersInAnotherPrecisionAreNotTheTrainers() throws {
     let folder = try folder()

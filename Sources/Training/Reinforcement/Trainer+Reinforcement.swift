@@ -71,9 +71,10 @@ extension Trainer {
     guard record.learnedAnswers > 0 else {
       return Update(skipped: groups.isEmpty ? "no problem had answers of different rewards" : "all answers were cut")
     }
-    guard try addReference(work, to: &answers, collection.prompts, isCancelled) else { return nil }
+    guard let referenceFLOPs = try addReference(work, to: &answers, collection.prompts, isCancelled) else { return nil }
     var parts: [(loss: Double, balance: Double, norm: Double)] = [], update = Update(), sums = PolicyLoss(), first: PolicyLoss?
     var reason: String?
+    update.flops = referenceFLOPs
     let parameters = model.parameters, rate = recipe.optimizer.schedule.rate(step: state.step)
     let alpha = run.configuration.mixture == nil ? 0 : recipe.balance.alpha
     model.resetLoads()
@@ -87,7 +88,7 @@ extension Trainer {
       var loss = PolicyLoss(), balance = 0.0, batches: [TrainingBatch] = []
       let starts = stride(from: 0, to: pairs.count, by: recipe.microBatch)
       for start in starts {
-        if update.flops == 0, isCancelled() { return nil }
+        if first == nil, isCancelled() { return nil }
         let pass = pairs[start..<min(pairs.count, start + recipe.microBatch)]
         let batch = TrainingBatch(pass.map(\.0.rollout), prompts: collection.prompts)
         let rows = PolicyRows(pass.map(\.0), weights: pass.map(\.1), batch: batch)
@@ -143,24 +144,26 @@ extension Trainer {
   }
 
   /// Adds the reference's log-probabilities of the answers, where there is one.
-  /// - Returns: whether it was not given up.
+  /// - Returns: the operations of that; nil when it was given up.
   private func addReference(
     _ work: Reinforcement, to answers: inout [LearnedAnswer], _ prompts: [[Int32]], _ isCancelled: () -> Bool
-  ) throws -> Bool {
-    guard let reference = work.reference else { return true }
+  ) throws -> Double? {
+    guard let reference = work.reference else { return 0 }
     let micro = run.recipe.microBatch
-    return reference.applied {
+    return reference.applied { () -> Double? in
+      var operations = 0.0
       for start in stride(from: 0, to: answers.count, by: micro) {
-        if isCancelled() { return false }
+        if isCancelled() { return nil }
         let range = start..<min(answers.count, start + micro)
         let batch = TrainingBatch(answers[range].map(\.rollout), prompts: prompts)
         let values = model.logProbabilities(of: batch, tape: tape)
         tape.trimMemory()
+        operations += flops([batch], predicts: false, learns: false)
         for (index, document) in zip(range, batch.documents) {
           answers[index].reference = Array(values[document].suffix(answers[index].rollout.tokens.count))
         }
       }
-      return true
+      return operations
     }
   }
 }

@@ -1,7 +1,7 @@
 /// What a run took, and what the same work takes on the devices that DeepSeek trained with.
 public struct RunCost: Sendable, Equatable {
   public var tokens: Int
-  /// Forward and backward, with the prediction layer's.
+  /// Forward and backward, with the prediction layer's, and the way forward of a teacher or a reference.
   public var flops: Double
   /// By the clock, with evaluation and checkpoints.
   public var hours: Double
@@ -20,12 +20,13 @@ public struct RunCost: Sendable, Equatable {
 
   init(_ records: [StepRecord], hardware: Hardware, peak: Double) {
     tokens = records.reduce(0) { $0 + $1.tokens }
-    flops = records.reduce(0) { $0 + $1.flops }
+    let steps = records.reduce(0) { $0 + $1.flops }
+    flops = records.reduce(steps) { $0 + ($1.preparationFlops ?? 0) }
     hours = records.reduce(0) { $0 + $1.elapsedSeconds } / 3600
     coreHours = records.reduce(0) { $0 + $1.processorSeconds } / 3600
     kilowattHours = hours * hardware.kilowatts
     dollars = hours * hardware.dollarsPerDeviceHour
-    utilization = flops / max(1e-9, records.reduce(0) { $0 + $1.seconds }) / peak
+    utilization = steps / max(1e-9, records.reduce(0) { $0 + $1.seconds }) / peak
     h800Hours = flops / Self.publishedFLOPsPerHour
     h800Dollars = h800Hours * Hardware.h800.dollarsPerHour.value
   }

@@ -116,7 +116,8 @@ public struct RunReport: Sendable {
       ])
       + "\n"
       + [
-        "Operations are those of products with weights that take part, and of attention over the positions that are seen.",
+        "Operations are those of products with weights that take part, and of attention over the positions that are seen; those of "
+          + "a teacher or a reference are among them.",
         "Peak: \(trainer.peak.source).",
         "Power: \(hardware.watts.value) W, \(hardware.watts.source); "
           + "times \(PlanText.short(hardware.powerUsageEffectiveness.value)) for the building.",

@@ -21,6 +21,7 @@ public struct StepRecord: Codable, Sendable, Equatable {
   public var learningRate: Double
   /// Of this step.
   public var tokens: Int
+  /// With the way forward of a teacher or a reference.
   public var flops: Double
   /// Of the step alone.
   public var seconds: Double
@@ -37,6 +38,8 @@ public struct StepRecord: Codable, Sendable, Equatable {
   public var skipped: String?
   /// nil for training on data.
   public var reinforcement: ReinforcementRecord?
+  /// Operations before the step that are none of its own: a teacher's answers for the cache. nil for none.
+  public var preparationFlops: Double?
 
   public var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
 }

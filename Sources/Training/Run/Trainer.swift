@@ -1,5 +1,6 @@
 internal import Foundation
 internal import SwiftletCheckpoints
+internal import SwiftletConversion
 internal import SwiftletModels
 public import SwiftletTensors
 
@@ -36,6 +37,10 @@ public final class Trainer {
   var state: RunState
   private var log: RunLog
   private let operations: TokenFLOPs
+  /// Of the teacher; nil without one.
+  private let teacherOperations: TokenFLOPs?
+  /// What the teacher's answers took since they were last looked at.
+  private var teacherFLOPs = 0.0
   private var clock = RunClock()
   /// Steps of the newest checkpoint.
   private var savedStep: Int?
@@ -84,6 +89,7 @@ public final class Trainer {
     }
     log = try RunLog(path: recipe.folder + "/log.jsonl", step: state.step)
     operations = TokenFLOPs(configuration)
+    teacherOperations = run.teacher.map { TokenFLOPs($0.base.configuration) }
     threadCount = compute.pool.threadCount
     hardware = .machine(recipe.cost, threadCount: threadCount, kernels: compute.kernels)
     peak = hardware.bf16FLOPsPerSecond
@@ -103,10 +109,12 @@ public final class Trainer {
   ) throws -> Outcome {
     let end = min(recipe.steps, lastStep ?? recipe.steps)
     clock = RunClock()
+    teacherFLOPs = 0
     guard try teacherCache?.fill(askTeacher, isCancelled: isCancelled, note: note) ?? true else {
       try save()
       return .interrupted
     }
+    var preparation: Double? = teacherFLOPs > 0 ? teacherFLOPs : nil
     while state.step < end {
       guard !isCancelled(), var record = try nextStep(isCancelled) else {
         try save()
@@ -119,6 +127,8 @@ public final class Trainer {
       }
       (record.elapsedSeconds, record.processorSeconds) = clock.lap()
       record.memoryBytes = RunClock.peakMemory
+      record.preparationFlops = preparation
+      preparation = nil
       record.reinforcement?.takeOther(of: record.elapsedSeconds)
       // Before the checkpoint: going on removes lines that are too many, but cannot make those that are missing.
       do throws(CheckpointError) {
@@ -174,6 +184,7 @@ public final class Trainer {
       distillation: recipe.distillation?.options ?? DistillationOptions())
     model.parameters.clearGradients(compute)
     model.resetLoads()
+    teacherFLOPs = 0
     var losses = Losses()
     for index in passes.indices {
       if isCancelled() {
@@ -203,7 +214,7 @@ public final class Trainer {
       state.skippedInARow += 1
     }
     model.resetLoads()
-    let tokens = passes.reduce(0) { $0 + $1.tokens.count }, flops = flops(passes, predicts: weight > 0)
+    let tokens = passes.reduce(0) { $0 + $1.tokens.count }, flops = self.flops(passes, predicts: weight > 0) + teacherFLOPs
     let seconds = start.duration(to: .now) / .seconds(1)
     state.step += 1
     state.tokens += tokens
@@ -224,6 +235,10 @@ public final class Trainer {
     guard let teacher = run.teacher else { preconditionFailure("the recipe has no teacher") }
     let model = try teacherModel ?? TrainableModel(frozen: teacher.base)
     teacherModel = model
+    if let teacherOperations {
+      let (products, attention) = teacherOperations.forward(PassSize([batch]))
+      teacherFLOPs += products + attention
+    }
     let vocabulary = teacher.vocabulary(beside: run.configuration)
     var batch = batch
     batch.positions = nil
@@ -244,22 +259,15 @@ public final class Trainer {
     return loss.isFinite ? loss : nil
   }
 
-  /// Operations of passes, forward and back; a document's positions see those before them.
+  /// Operations of passes, forward and back.
   /// - Parameter learns: false counts the way forward alone.
   func flops(_ passes: [TrainingBatch], predicts: Bool, learns: Bool = true) -> Double {
-    var tokens = 0.0, pairs = 0.0
-    for document in passes.flatMap(\.documents) {
-      let count = Double(document.count)
-      tokens += count
-      pairs += count * TokenFLOPs.meanPositions(count)
-    }
+    let size = PassSize(passes), (products, attention) = operations.forward(size)
     let prediction =
-      predicts && model.hasPrediction ? operations.prediction * tokens + operations.predictionPerPosition * pairs : 0
-    // The head sees rows with targets alone; frozen weights have no gradient.
-    let targets = Double(passes.reduce(0) { $0 + $1.targetCount })
-    let products = (operations.products - operations.head) * tokens + operations.head * targets
-    let others = operations.attentionPerPosition * pairs + prediction
-    return learns ? (recipe.lora == nil ? 3 : 2) * products + 3 * others : products + others
+      predicts && model.hasPrediction ? operations.prediction * size.tokens + operations.predictionPerPosition * size.pairs : 0
+    // Frozen weights have no gradient.
+    return learns
+      ? (recipe.lora == nil ? 3 : 2) * products + 3 * (attention + prediction) : products + attention + prediction
   }
 
   // MARK: - What goes wrong
@@ -294,5 +302,30 @@ public final class Trainer {
         step: state.step + 1, reason: "\(reason); \(state.skippedInARow) steps before were skipped as well; \(lastCheckpoint)")
     }
     return reason
+  }
+}
+
+/// What the operations of passes depend on.
+private struct PassSize {
+  var tokens = 0.0
+  /// Of positions with those that they see: all before them in their document, and themselves.
+  var pairs = 0.0
+  /// Rows with a target.
+  var targets = 0.0
+
+  init(_ passes: [TrainingBatch]) {
+    for document in passes.flatMap(\.documents) {
+      let count = Double(document.count)
+      tokens += count
+      pairs += count * TokenFLOPs.meanPositions(count)
+    }
+    targets = Double(passes.reduce(0) { $0 + $1.targetCount })
+  }
+}
+
+extension TokenFLOPs {
+  /// The way forward. The head sees rows with targets alone.
+  fileprivate func forward(_ size: PassSize) -> (products: Double, attention: Double) {
+    ((products - head) * size.tokens + head * size.targets, attentionPerPosition * size.pairs)
   }
 }
