@@ -342,7 +342,7 @@ import Testing
     let weights = try #require(memory.parts.first { $0.name == "weights" }).bytes
     // All but the layer that predicts further tokens, which other runs may not have.
     #expect(weights > Double(2 * trainer.model.parameters.count) && weights < Double(4 * trainer.model.parameters.count))
-    #expect(memory.parts.contains { $0.name == "moments" && $0.bytes == 2 * weights })
+    #expect(memory.parts.contains { $0.name == "moments" && abs($0.bytes - 2 * weights) < 0.01 * weights })
     #expect(memory.parts.contains { $0.name == "inputs of layers" && $0.bytes == 4 * 2 * 16 * 2 * 32 })
     try memory.check(recipe, MemoryLimits(resident: MemoryLimits.Limit(bytes: bytes, source: "the machine's memory")))
     let all = MemoryLimits.Limit(bytes: 1 << 50, source: "the machine's memory")

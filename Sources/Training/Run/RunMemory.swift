@@ -13,10 +13,8 @@ struct RunMemory {
     // A checkpoint may lack the layers that predict further tokens, and reinforcement does not train them.
     var least = configuration
     least.predictionLayerCount = 0
-    let values = PreparedRun.trainedCount(recipe, least)
-    // Muon keeps one moment of most values.
-    let moments = (recipe.optimizer.checkpointBytesPerValue - 4) / (recipe.optimizer.name == .muon ? 2 : 1)
-    var parts = [("weights", 4 * values), ("gradients", 4 * values), ("moments", moments * values)]
+    let trained = TrainedValues(recipe, least), values = trained.count
+    var parts = [("weights", 4 * values), ("gradients", 4 * values), ("moments", trained.momentBytes)]
     if let settings = recipe.reinforcement {
       if settings.clipping.beta > 0 { parts.append(("the reference", 4 * values)) }
     } else {
