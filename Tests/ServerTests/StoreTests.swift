@@ -132,7 +132,7 @@ import Testing
     }
     let store = try Store(folder: path)
     let chat = try #require(try await store.chat("a", of: nil))
-    #expect(chat.chat.revision == 1 && chat.messages.map(\.revision) == [1, 1])
+    #expect(chat.chat.listed.revision == 1 && chat.messages.map(\.revision) == [1, 1])
     #expect(chat.chat.bytes == Store.bytesOfRow + 6 + 2 + chat.messages.reduce(0) { $0 + $1.bytes })
     #expect(try await store.chat("b", of: nil)?.chat.bytes == Store.bytesOfRow + 2)
     // And go on from there.
