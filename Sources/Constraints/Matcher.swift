@@ -250,7 +250,8 @@ public struct Matcher: Sendable {
     return number
   }
 
-  private func insert(_ configuration: Int32, into list: inout [Int32]) {
+  /// Of the type: as a method it would hold a copy of all this while its argument changes it.
+  private static func insert(_ configuration: Int32, into list: inout [Int32]) {
     if !list.contains(configuration) { list.append(configuration) }
   }
 
@@ -262,14 +263,14 @@ public struct Matcher: Sendable {
       case .leaf(let leaf):
         frame.position = leaf.automaton.next(frame.position, byte)
         if frame.position < 0 { continue }
-        if leaf.goesOn[Int(frame.position)] { insert(push(frame), into: &next) }
+        if leaf.goesOn[Int(frame.position)] { Self.insert(push(frame), into: &next) }
         if leaf.automaton.accepting[Int(frame.position)] { leave(frame.parent, into: &next) }
       case .fresh(let fresh):
         frame.position = fresh.leaf.automaton.next(frame.position, byte)
         if frame.position < 0 { continue }
         frame.used = used.rest(frame.used, behind: byte)
         if fresh.leaf.goesOn[Int(frame.position)], cost(fresh, frame.position, frame.used) < CompiledGrammar.never {
-          insert(push(frame), into: &next)
+          Self.insert(push(frame), into: &next)
         }
         if fresh.leaf.automaton.accepting[Int(frame.position)], !used.hasEmpty(frame.used) { leaveLeaf(frame, into: &next) }
       case .string:
@@ -279,7 +280,7 @@ public struct Matcher: Sendable {
           leave(frame.parent, into: &next)
         } else {
           (frame.position, frame.needed, frame.left) = (after.state, after.needed, after.left)
-          insert(push(frame), into: &next)
+          Self.insert(push(frame), into: &next)
         }
       case .sequence, .choice, .object, .list: continue
       }
@@ -317,19 +318,19 @@ public struct Matcher: Sendable {
     case .leaf(let leaf):
       if leaf.automaton.isEmpty { return }
       if leaf.goesOn[0] {
-        insert(push(Frame(rule: Int32(rule), parent: parent, depth: depth, rest: rest)), into: &list)
+        Self.insert(push(Frame(rule: Int32(rule), parent: parent, depth: depth, rest: rest)), into: &list)
       }
       if leaf.automaton.accepting[0] { leave(parent, into: &list) }
     case .fresh(let fresh):
       var frame = Frame(rule: Int32(rule), used: frames[Int(parent)].used, parent: parent, depth: depth, rest: rest)
       frame.start = isTrying ? -1 : Int32(text.count)
       if frame.used < 0 || cost(fresh, 0, frame.used) >= CompiledGrammar.never { return }
-      insert(push(frame), into: &list)
+      Self.insert(push(frame), into: &list)
     case .string(let minimum, let maximum):
       let frame = Frame(
         rule: Int32(rule), needed: Int32(clamping: minimum), left: maximum.map { Int32(clamping: $0) } ?? .max, parent: parent,
         depth: depth, rest: rest)
-      insert(push(frame), into: &list)
+      Self.insert(push(frame), into: &list)
     case .sequence(let parts, let behind):
       if parts.isEmpty { return leave(parent, into: &list) }
       if parts.count == 1 { return enter(parts[0], parent: parent, depth: depth, rest: rest, into: &list) }
@@ -356,7 +357,7 @@ public struct Matcher: Sendable {
 
   /// Goes on behind a rule that has ended.
   mutating func leave(_ parent: Int32, into list: inout [Int32]) {
-    if parent == Self.done { return insert(Self.done, into: &list) }
+    if parent == Self.done { return Self.insert(Self.done, into: &list) }
     var frame = frames[Int(parent)]
     switch grammar.nodes[Int(frame.rule)] {
     case .sequence(let parts, let behind):
