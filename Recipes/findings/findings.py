@@ -593,7 +593,7 @@ def saved(lab, name):
 
 def machine(threads):
     names = re.findall(r"^model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M) if os.path.exists("/proc/cpuinfo") else []
-    return f"{names[0] if names else sys.platform}, {threads} threads"
+    return f"{names[0] if names else sys.platform}, {threads} thread{'s' if threads != 1 else ''}"
 
 
 def save(lab, name, results):
@@ -644,6 +644,7 @@ def run(lab, name, seeds):
                     results = saved(lab, name)
                     results["arms"].setdefault(arm, {})[str(seed)] = found
                     results["stages"].update(work.stages)
+                    results["machine"] = machine(lab.threads)
                     save(lab, name, results)
 
 

@@ -80,9 +80,12 @@ struct TrainingReport {
       "sum", "", plan.flops > 0 ? PlanText.prefixed(plan.flops) + "FLOP" : "", "", PlanReport.hours(plan.deviceHours),
       PlanText.short(plan.days), PlanText.prefixed(plan.kilowattHours * 1000) + "Wh", PlanText.dollars(plan.dollars),
     ]
-    let title = "Training on \(PlanText.count(plan.deviceCount.value)) \(plan.hardware.name) (\(plan.hardware.description))"
+    let count = PlanText.count(plan.deviceCount.value), name = plan.hardware.name, description = plan.hardware.description
+    let devices =
+      name == "this"
+      ? (plan.deviceCount.value == 1 ? description : "\(count) of \(description)") : "\(count) \(name) (\(description))"
     return PlanReport.section(
-      title,
+      "Training on " + devices,
       [["", "tokens", "operations", "utilization", "device-hours", "days", "energy", "cost"]] + plan.costs.map(row) + [sum])
   }
 
