@@ -5,7 +5,9 @@ public struct Arithmetic: TaskFamily {
   public let name = "arithmetic"
   public let summary = "Adds and subtracts integers."
 
-  private func dials(_ difficulty: Int) -> (terms: Int, digits: Int) { (2 + (difficulty - 1) / 3, 2 + (difficulty - 1) * 2 / 3) }
+  private func dials(_ difficulty: Int) -> (terms: Int, digits: Int) {
+    (2 + (difficulty - 1) / 3, difficulty < 5 ? 2 + (difficulty - 1) * 2 / 3 : difficulty)
+  }
 
   public func dials(difficulty: Int) -> String {
     let (terms, digits) = dials(difficulty)
