@@ -1,7 +1,7 @@
 """Trains Recipes/balance.yaml with the rule for the routers' biases, with a balance loss instead, and with neither, and plots the load of
 the most used expert over the mean, less 1 (MaxVio; Wang et al. 2024), step by step.
 
-    python Benchmarks/balance.py [--swiftlet PATH] [--out FOLDER] [--plot docs/training/balance.svg]
+    python3 Benchmarks/balance.py [--swiftlet PATH] [--out FOLDER] [--plot docs/training/balance.svg]
 
 Every arm takes one to two minutes on two cores. Prints a Markdown table: MaxVio as a mean of the last fifty steps, loss and held-out loss.
 A run that is there already is not done again. Needs nothing but Python.

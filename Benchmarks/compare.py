@@ -1,7 +1,7 @@
 """Measures swiftlet and llama.cpp on the same GGUF files, by turns, and prints medians and ratios.
 
-    python Benchmarks/compare.py --llama PATH/bin --models FOLDER [--rows 'smollm2/*'] [--json figures.json]
-    python Benchmarks/compare.py --read figures.json [more.json] --into docs/performance.md
+    python3 Benchmarks/compare.py --llama PATH/bin --models FOLDER [--rows 'smollm2/*'] [--json figures.json]
+    python3 Benchmarks/compare.py --read figures.json [more.json] --into docs/performance.md
 
 `--llama` is the folder of llama-bench and llama-batched-bench. FOLDER holds synthetic models; those that are missing are made by
 synthetic_gguf.py, which needs `gguf` and `numpy`. SmolLM2 is the one that `swiftlet pull smollm2` fetches. Rows with `@avx2` run our

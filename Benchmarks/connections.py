@@ -1,7 +1,7 @@
 """Keeps a thousand idle connections and two hundred busy ones on a server, and tells of errors and of memory as time goes on.
 
     swiftlet serve MODEL --port 8080 &
-    python Benchmarks/connections.py --url http://127.0.0.1:8080 --pid $! [--minutes 10] [--key KEY]
+    python3 Benchmarks/connections.py --url http://127.0.0.1:8080 --pid $! [--minutes 10] [--key KEY]
 
 Half of the idle connections have asked for `/health` once, the others for nothing. One that the server drops, as it may, is opened
 again and counted. Each busy client asks for one small chat after the other, streamed and whole by turns, and comes again when it is

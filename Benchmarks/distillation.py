@@ -1,6 +1,6 @@
 """Measures how fast a teacher's answers are made, beside llama.cpp's best batched decode, by turns, and prints medians and the ratio.
 
-    python Benchmarks/distillation.py --llama PATH/bin [--model SmolLM2-135M-Instruct.Q4_1.gguf] [--rounds 3] [--json figures.json]
+    python3 Benchmarks/distillation.py --llama PATH/bin [--model SmolLM2-135M-Instruct.Q4_1.gguf] [--rounds 3] [--json figures.json]
 
 Ours is the whole command `swiftlet distill`: loading SmolLM2, rendering and encoding prompts, sampling at temperature 1, writing every
 answer to the file that a killed run goes on from, choosing, and the data card; 64 answers in progress at once. No answer is shorter than

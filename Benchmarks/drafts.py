@@ -1,7 +1,7 @@
 """Measures what guessing the next tokens gains: `swiftlet bench --draft`, which generates with and without guesses by turns.
 
-    python Benchmarks/drafts.py lookup MODEL TEXT... [--swiftlet .build/release/swiftlet]
-    python Benchmarks/drafts.py mtp [--type q8_0]
+    python3 Benchmarks/drafts.py lookup MODEL TEXT... [--swiftlet .build/release/swiftlet]
+    python3 Benchmarks/drafts.py mtp [--type q8_0]
 
 `lookup` continues each text, greedily: give texts whose continuation repeats them, and others. `mtp` measures a checkpoint of
 DeepSeek-V3's architecture (8 layers of 32 experts, about 0.5 B parameters) whose prediction layer is right by construction: every

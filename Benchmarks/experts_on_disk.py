@@ -1,6 +1,6 @@
 """Runs a mixture of experts that is larger than the memory it may use, and measures it against llama.cpp, by turns.
 
-    python Benchmarks/experts_on_disk.py --swiftlet .build/release/swiftlet --llama-bench PATH/llama-bench MODEL.gguf
+    python3 Benchmarks/experts_on_disk.py --swiftlet .build/release/swiftlet --llama-bench PATH/llama-bench MODEL.gguf
 
 Both run in a control group that may hold `--memory` bytes, page cache included: ours with `--experts-on-disk`, llama.cpp with the
 file mapped. The page cache is dropped before each run. This needs root and version 1 or 2 of control groups; where they cannot be

@@ -1,6 +1,6 @@
 """Measures what the second stage of Recipes/long-context.yaml brings: the perplexity of text that was not trained on, behind a long context.
 
-    python Benchmarks/long_context.py [--swiftlet PATH] [--out FOLDER]
+    python3 Benchmarks/long_context.py [--swiftlet PATH] [--out FOLDER]
 
 Trains Recipes/short-context.yaml, then goes on from it in several ways, each with as many tokens: as the recipe says; without YaRN; with
 short sequences still. Also measured are the first stage alone, and the first stage with YaRN in its config.json but no training. Prints a Markdown

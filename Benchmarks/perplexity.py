@@ -1,7 +1,7 @@
 """Measures the perplexity of a text under one file, with `swiftlet perplexity` and with llama-perplexity, for every variant of the kernels
 that this CPU can run.
 
-    python Benchmarks/perplexity.py --llama PATH/llama-perplexity [MODEL.gguf] [--text FILE ...]
+    python3 Benchmarks/perplexity.py --llama PATH/llama-perplexity [MODEL.gguf] [--text FILE ...]
 
 The model is SmolLM2 (`swiftlet pull smollm2`) unless a file is named; the text is the repository's documents, one after the other.
 Both sides cut the same windows and score their second halves. They need not agree to the last digit: inputs of products are rounded

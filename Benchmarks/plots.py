@@ -1,6 +1,6 @@
 """Draws the figures of compare.py as SVG: decoding speed against sequences, context and threads, ours and llama.cpp's.
 
-    python Benchmarks/plots.py figures.json docs/performance
+    python3 Benchmarks/plots.py figures.json docs/performance
 
 A plot has one panel a model; points are medians, lines through them lowest to highest. Needs nothing but Python. Colours are read on light
 and on dark pages.

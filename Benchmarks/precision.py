@@ -1,11 +1,11 @@
 """Trains one recipe in several precisions and compares losses, memory and time: BF16 with F32, FP8 with BF16, and fewer bits of
 optimizer state with F32.
 
-    python Benchmarks/precision.py [--recipe Recipes/precision.yaml] [--threads 2] [--into docs/training.md] [--keep FOLDER]
+    python3 Benchmarks/precision.py [--recipe Recipes/precision.yaml] [--threads 2] [--into docs/training.md] [--keep FOLDER]
 
 Every arm has the same seed, so the same weights and batches. Prints a table, and draws precision.svg: the losses, and how far each arm is
 from the one it is compared with, both as means of eleven steps. --into puts the table between the comments of a Markdown file and the
-plot into images/ beside it. --keep has the runs' folders: those that are done are not run again. --times FILE has the seconds of a step,
+plot into training/ beside it. --keep has the runs' folders: those that are done are not run again. --times FILE has the seconds of a step,
 measured into it by short runs in turn when it is not there; nothing else may run then. Needs nothing but Python.
 """
 

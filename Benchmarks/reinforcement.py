@@ -1,6 +1,6 @@
 """Measures a step of reinforcement (GRPO) beside PyTorch's, by turns, and prints medians and ratios.
 
-    python Benchmarks/reinforcement.py --python VENV/bin/python [--rounds 3] [--steps 3] [--json figures.json]
+    python3 Benchmarks/reinforcement.py --python VENV/bin/python [--rounds 3] [--steps 3] [--json figures.json]
 
 VENV has torch and transformers. Both sides begin with the same random weights of the DeepSeek-V3 in small of training.py (18.3M parameters,
 4.5M of them active for a token) and the same prompts of 20 to 40 tokens. A step draws 8 answers of 100 tokens to each of 64 problems at

@@ -1,6 +1,6 @@
 """Measures rollouts, as reinforcement learning needs them, beside transformers' generate, by turns, and prints medians and ratios.
 
-    python Benchmarks/rollout.py --python VENV/bin/python [--rounds 3]
+    python3 Benchmarks/rollout.py --python VENV/bin/python [--rounds 3]
 
 VENV has torch and transformers. Both generate with the DeepSeek-V3 in small of training.py (18.3M parameters, 4.5M of them active for a
 token): 64 sequences together, each 128 new tokens at temperature 1 behind a prompt of 16. Ours is the whole command `swiftlet run --batch`,

@@ -1,6 +1,6 @@
 """Measures the server beside llama.cpp's on the same GGUF file, by turns, and prints medians and ratios.
 
-    python Benchmarks/server.py --llama LLAMA/bin --model SmolLM2-135M-Instruct.Q4_1.gguf [--rows streams,arrivals,turns,alone]
+    python3 Benchmarks/server.py --llama LLAMA/bin --model SmolLM2-135M-Instruct.Q4_1.gguf [--rows streams,arrivals,turns,alone]
 
 In each round either server is started, loaded and stopped, one after the other, and they take turns at being first. Requests go to
 `/v1/completions` as ids, stream, and cannot end early (the ends of a text are biased away), so both sides compute the same number of

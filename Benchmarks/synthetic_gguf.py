@@ -1,7 +1,7 @@
 """Writes GGUF files of real shapes with random weights: as fast, and as large, as the real models, which need a download.
 
-    python Benchmarks/synthetic_gguf.py qwen Q4_0 qwen-q4_0.gguf
-    python Benchmarks/synthetic_gguf.py v2lite Q4_0 v2lite-q4_0.gguf
+    python3 Benchmarks/synthetic_gguf.py qwen Q4_0 qwen-q4_0.gguf
+    python3 Benchmarks/synthetic_gguf.py v2lite Q4_0 v2lite-q4_0.gguf
 
 `qwen` is DeepSeek-R1-Distill-Qwen-1.5B, `v2lite` is DeepSeek-V2-Lite with split key and value matrices. Types are Q4_0, Q8_0 and
 Q4_K_M, mixed about as llama-quantize mixes them. Blocks are random bytes with scales that give the weights a deviation of 0.02

@@ -3,7 +3,7 @@
 Half of the chats are worked problems of one family, as `swiftlet tasks --worked` writes them. Of the others the thought is cut
 anywhere, or empty, and the answer stands behind it all the same, so that the model learns to answer when its thought is ended.
 
-    python Benchmarks/thoughts.py runs/thoughts-data --swiftlet .build/release/swiftlet
+    python3 Benchmarks/thoughts.py runs/thoughts-data --swiftlet .build/release/swiftlet
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Measures `swiftlet tokenize MODEL --json` against the `tokenizers` library on the same text, by turns.
 
-    python Benchmarks/tokenizing.py --swiftlet .build/release/swiftlet MODEL [MODEL ...]
+    python3 Benchmarks/tokenizing.py --swiftlet .build/release/swiftlet MODEL [MODEL ...]
 
 MODEL is a tokenizer.json, a folder with one, or a GGUF file with a byte-level BPE vocabulary. The text is the mixed text of the
 tokenizer tests, 200,000 lines of it. Both run on one core. Ours is timed as a process, from text to JSON; the time of the same

@@ -1,6 +1,6 @@
 """Measures a training step beside PyTorch's, by turns, and prints medians and ratios.
 
-    python Benchmarks/training.py --python VENV/bin/python [--rounds 3] [--modes bfloat16/grouped_mm,float32/eager]
+    python3 Benchmarks/training.py --python VENV/bin/python [--rounds 3] [--modes bfloat16/grouped_mm,float32/eager]
 
 VENV has torch and transformers. Both train the same DeepSeek-V3 in small (18.3M parameters, 4.5M of them active for a token; latent
 attention, 16 routed experts of which a token chooses two) with AdamW on 32 sequences of 256 tokens a step: ours by `swiftlet train`

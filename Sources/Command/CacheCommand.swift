@@ -38,7 +38,8 @@ struct CacheCommand: ParsableCommand {
 
 struct CacheListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "Shows the models of which packed weights are kept, the one used last first.")
+    commandName: "list",
+    abstract: "Shows the models of which packed weights are kept, the one used last first, and what is kept of prompts.")
 
   @Flag(help: "Prints one JSON object.")
   var json = false

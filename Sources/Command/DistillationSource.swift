@@ -16,7 +16,7 @@ struct DistillationSource: ParsableArguments {
   var format = ProblemFileFormat.jsonl
   @Option(
     help: ArgumentHelp(
-      "A file of prompts without answers: plain lines, or JSON with prompt, question, text or messages. Nothing is graded.",
+      "A file of prompts without answers: plain lines, or JSON with prompt, question, problem, text or messages. Nothing is graded.",
       valueName: "file"))
   var prompts: String?
   @Flag(help: "Counts broken lines of --prompts and leaves them out; else the first one ends the command.")

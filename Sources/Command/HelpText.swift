@@ -30,6 +30,7 @@ enum HelpText {
       SWIFTLET_DATA     folder of the server's database; unless set, swiftlet in
                         XDG_DATA_HOME, which is ~/.local/share unless set
     """
+  static let configuration = "  SWIFTLET_CONFIG   as --config"
   static let prefixes = "  SWIFTLET_PREFIX_CACHE  the most that prompts' beginnings may take on disk"
   static let kernels = """
       SWIFTLET_KERNELS  a variant of the kernels: generic; on x86-64 avx2, avxvnni,
@@ -48,7 +49,8 @@ enum HelpText {
   /// Where models are kept and come from.
   static let hub =
     cache + "\n" + """
-        HF_TOKEN          for gated and private models; unless set, $HF_HOME/token
+        HF_TOKEN          for gated and private models; unless set, HF_TOKEN_PATH
+        HF_TOKEN_PATH     a file with it; $HF_HOME/token unless set
         HF_ENDPOINT       another hub than https://huggingface.co
         HF_HUB_OFFLINE    1 forbids the network
       """

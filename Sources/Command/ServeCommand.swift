@@ -34,6 +34,7 @@ struct ServeCommand: AsyncParsableCommand {
       ENVIRONMENT
       \(HelpText.data)
       \(HelpText.prefixes)
+      \(HelpText.configuration)
       \(HelpText.generation)
       """)
 

@@ -1,6 +1,6 @@
 """Drives the chat page and the dashboard of `swiftlet serve` in a real browser, with the small real model: one check a capability.
 
-    python Tests/PageTests/page.py --swiftlet .build/release/swiftlet [--model smollm2] [--chromium /usr/bin/chromium] [check …]
+    python3 Tests/PageTests/page.py --swiftlet .build/release/swiftlet [--model smollm2] [--chromium /usr/bin/chromium] [check …]
 
 Needs the package playwright (`make page-tests` installs it) and a Chromium.
 """

@@ -1,6 +1,6 @@
 """Makes the pictures of docs/images with the small real model, whose answers are shown as they came.
 
-    python Tests/PageTests/pictures.py --swiftlet .build/release/swiftlet [--chromium /usr/bin/chromium]
+    python3 Tests/PageTests/pictures.py --swiftlet .build/release/swiftlet [--chromium /usr/bin/chromium]
 
 Needs the packages playwright and pillow.
 """

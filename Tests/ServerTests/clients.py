@@ -1,6 +1,6 @@
 """Drives `swiftlet serve` with the real clients of OpenAI and Anthropic: one check a feature.
 
-    python Tests/ServerTests/clients.py --swiftlet .build/release/swiftlet [--model smollm2]
+    python3 Tests/ServerTests/clients.py --swiftlet .build/release/swiftlet [--model smollm2]
 
 Needs the packages openai, anthropic and httpx (`make client-tests` installs them) and the small real model.
 """

@@ -1,6 +1,6 @@
 """Trains a small model to fill in the middle (Recipes/fill-in-middle.yaml), and has the client of OpenAI ask the server for it.
 
-    python Tests/ServerTests/fill_in_middle.py --swiftlet .build/release/swiftlet [--threads 2] [--retrain]
+    python3 Tests/ServerTests/fill_in_middle.py --swiftlet .build/release/swiftlet [--threads 2] [--retrain]
 
 The model learns from statements that Benchmarks/statements.py makes, and is asked for the middles of others, of which it has seen no pair of
 names. Training takes minutes; what is in runs/fill-in-middle is taken as it is, unless `--retrain` is given. Needs the packages openai and httpx.

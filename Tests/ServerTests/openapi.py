@@ -1,6 +1,6 @@
 """Holds `swiftlet serve` to its OpenAPI document: requests that the document allows, and some that it does not, by Schemathesis.
 
-    python Tests/ServerTests/openapi.py --swiftlet .build/release/swiftlet [--model smollm2] [--examples 20] [--seed 1] [--schema FILE]
+    python3 Tests/ServerTests/openapi.py --swiftlet .build/release/swiftlet [--model smollm2] [--examples 20] [--seed 1] [--schema FILE]
 
 Every answer has a status, a type, headers and a shape that the document names, those of streams event by event, and none is the server's
 own failure. What is not allowed is refused, and what is allowed is taken. Keys, prices and limits get the refusals that the document has.

@@ -1,6 +1,6 @@
 """Has the clients of OpenAI and Anthropic ask a model that really thinks: the reasoner in the program (docs/reasoner.md).
 
-    python Tests/ServerTests/thinking.py --swiftlet .build/release/swiftlet [--only NAME …]
+    python3 Tests/ServerTests/thinking.py --swiftlet .build/release/swiftlet [--only NAME …]
 
 Easy problems of its five families, the likeliest answer to each; those that it solves are asked again in every way. Needs the packages openai,
 anthropic and httpx, and a swiftlet that was built with the reasoner.

@@ -2,7 +2,7 @@
 
     swiftlet train Recipes/sections-lora.yaml
     swiftlet convert smollm2 --to safetensors --type f32 --output smollm2
-    python Tests/TrainingTests/compare_with_peft.py runs/sections-lora smollm2 [MERGED]
+    python3 Tests/TrainingTests/compare_with_peft.py runs/sections-lora smollm2 [MERGED]
 
 Prints peft's loss (F32) beside the last held-out loss of log.jsonl, fails where they are more than 1e-2 apart (products of the run are BF16),
 and compares the logits of MERGED, what 'swiftlet merge --type f32' wrote, with peft's merge_and_unload.

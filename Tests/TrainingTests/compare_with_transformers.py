@@ -1,8 +1,8 @@
 """Checks trained models against transformers, and against llama.cpp where that is there.
 
     swiftlet train Recipes/tiny.yaml
-    python Tests/TrainingTests/compare_with_transformers.py runs/tiny
-    python Tests/TrainingTests/compare_with_transformers.py --architectures [--llama PATH/llama-perplexity]
+    python3 Tests/TrainingTests/compare_with_transformers.py runs/tiny
+    python3 Tests/TrainingTests/compare_with_transformers.py --architectures [--llama PATH/llama-perplexity]
 
 Of a run's folder: transformers' loss (F32) on the run's held-out sequences beside the last one of log.jsonl, at most 1e-3 apart (for recipes
 with text, without document_mask); and the exported model's logits, `swiftlet logits` beside transformers, at most 2e-3 apart.
