@@ -510,7 +510,7 @@ GREEDY = {"temperature": 0}
 @check
 def anthropics_client_gets_a_message(c):
     message = c.anthropic.messages.create(
-        model=c.model, max_tokens=50, extra_body=GREEDY, system="Answer in one sentence.", messages=CAPITAL)
+        model=c.model, max_tokens=300, extra_body=GREEDY, system="Answer in one sentence.", messages=CAPITAL)
     assert "Paris" in message.content[0].text and message.stop_reason == "end_turn", message
     assert message.usage.input_tokens > 0 and message.usage.output_tokens > 0
 
