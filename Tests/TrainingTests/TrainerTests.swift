@@ -372,6 +372,10 @@ import Testing
     #expect(report.cost.tokens == 20 * 4 * 16)
     // 37.6B active parameters and attention at 4096 tokens, at 180K hours for a trillion tokens.
     #expect((2.0e17...6.0e18).contains(RunCost.publishedFLOPsPerHour))
+    // The same tokens of DeepSeek-V3 itself, with its prediction layer as this run's operations have it, are those hours.
+    let v3 = TokenFLOPs(try #require(ModelPreset.named("deepseek-v3")).configuration)
+    let token = v3.training(sequenceLength: 4096) + v3.predictionTraining(sequenceLength: 4096)
+    #expect(abs(token * 1e12 / RunCost.publishedFLOPsPerHour - 180e3) < 1)
     try report.write(to: folder.file("run"))
     #expect(report.markdown.contains("H800-hours"))
     #expect(report.plots.map(\.name) == ["loss.svg", "learning-rate.svg", "balance.svg"])

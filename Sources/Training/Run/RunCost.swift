@@ -31,14 +31,15 @@ public struct RunCost: Sendable, Equatable {
     h800Dollars = h800Hours * Hardware.h800.dollarsPerHour.value
   }
 
-  /// Of one H800 in DeepSeek-V3's pretraining.
+  /// Of one H800 in DeepSeek-V3's pretraining, which trained the prediction layer too: those hours hold its operations.
   static let publishedFLOPsPerHour: Double = {
     guard let preset = ModelPreset.named("deepseek-v3"), let configuration = try? preset.configuration,
-      let run = TrainingRun.published(preset.name, configuration),
+      let run = TrainingRun.published(preset.name, configuration), var stage = run.stages.first,
       let plan = try? TrainingPlan(
         configuration, stages: run.stages, hardware: run.hardware, deviceCount: run.deviceCount),
       let cost = plan.costs.first
     else { preconditionFailure("the published run of DeepSeek-V3 is part of this module") }
-    return cost.flops / cost.deviceHours
+    stage.work.prediction = 3
+    return stage.flops(TokenFLOPs(configuration)) / cost.deviceHours
   }()
 }
