@@ -68,6 +68,21 @@ import Testing
     #expect(error?.key == "position_skips.below")
   }
 
+  /// Nothing teaches it, so weight decay does not touch it either.
+  @Test func aPredictionLayerThatIsLeftOutStays() throws {
+    let folder = try DataFolder(), trainer = try trainer(folder, ["prediction": "prediction: 0"])
+    let first = bits(trainer), names = trainer.model.parameters.parameters.map(\.name)
+    _ = try trainer.train(until: 3)
+    for (name, (before, after)) in zip(names, zip(first, bits(trainer))) {
+      if name.hasPrefix("model.layers.2.") {
+        #expect(before == after, "\(name)")
+      } else if name.hasSuffix("o_proj.weight") {
+        #expect(before != after, "\(name)")
+      }
+    }
+    #expect(names.contains("model.layers.2.eh_proj.weight"))
+  }
+
   @Test func schedulesGoOnWithTheSameBits() throws {
     let folder = try DataFolder(), last = "  later_step: 17\n  later_learning_rate: 1e-5"
     let changes = [

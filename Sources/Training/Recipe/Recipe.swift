@@ -172,6 +172,9 @@ public struct Recipe: Sendable {
       public var weight: Float
     }
 
+    /// Whether the prediction layer learns at any time.
+    var isUsed: Bool { weight > 0 || (later?.weight ?? 0) > 0 }
+
     /// - Parameter step: from 0.
     public func weight(step: Int) -> Float {
       guard let later, step >= later.step else { return weight }
@@ -241,6 +244,9 @@ public struct Recipe: Sendable {
     guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
     return file[...slash] + path
   }
+
+  /// Whether the layer that predicts further tokens is trained: answers say nothing of it, and a weight of 0 leaves it as it is.
+  var trainsPrediction: Bool { reinforcement == nil && prediction.isUsed }
 
   /// The error of a key.
   func error(_ key: String, _ reason: String) -> RecipeError { RecipeError(file: file, key: key, reason: reason) }

@@ -21,9 +21,8 @@ struct TrainedValues {
         for shape in [[lora.rank, shape[1]], [shape[0], lora.rank]] { add(name, shape, optimizer, isProduct: true) }
         continue
       }
-      // Answers say nothing of the layer that predicts further tokens.
       let isFixed =
-        name.hasSuffix("e_score_correction_bias") || recipe.reinforcement != nil && name.hasPrefix(prediction)
+        name.hasSuffix("e_score_correction_bias") || !recipe.trainsPrediction && name.hasPrefix(prediction)
       let isTable = Parameter.isEmbedding(name) && !configuration.tiesEmbeddings
       add(name, shape, isFixed ? nil : optimizer, isProduct: shape.count == 2 && !isTable)
     }

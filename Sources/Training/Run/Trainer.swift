@@ -54,8 +54,8 @@ public final class Trainer {
     self.compute = compute
     let recipe = run.recipe, configuration = run.configuration
     model = try TrainableModel(run)
-    if recipe.reinforcement != nil {
-      // Answers say nothing of the layer that predicts further tokens.
+    if !recipe.trainsPrediction {
+      // Without a gradient it would still decay.
       let prefix = "model.layers.\(configuration.layerCount)."
       for parameter in model.parameters.parameters where parameter.name.hasPrefix(prefix) { parameter.isTrainable = false }
     }
