@@ -108,7 +108,19 @@ import Testing
     #expect(reason("{\"question\": \"a\", \"answer\": \"b\", \"grader\": \"program\"}").contains("needs tests"))
     #expect(
       reason("{\"id\": \"x\", \"question\": \"a\", \"answer\": \"b\"}\n{\"id\": \"x\", \"question\": \"c\", \"answer\": \"b\"}")
-        .contains("two problems"))
+        .hasPrefix("file, line 2: two problems have the id 'x'"))
     #expect(throws: TaskError.self) { try ProblemFile.problems([0x1F, 0x8B, 0xFF, 0x00], name: "file.gz") }
+  }
+
+  /// Broken lines, and second problems of one id, are left out and told where that is asked for; all others stay.
+  @Test func brokenLinesAreLeftOut() throws {
+    let text = [
+      #"{"id": "x", "question": "a", "answer": "b"}"#, #"{"id": "x", "question": "c", "answer": "b"}"#, "{",
+      #"{"question": "d", "answer": "e"}"#, #"{"question": "f"}"#, #"{"question": "g", "answer": "h"}"#,
+    ].joined(separator: "\n")
+    var broken: [String] = []
+    let problems = try ProblemFile.problems(Array(text.utf8), name: "file") { broken.append("\($0)") }
+    #expect(problems.map(\.id) == ["x", "problems/2", "problems/3"] && problems.map(\.problem.question) == ["a", "d", "g"])
+    #expect(broken.count == 3 && zip(broken.sorted(), [2, 3, 5]).allSatisfy { $0.hasPrefix("file, line \($1): ") }, "\(broken)")
   }
 }

@@ -36,29 +36,37 @@ public enum ProblemFile {
       throw .badFile(
         file: name, line: nil, reason: "is no UTF-8; a packed file (.gz, .zip, .parquet) must be unpacked or converted first")
     }
-    var problems: [EvaluationProblem] = []
+    var problems: [EvaluationProblem] = [], ids = Set<String>()
+    func add(_ problem: EvaluationProblem, _ line: Int) throws(TaskError) {
+      guard ids.insert(problem.id).inserted else {
+        return try broken(line, "two problems have the id '\(problem.id.prefix(80))'")
+      }
+      problems.append(problem)
+    }
     if format == .mmlu, !text.hasPrefix("{"), !text.hasPrefix("[") {
       for (line, row) in try CSVRows.rows(text, file: name) {
+        let problem: EvaluationProblem
         do throws(FieldError) {
-          problems.append(try MMLU.problem(row, number: problems.count + 1))
+          problem = try MMLU.problem(row, number: problems.count + 1)
         } catch {
           try broken(line, error.reason)
+          continue
         }
+        try add(problem, line)
       }
     } else {
       for (line, row) in try rows(bytes, text, broken) {
+        let problem: EvaluationProblem
         do throws(FieldError) {
-          problems.append(try problem(row, number: problems.count + 1, format))
+          problem = try Self.problem(row, number: problems.count + 1, format)
         } catch {
           try broken(line, error.reason)
+          continue
         }
+        try add(problem, line)
       }
     }
     if problems.isEmpty { throw .badFile(file: name, line: nil, reason: "has no problems") }
-    var ids = Set<String>()
-    for problem in problems where !ids.insert(problem.id).inserted {
-      throw .badFile(file: name, line: nil, reason: "two problems have the id '\(problem.id.prefix(80))'")
-    }
     return problems
   }
 
