@@ -126,6 +126,8 @@ import Testing
     // Of answers only long runs count.
     #expect(isFound("Write a story.", "She sold clips: Natalia sold clips to 48 of her friends in April, and then she left."))
     #expect(!isFound("Write a story.", "What is two plus seven? Nine."))
+    try held.add(file: Array("{\"ID\": \"1983-1\", \"Problem\": \"Find the value of x when it is seven\"}".utf8), name: "aime")
+    #expect(isFound("Find the value of x when it is seven."))
     for text in ["{\"x\": 1}", "", "\n"] {
       #expect(throws: TaskError.self) {
         var other = Decontamination()

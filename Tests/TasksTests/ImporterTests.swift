@@ -65,9 +65,11 @@ import Testing
       {"ID": "2024-I-1", "Problem": "Walk", "Solution": "so", "Answer": 204}
       {"id": 60, "problem": "Else", "solution": "so", "answer": "025", "url": "u"}
       {"question": "Third", "answer": "70"}
+      {"Question": "Which angle?", "Answer": "336^\\\\circ", "problem_idx": 5}
       """, .aime)
-    #expect(
-      problems.map(\.problem.answer) == ["204", "25", "70"] && problems.map(\.id) == ["aime/2024-I-1", "aime/60", "aime/3"])
+    #expect(problems.map(\.problem.answer) == ["204", "25", "70", "336"])
+    #expect(problems.map(\.id) == ["aime/2024-I-1", "aime/60", "aime/3", "aime/5"])
+    #expect(try problems[3].problem.grade("<answer>$336^{\\circ}$</answer>").isCorrect)
     #expect(reason(#"{"problem": "a", "answer": "1000"}"#, .aime).contains("0 to 999"))
   }
 

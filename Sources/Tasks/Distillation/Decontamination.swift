@@ -55,7 +55,9 @@ public struct Decontamination: Sendable {
       switch prompt {
       case .text(let text): add(text)
       case .object(let object):
-        if let text = ["question", "problem", "prompt", "text"].lazy.compactMap({ object[$0]?.string }).first {
+        // With capitals in some copies of the AIME.
+        let keys = ["question", "problem", "prompt", "text", "Question", "Problem"]
+        if let text = keys.lazy.compactMap({ object[$0]?.string }).first {
           add(text)
         } else if let messages = object["messages"]?.elements {
           for message in messages where message["role"]?.string == "user" { add(message["content"]?.string ?? "") }

@@ -10,7 +10,7 @@ enum NumberText {
   /// The number as a reduced fraction or a plain decimal; the same text for the same number. nil when the text is no single number.
   ///
   /// Read are signs, separators of thousands, decimals, exponents, fractions (`3/4`, `\frac{3}{4}`), `$…$`, a currency before it,
-  /// and a per cent sign or one word after it, which count nothing.
+  /// and a per cent sign, a degree sign (`^\circ`) or one word after it, which count nothing.
   static func canonical(_ text: String) -> String? {
     var rest = AnswerText.plain(text)[...].trimmed { $0.isWhitespace || "*`\"'".contains($0) }
     if rest.hasSuffix(".") { rest.removeLast() }
@@ -26,7 +26,7 @@ enum NumberText {
       rest = rest[rest.index(after: equals)...]
     }
     rest = rest.trimmed(\.isWhitespace)
-    if rest.hasSuffix("\\%") { rest = rest.dropLast(2) }
+    for sign in ["\\%", "^\\circ", "^{\\circ}"] where rest.hasSuffix(sign) { rest = rest.dropLast(sign.count) }
     // An exponent's letter stands before digits, so it is no part of a unit.
     let length = rest.reversed().prefix { $0.isLetter || $0.isWhitespace || $0 == "%" || $0 == "°" }.count
     guard length <= 32 else { return nil }

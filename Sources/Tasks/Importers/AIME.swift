@@ -1,7 +1,8 @@
 import SwiftletJSON
 
 /// The American Invitational Mathematics Examination, whose answers are integers from 0 to 999. The published copies name their
-/// members differently: `problem`, `Problem` or `question`; `answer` or `Answer`; `id`, `ID` or `problem_idx`.
+/// members differently: `problem`, `Problem`, `question` or `Question`; `answer` or `Answer`; `id`, `ID` or `problem_idx`. One of them
+/// has an answer with its degree sign.
 enum AIME {
   static func problem(_ row: JSONValue, number: Int) throws(FieldError) -> EvaluationProblem {
     func text(_ keys: [String]) throws(FieldError) -> String {
@@ -14,7 +15,7 @@ enum AIME {
     }
     let id = (try? text(["id", "ID", "problem_idx"])) ?? "\(number)"
     let problem = Problem(
-      question: try text(["problem", "Problem", "question"]), answer: "\(integer)", grader: .number,
+      question: try text(["problem", "Problem", "question", "Question"]), answer: "\(integer)", grader: .number,
       reasoning: (try? text(["solution", "Solution"])) ?? "")
     return EvaluationProblem(id: "aime/\(id)", group: "aime", problem: problem)
   }
