@@ -19,6 +19,8 @@ private enum Python {
   @Test func rightFunctionsPass() throws {
     #expect(try passes("def add(a, b):\n    return a + b"))
     #expect(try passes("    return a + b\n"))
+    #expect(try passes("    return add_all([a, b])\n\ndef add_all(numbers):\n    return sum(numbers)"))
+    #expect(try passes("def add (a, b):\n    return a + b"))
     #expect(try passes("Here it is:\n```python\nimport math\ndef add(a, b):\n    return math.floor(a + b)\n```"))
     #expect(try passes("def add(a, b):\n    print('x' * 100)\n    return a + b"))
   }

@@ -19,7 +19,12 @@ public struct PythonTest: Sendable, Equatable {
   ///   - answer: the function, or only its body.
   ///   - secret: what a passed test writes.
   func program(_ answer: String, secret: String) -> String {
-    let isWhole = answer.split(whereSeparator: \.isNewline).contains { $0.hasPrefix("def \(entryPoint)") }
+    // Behind a body may stand functions whose names begin alike.
+    let head = "def \(entryPoint)"
+    let isWhole = answer.split(whereSeparator: \.isNewline).contains { line in
+      let next = line.dropFirst(head.count).first(where: { $0 != " " })
+      return line.hasPrefix(head) && (next == "(" || next == "[")
+    }
     // The head is needed in either case, for its imports. Of a body alone the first line may have lost its indentation.
     let isIndented = answer.first == " " || answer.first == "\t"
     let source = prompt + (isWhole ? "    pass\n\n" : isIndented ? "" : "    ") + answer
