@@ -84,7 +84,7 @@ struct RemoteModel: Sendable {
     return ModelAnswer(
       reasoning: message["reasoning_content"]?.string ?? message["reasoning"]?.string ?? "",
       content: message["content"]?.string ?? "", tokens: json["usage"]?["completion_tokens"]?.integer ?? 0,
-      isTruncated: choice["finish_reason"]?.string == "length",
+      isTruncated: ["length", "content_filter"].contains(choice["finish_reason"]?.string),
       reasoningTokens: json["usage"]?["completion_tokens_details"]?["reasoning_tokens"]?.integer ?? 0)
   }
 
@@ -112,7 +112,8 @@ struct RemoteModel: Sendable {
           guard let json = try? JSONValue(parsing: bytes) else {
             throw AnswerFailure("\(base)\(path) answered what is no JSON: \(Self.excerpt(bytes))")
           }
-          return json
+          guard let reason = Self.interruption(json) else { return json }
+          failure = reason
         case 408, 429, 500...599:
           failure = "status \(response.status.code): \(Self.excerpt(bytes))"
           if let wish = response.headers.first(name: "Retry-After").flatMap({ RequestPace.pause(retryAfter: $0, now: Date()) }) {
@@ -137,6 +138,14 @@ struct RemoteModel: Sendable {
     }
     throw AnswerFailure(
       "\(base)\(path) failed in \(Self.attempts) attempts, at last with \(failure). What was answered is kept.")
+  }
+
+  /// Why the text of an answer is no answer, where another request may get a whole one: the server was stopped, or had no room.
+  private static func interruption(_ json: JSONValue) -> String? {
+    guard let reason = json["choices"]?.elements?.first?["finish_reason"]?.string,
+      ["insufficient_system_resource", "error"].contains(reason)
+    else { return nil }
+    return "an answer that the server did not finish (\(reason))"
   }
 
   private static func excerpt(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix(300), as: UTF8.self).withoutControls }

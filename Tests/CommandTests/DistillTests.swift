@@ -82,6 +82,21 @@ import Testing
     #expect(try await distill(server).errors.contains("another evaluation"))
   }
 
+  /// Half an answer of a server that was stopped is asked for again; one that a filter ended is cut.
+  @Test func answersThatTheServerDidNotFinishAreNotKept() async throws {
+    try problems(2)
+    let server = try FakeHub()
+    server.fail(path, body("<answer>2</answer> and", reason: "insufficient_system_resource"))
+    server.fail(path, body("<answer>2</answer>"))
+    server.fail(path, body("<answer>2</answer> or", reason: "content_filter"))
+    let result = try await distill(server, "--json")
+    #expect(result.status == 0, "\(result.errors)")
+    let card = try result.json
+    #expect(card["counts"]?.serialized() == #"{"asked":2,"answered":2,"kept":1}"#)
+    #expect(card["dropped"]?.serialized() == #"{"cut":1}"# && server.requests(path).count == 3)
+    #expect(try lines("data.jsonl").map { $0["messages"]?.elements?.last?["content"]?.string } == ["<answer>2</answer>"])
+  }
+
   @Test func anErrorStopsUnlessItIsToBeSkipped() async throws {
     try problems(4)
     let server = try FakeHub()

@@ -4,7 +4,7 @@ public struct AnswerSelection: Sendable {
   public enum Reason: String, Sendable, CaseIterable {
     /// It did not come.
     case failed
-    /// It ended for want of room.
+    /// It ended for want of room, or a server's filter ended it.
     case cut
     /// Nothing is said, or nothing behind the thought.
     case empty
