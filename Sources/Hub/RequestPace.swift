@@ -24,13 +24,18 @@ public actor RequestPace {
     held = max(held, ContinuousClock.now + pause)
   }
 
-  /// What `Retry-After` asks for, at most two minutes: seconds, or a date (RFC 9110, section 10.2.3).
+  /// What `Retry-After` asks for, at most two minutes: seconds, or a date (RFC 9110, section 10.2.3) in the form of today or one of the
+  /// two old ones, which are still to be read (section 5.6.7).
   public static func pause(retryAfter text: String, now: Date) -> Duration? {
+    // The third form fills the day with a space.
+    let text = text.split(separator: " ").joined(separator: " ")
     if let seconds = Double(text), seconds >= 0 { return .seconds(min(seconds, longestPause)) }
     let format = DateFormatter()
     format.locale = Locale(identifier: "en_US_POSIX")
     format.timeZone = TimeZone(identifier: "GMT")
-    format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+    format.dateFormat =
+      text.contains("-")
+      ? "EEEE, dd-MMM-yy HH:mm:ss 'GMT'" : text.contains(",") ? "EEE, dd MMM yyyy HH:mm:ss 'GMT'" : "EEE MMM d HH:mm:ss yyyy"
     return format.date(from: text).map { .seconds(min(max(0, $0.timeIntervalSince(now)), longestPause)) }
   }
 }

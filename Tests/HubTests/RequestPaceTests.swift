@@ -10,6 +10,10 @@ import Testing
     #expect(RequestPace.pause(retryAfter: "1e9", now: now) == .seconds(120))
     #expect(RequestPace.pause(retryAfter: "Sun, 06 Nov 1994 08:49:47 GMT", now: now) == .seconds(10))
     #expect(RequestPace.pause(retryAfter: "Sun, 06 Nov 1994 08:49:07 GMT", now: now) == .zero)
+    // The two old forms: of RFC 850, and of C's asctime.
+    #expect(RequestPace.pause(retryAfter: "Sunday, 06-Nov-94 08:49:47 GMT", now: now) == .seconds(10))
+    #expect(RequestPace.pause(retryAfter: "Sun Nov  6 08:49:47 1994", now: now) == .seconds(10))
+    #expect(RequestPace.pause(retryAfter: " 3 ", now: now) == .seconds(3))
     #expect(RequestPace.pause(retryAfter: "soon", now: now) == nil && RequestPace.pause(retryAfter: "-1", now: now) == nil)
   }
 
