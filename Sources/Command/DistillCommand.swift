@@ -92,7 +92,7 @@ struct DistillCommand: AsyncParsableCommand {
   func run() async throws {
     let questions = try source.questions()
     for line in questions.broken.prefix(20) { Output.note("left out line \(line.line): \(line.reason)") }
-    if questions.broken.count > 0 { Output.note("left out \(questions.broken.count) broken lines of prompts") }
+    if questions.broken.count > 0 { Output.note("left out \(questions.broken.count) broken lines") }
     var evaluation = try Evaluation(
       problems: questions.problems, samples: samples, seed: sampling.seed, extraction: strict ? .tagged : .lenient,
       instruction: instruction, python: python.runner(), concurrency: concurrency ?? (server.api == nil ? 64 : 8))

@@ -19,7 +19,7 @@ struct DistillationSource: ParsableArguments {
       "A file of prompts without answers: plain lines, or JSON with prompt, question, problem, text or messages. Nothing is graded.",
       valueName: "file"))
   var prompts: String?
-  @Flag(help: "Counts broken lines of --prompts and leaves them out; else the first one ends the command.")
+  @Flag(help: "Counts broken lines of --problems or --prompts and leaves them out; else the first one ends the command.")
   var skipBroken = false
   @Option(help: ArgumentHelp("Problems of each family, or the most of a file (default: 100, or all).", valueName: "n"))
   var count: Int?
@@ -32,7 +32,9 @@ struct DistillationSource: ParsableArguments {
       throw ValidationError("--tasks, --problems and --prompts exclude each other.")
     }
     if problems == nil, format != .jsonl { throw ValidationError("--format goes with --problems.") }
-    if prompts == nil, skipBroken { throw ValidationError("--skip-broken goes with --prompts.") }
+    if problems == nil, prompts == nil, skipBroken {
+      throw ValidationError("--skip-broken goes with --problems and --prompts.")
+    }
   }
 
   var isGraded: Bool { prompts == nil }
@@ -74,8 +76,13 @@ struct DistillationSource: ParsableArguments {
         }, conversations: Dictionary(chosen.map { ($0.id, $0.messages) }) { first, _ in first }, broken: broken)
     }
     if let problems {
-      let all = try ProblemFile.problems(InputFile.bytes(problems), name: problems, format: format)
-      return Questions(problems: Array(all.prefix(count ?? .max)))
+      var broken: [(line: Int, reason: String)] = []
+      func leaveOut(_ error: TaskError) {
+        if case .badFile(_, let line, let reason) = error { broken.append((line ?? 1, reason)) }
+      }
+      let all = try ProblemFile.problems(
+        InputFile.bytes(problems), name: problems, format: format, onBroken: skipBroken ? leaveOut : nil)
+      return Questions(problems: Array(all.prefix(count ?? .max)), broken: broken.sorted { $0.line < $1.line })
     }
     return Questions(problems: try selection.problems(count ?? 100, split: .train))
   }

@@ -97,6 +97,18 @@ import Testing
     #expect(try lines("data.jsonl").map { $0["messages"]?.elements?.last?["content"]?.string } == ["<answer>2</answer>"])
   }
 
+  @Test func brokenProblemsStopOrAreLeftOut() async throws {
+    _ = try runner.file("problems.jsonl", "{\"question\": \"Say two\", \"answer\": \"2\"}\n{\"question\": \"Say three\"}\n{\n")
+    let server = try FakeHub()
+    let stopped = try await distill(server)
+    #expect(stopped.status == 1 && stopped.errors.contains("problems.jsonl, line"), "\(stopped.errors)")
+    server.fail(path, body("2"))
+    let result = try await distill(server, "--skip-broken", "--json")
+    #expect(result.status == 0 && result.errors.contains("left out 2 broken lines"), "\(result.errors)")
+    #expect(result.errors.contains("left out line 2: answer is missing") && server.requests(path).count == 1)
+    #expect(try result.json["prompts"]?["broken lines left out"]?.string == "2")
+  }
+
   @Test func anErrorStopsUnlessItIsToBeSkipped() async throws {
     try problems(4)
     let server = try FakeHub()
@@ -187,6 +199,7 @@ import Testing
     (["distill", "m", "--output", "a.txt"], "ends in .jsonl"),
     (["distill", "m", "--output", "a.jsonl", "--tasks", "parity", "--prompts", "x"], "exclude each other"),
     (["distill", "m", "--output", "a.jsonl", "--prompts", "x", "--keep", "right"], "no answer to compare"),
+    (["distill", "m", "--output", "a.jsonl", "--skip-broken"], "goes with --problems"),
     (["distill", "m", "--output", "a.jsonl", "--against", "tasks:train"], "expected tasks:held-out"),
     (["distill", "m", "--output", "a.jsonl", "--near-duplicates", "2"], "expected 0.0 to 1.0"),
     (["distill", "m", "--output", "a.jsonl", "--choose", "best"], "expected first, shortest, random"),
