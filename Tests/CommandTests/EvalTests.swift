@@ -92,7 +92,8 @@ import Testing
     #expect(one["families"]?.members?.map(\.key) == ["parity", "arithmetic"])
     #expect(
       one["overall"]?.members?.map(\.key) == [
-        "problems", "samples", "pass@1", "pass@3", "cons@3", "mean_tokens", "mean_reasoning_tokens", "truncated", "well_formed",
+        "problems", "samples", "pass@1", "pass@2", "pass@3", "cons@3", "mean_tokens", "mean_reasoning_tokens", "truncated",
+        "well_formed",
       ])
     let rows = try lines(runner.read("one.jsonl"))
     #expect(rows.count == 25 && rows.dropFirst().allSatisfy { $0["text"]?.string != nil })

@@ -75,4 +75,16 @@ import Testing
         "problems", "samples", "pass@1", "pass@2", "cons@2", "mean_tokens", "mean_reasoning_tokens", "truncated", "well_formed",
       ])
   }
+
+  /// Of five answers one is right, or three: of two of them one is right in 4 of 10 cases, or 9.
+  @Test func fewerAnswersAreRightLessOften() {
+    let answers = (0..<5).flatMap { [answer("p", $0, "1", $0 == 3), answer("q", $0, "1", $0 < 3)] }
+    let summary = EvaluationSummary(answers, samples: 5)
+    #expect(summary.passAtFewer.map(\.samples) == [2, 4] && summary.passAtK.value == 1)
+    #expect(abs(summary.passAtFewer[0].accuracy.value - 0.65) < 1e-12)
+    #expect(abs(summary.passAtFewer[1].accuracy.value - 0.9) < 1e-12)
+    #expect(
+      summary.json.members?.map(\.key).prefix(6) == ["problems", "samples", "pass@1", "pass@2", "pass@4", "pass@5"])
+    #expect(EvaluationSummary([answer("p", 0, "1", true)], samples: 1).passAtFewer.isEmpty)
+  }
 }

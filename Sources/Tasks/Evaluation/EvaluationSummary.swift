@@ -6,6 +6,8 @@ public struct EvaluationSummary: Sendable, Equatable {
   public var samples: Int
   /// The share of right answers.
   public var passAt1: Statistics.Estimate
+  /// The chance that one of fewer answers is right: of 2, 4, 8 … below the number of samples.
+  public var passAtFewer: [SampleCurve.Point]
   /// The chance that one of as many answers as there are samples is right.
   public var passAtK: Statistics.Estimate
   /// The share of problems whose most frequent answer is right; of equally frequent ones the earliest counts.
@@ -31,10 +33,16 @@ public struct EvaluationSummary: Sendable, Equatable {
     problems = groups.count
     self.samples = samples
     passAt1 = share(\.grade.isCorrect)
-    passAtK = estimate { group in
-      let correct = group.filter(\.grade.isCorrect).count
-      return Statistics.passAtK(samples: group.count, correct: correct, k: min(samples, group.count))
+    func passAt(_ k: Int) -> Statistics.Estimate {
+      estimate { group in
+        let correct = group.filter(\.grade.isCorrect).count
+        return Statistics.passAtK(samples: group.count, correct: correct, k: min(k, group.count))
+      }
     }
+    passAtFewer = sequence(first: 2) { $0 * 2 }.prefix { $0 < samples }.map {
+      SampleCurve.Point(samples: $0, accuracy: passAt($0))
+    }
+    passAtK = passAt(samples)
     consensus = estimate { Self.isConsensusCorrect($0) ? 1 : 0 }
     tokens = estimate(isRate: false) { Double($0.reduce(0) { $0 + $1.answer.tokens }) / Double($0.count) }
     reasoningTokens = estimate(isRate: false) {
@@ -61,14 +69,15 @@ public struct EvaluationSummary: Sendable, Equatable {
 
   public var json: JSONValue {
     func estimate(_ estimate: Statistics.Estimate) -> JSONValue { estimate.json }
-    let members: JSONValue = [
-      "problems": .integer(problems), "samples": .integer(samples), "pass@1": estimate(passAt1),
+    let first: JSONValue = ["problems": .integer(problems), "samples": .integer(samples), "pass@1": estimate(passAt1)]
+    let fewer = passAtFewer.map { JSONMember(key: "pass@\($0.samples)", value: estimate($0.accuracy)) }
+    let rest: JSONValue = [
       "pass@\(samples)": estimate(passAtK), "cons@\(samples)": estimate(consensus), "mean_tokens": estimate(tokens),
       "mean_reasoning_tokens": estimate(reasoningTokens),
       "truncated": estimate(truncated), "well_formed": estimate(wellFormed),
     ]
     // With one sample pass@k is pass@1, and stands there once.
     var seen = Set<String>()
-    return .object((members.members ?? []).filter { seen.insert($0.key).inserted })
+    return .object(((first.members ?? []) + fewer + (rest.members ?? [])).filter { seen.insert($0.key).inserted })
   }
 }
