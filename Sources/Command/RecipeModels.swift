@@ -14,11 +14,13 @@ extension Recipe {
 
   /// - Returns: nil for what is a path beside the recipe.
   private func path(_ name: String, _ key: String, _ find: (String) async throws -> String) async throws -> String? {
-    let path = resolved(name)
-    if FileManager.default.fileExists(atPath: path) { return nil }
-    guard !name.hasPrefix("."), !name.hasPrefix("/"), !name.hasPrefix("~"),
-      !FileManager.default.fileExists(atPath: resolved(String(name.prefix { $0 != "/" })))
-    else {
+    let path = resolved(name), isAlias = ModelAlias.all.contains { $0.name == name.lowercased() }
+    // A folder of other things may have the name of a model, as Recipes/smollm2.
+    if isAlias ? Self.isModel(path) : FileManager.default.fileExists(atPath: path) { return nil }
+    let isPath =
+      [".", "/", "~"].contains { name.hasPrefix($0) }
+      || FileManager.default.fileExists(atPath: resolved(String(name.prefix { $0 != "/" })))
+    guard isAlias || !isPath else {
       throw CommandError("\(file), \(key): \(path) is not there, expected a folder of a model or a GGUF file.")
     }
     do {
@@ -26,5 +28,12 @@ extension Recipe {
     } catch let error as HubError {
       throw CommandError("\(file), \(key): \(error)")
     }
+  }
+
+  /// Whether there is a file, or a folder with the configuration of a model.
+  private static func isModel(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return false }
+    return !isFolder.boolValue || FileManager.default.fileExists(atPath: path + "/config.json")
   }
 }
