@@ -127,6 +127,16 @@ import Testing
     #expect(second.records.map(\.learningRate) == rates)
   }
 
+  @Test func foldersAndFilesMayBeCalledAsPatterns() throws {
+    let folder = try DataFolder(), path = folder.file("a[1]*")
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    for name in ["b.txt", "c.txt", "d[2].txt"] { _ = try folder.write("a[1]*/" + name, "text") }
+    let recipe = try Recipe(yaml: RecipeSample.text(), file: path + "/recipe.yaml")
+    let found = try RunData.files(recipe, ["[bc].txt", "d[2].txt"], key: "data.text")
+    #expect(found == ["b", "c", "d[2]"].map { "\(path)/\($0).txt" })
+    #expect(throws: RecipeError.self) { try RunData.files(recipe, ["e*.txt"], key: "data.text") }
+  }
+
   /// With all that it names, or alone, with its paths spelled anew.
   @Test func movedRecipesGoOn() throws {
     let folder = try DataFolder(), moved = try DataFolder(), manager = FileManager.default

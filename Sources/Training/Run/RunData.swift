@@ -243,14 +243,10 @@ struct RunData {
   static func files(_ recipe: Recipe, _ patterns: [String], key: String) throws(RecipeError) -> [String] {
     var result: [String] = [], seen: Set<String> = []
     for pattern in patterns {
-      var found = glob_t()
-      defer { globfree(&found) }
       let path = recipe.resolved(pattern)
-      guard glob(path, 0, nil, &found) == 0 else {
-        throw recipe.error(key, "found no file \(path)")
-      }
-      for index in 0..<Int(found.gl_pathc) {
-        guard let name = found.gl_pathv[index].map({ String(cString: $0) }), seen.insert(name).inserted else { continue }
+      let names = FileManager.default.fileExists(atPath: path) ? [path] : matches(recipe, pattern)
+      if names.isEmpty { throw recipe.error(key, "found no file \(path)") }
+      for name in names where seen.insert(name).inserted {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: name, isDirectory: &isFolder), !isFolder.boolValue else {
           throw recipe.error(key, "\(name) is a folder, expected files, such as \(name)/*.txt")
@@ -259,5 +255,15 @@ struct RunData {
       }
     }
     return result
+  }
+
+  /// What a pattern names. Signs of patterns in the path of the recipe's own folder are only letters of it.
+  private static func matches(_ recipe: Recipe, _ pattern: String) -> [String] {
+    let folder = pattern.hasPrefix("/") ? "" : recipe.resolved("")
+    let escaped = folder.reduce(into: "") { $0 += "*?[\\".contains($1) ? "\\\($1)" : String($1) }
+    var found = glob_t()
+    defer { globfree(&found) }
+    guard glob(escaped + pattern, 0, nil, &found) == 0 else { return [] }
+    return (0..<Int(found.gl_pathc)).compactMap { index in found.gl_pathv[index].map { String(cString: $0) } }
   }
 }
