@@ -39,6 +39,17 @@ import Testing
     #expect(try lenient.scores([answer("It is 4")], isCancelled: { false }).parts == [[1]])
   }
 
+  /// Core-hours of a run have the work of programs that reward its answers.
+  @Test func workOfProgramsCounts() throws {
+    var clock = RunClock()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done"]
+    try process.run()
+    process.waitUntilExit()
+    #expect(clock.lap().processor > 0.02)
+  }
+
   /// Programs of the small language, each of which may take its time: in their order, and not to the end when nobody waits for them.
   @Test func programsAreGradedOnSeveralThreads() throws {
     let rewards = rewards([RewardSetting(kind: .accuracy, weight: 1)])

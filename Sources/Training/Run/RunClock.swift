@@ -1,6 +1,7 @@
 internal import Foundation
 
-/// Time that passed, and that processors worked, since the last look.
+/// Time that passed, and that processors worked, since the last look; with the work of programs that were started and have ended, such
+/// as those that reward answers.
 struct RunClock {
   private var last = ContinuousClock.now
   private var lastProcessor = Self.processorSeconds
@@ -11,25 +12,26 @@ struct RunClock {
     return (last.duration(to: now) / .seconds(1), processor - lastProcessor)
   }
 
-  private static var usage: rusage {
-    var usage = rusage()
-    // RUSAGE_SELF, which has another type on each system.
-    getrusage(0, &usage)
-    return usage
+  private static var usage: (own: rusage, children: rusage) {
+    var own = rusage(), children = rusage()
+    // RUSAGE_SELF and RUSAGE_CHILDREN, which have another type on each system.
+    getrusage(0, &own)
+    getrusage(-1, &children)
+    return (own, children)
   }
 
   private static var processorSeconds: Double {
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) * 1e-6 }
-    let usage = usage
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    let (own, children) = usage
+    return [own.ru_utime, own.ru_stime, children.ru_utime, children.ru_stime].reduce(0) { $0 + seconds($1) }
   }
 
   /// Most memory that was resident so far, in bytes.
   static var peakMemory: Int {
     #if canImport(Darwin)
-    Int(usage.ru_maxrss)
+    Int(usage.own.ru_maxrss)
     #else
-    Int(usage.ru_maxrss) * 1024
+    Int(usage.own.ru_maxrss) * 1024
     #endif
   }
 }
