@@ -127,6 +127,24 @@ import Testing
     #expect(second.records.map(\.learningRate) == rates)
   }
 
+  /// What a killed run did behind its last checkpoint is done again, and was paid for all the same, however often.
+  @Test func stepsThatWereDoneAgainAreCounted() throws {
+    let folder = try DataFolder(), log = folder.file("run") + "/log.jsonl", manager = FileManager.default
+    var lost = 0.0
+    for _ in 0..<2 {
+      #expect(try trainer(folder).train(until: 10) == .interrupted)
+      lost += try RunLog(path: log, step: 10).records[5...].reduce(0) { $0 + $1.elapsedSeconds }
+      try manager.removeItem(atPath: folder.file("run") + "/checkpoints/step-00000010")
+    }
+    let last = try trainer(folder)
+    #expect(last.run.completedSteps == 5 && lost > 0)
+    #expect(abs((last.records.last?.lostSeconds ?? 0) - lost) < 1e-9)
+    #expect(try last.train() == .finished)
+    let cost = RunReport(last).cost, steps = last.records.reduce(0) { $0 + $1.elapsedSeconds }
+    #expect(abs(cost.hours * 3600 - steps - lost) < 1e-6 && abs(cost.lostHours * 3600 - lost) < 1e-6)
+    #expect(cost.tokens == 20 * 4 * 16 && RunReport(last).markdown.contains("of it for steps that were done again"))
+  }
+
   @Test func foldersAndFilesMayBeCalledAsPatterns() throws {
     let folder = try DataFolder(), path = folder.file("a[1]*")
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

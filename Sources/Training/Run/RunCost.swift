@@ -3,8 +3,10 @@ public struct RunCost: Sendable, Equatable {
   public var tokens: Int
   /// Forward and backward, with the prediction layer's, and the way forward of a teacher or a reference.
   public var flops: Double
-  /// By the clock, with evaluation and checkpoints.
+  /// By the clock, with evaluation and checkpoints, and with steps that were done again.
   public var hours: Double
+  /// Of these, what steps took that were done again since the run was killed.
+  public var lostHours: Double
   /// Of processors at work, all together.
   public var coreHours: Double
   /// By the watts that the machine is assumed to draw, or the recipe's.
@@ -22,8 +24,9 @@ public struct RunCost: Sendable, Equatable {
     tokens = records.reduce(0) { $0 + $1.tokens }
     let steps = records.reduce(0) { $0 + $1.flops }
     flops = records.reduce(steps) { $0 + ($1.preparationFlops ?? 0) }
-    hours = records.reduce(0) { $0 + $1.elapsedSeconds } / 3600
-    coreHours = records.reduce(0) { $0 + $1.processorSeconds } / 3600
+    lostHours = records.reduce(0) { $0 + ($1.lostSeconds ?? 0) } / 3600
+    hours = records.reduce(0) { $0 + $1.elapsedSeconds } / 3600 + lostHours
+    coreHours = records.reduce(0) { $0 + $1.processorSeconds + ($1.lostProcessorSeconds ?? 0) } / 3600
     kilowattHours = hours * hardware.kilowatts
     dollars = hours * hardware.dollarsPerDeviceHour
     utilization = steps / max(1e-9, records.reduce(0) { $0 + $1.seconds }) / peak

@@ -90,10 +90,12 @@ public struct RunReport: Sendable {
   private static func costs(_ cost: RunCost, _ trainer: Trainer) -> String {
     let hardware = trainer.hardware, recipe = trainer.run.recipe
     let parameters = trainer.model.parameters.parameters.reduce(0) { $0 + ($1.isTrainable ? $1.shape.count : 0) }
+    var time = "\(duration(cost.hours * 3600)) with \(trainer.threadCount) \(trainer.threadCount == 1 ? "thread" : "threads")"
+    if cost.lostHours > 0 { time += ", \(duration(cost.lostHours * 3600)) of it for steps that were done again" }
     return "## What it took\n\n"
       + table([
         ("tokens", PlanText.count(Double(cost.tokens))), ("operations", PlanText.prefixed(cost.flops) + "FLOP, forward and back"),
-        ("time", "\(duration(cost.hours * 3600)) with \(trainer.threadCount) threads"),
+        ("time", time),
         ("core-hours", PlanText.short(cost.coreHours)),
         ("tokens a second", PlanText.count(trainer.meanTokensPerSecond.rounded())),
         (

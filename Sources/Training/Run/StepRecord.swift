@@ -40,6 +40,10 @@ public struct StepRecord: Codable, Sendable, Equatable {
   public var reinforcement: ReinforcementRecord?
   /// Operations before the step that are none of its own: a teacher's answers for the cache. nil for none.
   public var preparationFlops: Double?
+  /// What steps behind this one took that have to be done again, since the run was killed before their checkpoint: by the clock, and of
+  /// all processors together. nil for none.
+  public var lostSeconds: Double?
+  public var lostProcessorSeconds: Double?
 
   public var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
 }
@@ -50,15 +54,25 @@ struct RunLog {
   private(set) var records: [StepRecord] = []
   private let handle: FileHandle
 
-  /// Opens the log of a run, or begins it. Lines behind the step that the run goes on from are removed.
+  /// Opens the log of a run, or begins it. Lines behind the step that the run goes on from are removed; what they took is added to that
+  /// step's.
   /// - Throws: `CheckpointError` when it cannot be written.
   init(path: String, step: Int) throws(CheckpointError) {
     self.path = path
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
+    var lost: [StepRecord] = []
     for line in (FileManager.default.contents(atPath: path) ?? Foundation.Data()).split(separator: UInt8(ascii: "\n")) {
       // The last line may be cut.
-      if let record = try? decoder.decode(StepRecord.self, from: line), record.step <= step { records.append(record) }
+      guard let record = try? decoder.decode(StepRecord.self, from: line) else { continue }
+      if record.step <= step { records.append(record) } else { lost.append(record) }
+    }
+    if let last = records.indices.last, !lost.isEmpty {
+      let before = records[last]
+      records[last].lostSeconds = lost.reduce(before.lostSeconds ?? 0) { $0 + $1.elapsedSeconds + ($1.lostSeconds ?? 0) }
+      records[last].lostProcessorSeconds = lost.reduce(before.lostProcessorSeconds ?? 0) {
+        $0 + $1.processorSeconds + ($1.lostProcessorSeconds ?? 0)
+      }
     }
     let writer = try FileWriter(path: path)
     for record in records { try writer.write(Self.line(record)) }
