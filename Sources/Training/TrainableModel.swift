@@ -272,6 +272,12 @@ public final class TrainableModel {
     for layer in loads.indices { loads[layer] = [Int](repeating: 0, count: loads[layer].count) }
   }
 
+  /// The loads of the layers whose experts were chosen; nil where there are none.
+  var chosenLoads: [[Int]]? {
+    let chosen = loads.filter { $0.contains { $0 > 0 } }
+    return chosen.isEmpty ? nil : chosen
+  }
+
   /// The bias of a layer's router, for the rule that changes it; nil without one.
   public func routerBias(layer: Int) -> Parameter? { parameters["model.layers.\(layer).mlp.gate.e_score_correction_bias"] }
 

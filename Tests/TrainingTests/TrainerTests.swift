@@ -412,6 +412,15 @@ import Testing
     let bytes = tokenizer.decode(targets.map { Int32($0) }, skippingSpecialTokens: true).utf8.count
     #expect(abs(bitsPerByte - held * Double(targets.count) / (Double(bytes) * M_LN2)) < 1e-9)
     #expect(report.markdown.contains("bits a byte"))
+    // Of the layer with experts and that which predicts: two experts for each of 64 tokens.
+    let loads = trainer.records.filter { $0.expertLoads != nil }
+    #expect(loads.map(\.step) == [5, 10, 15, 20])
+    for record in loads {
+      #expect(record.expertLoads?.map { $0.reduce(0, +) } == [128, 128] && record.expertLoads?.map(\.count) == [4, 4])
+      let violations = RouterBiasRule.maximalViolations(record.expertLoads ?? []).map(\.value)
+      #expect(abs(violations.reduce(0, +) / 2 - (record.maximalViolation ?? 0)) < 1e-12)
+    }
+    #expect(report.markdown.contains("of the mean of a layer, at step 20"))
     #expect(report.cost.tokens == 20 * 4 * 16)
     // 37.6B active parameters and attention at 4096 tokens, at 180K hours for a trillion tokens.
     #expect((2.0e17...6.0e18).contains(RunCost.publishedFLOPsPerHour))

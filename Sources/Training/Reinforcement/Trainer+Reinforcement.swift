@@ -39,6 +39,7 @@ extension Trainer {
       learningRate: Double(run.recipe.optimizer.schedule.rate(step: index)), tokens: tokens, flops: flops, seconds: seconds,
       elapsedSeconds: 0, processorSeconds: 0, utilization: flops / max(seconds, 1e-9) / peak.value,
       maximalViolation: update.violation, memoryBytes: 0, skipped: update.skipped)
+    result.expertLoads = update.loads
     result.reinforcement = record
     return result
   }
@@ -50,6 +51,7 @@ extension Trainer {
     var norm: Double?
     var flops = 0.0
     var violation: Double?
+    var loads: [[Int]]?
     var skipped: String?
   }
 
@@ -122,6 +124,7 @@ extension Trainer {
     }
     let violations = RouterBiasRule.maximalViolations(model.loads).map(\.value)
     if !violations.isEmpty { update.violation = violations.reduce(0, +) / Double(violations.count) }
+    update.loads = model.chosenLoads
     let gamma = recipe.balance.gamma(step: state.step)
     if !settings.freezesRouterBias, gamma > 0, recipe.lora == nil {
       RouterBiasRule(speed: gamma).apply(to: model)

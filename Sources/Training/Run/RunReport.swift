@@ -66,6 +66,12 @@ public struct RunReport: Sendable {
     if let violation = last?.maximalViolation {
       rows.append(("MaxVio", "\(PlanText.short(violation)): the most used expert over the mean load, less 1, mean of the layers"))
     }
+    if let record = records.last(where: { $0.expertLoads != nil }), let loads = record.expertLoads {
+      // Of each expert, over its layer's mean.
+      let shares = loads.flatMap { layer in layer.map { Double($0 * layer.count) / Double(max(1, layer.reduce(0, +))) } }
+      let (least, most) = (PlanText.short(shares.min() ?? 0), PlanText.short(shares.max() ?? 0))
+      rows.append(("loads of experts", "from \(least) to \(most) of the mean of a layer, at step \(record.step)"))
+    }
     rows.append(("skipped steps", "\(records.count { $0.skipped != nil })"))
     text += Self.table(rows) + "\n"
     for (file, _) in plots { text += "![\(file.dropLast(4))](\(file))\n\n" }

@@ -44,6 +44,9 @@ public struct StepRecord: Codable, Sendable, Equatable {
   /// all processors together. nil for none.
   public var lostSeconds: Double?
   public var lostProcessorSeconds: Double?
+  /// How often each expert was chosen in this step, by layer; of steps with a measurement or a checkpoint, and of the last. nil without
+  /// experts.
+  public var expertLoads: [[Int]]?
 
   public var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
 }

@@ -120,8 +120,11 @@ public final class Trainer {
         try save()
         return .interrupted
       }
-      let isLast = state.step == recipe.steps
-      if recipe.evaluation.interval > 0, state.step % recipe.evaluation.interval == 0 || isLast {
+      let isLast = state.step == recipe.steps, isSaved = state.step % recipe.checkpointInterval == 0 || state.step == end
+      let isMeasured = recipe.evaluation.interval > 0 && (state.step % recipe.evaluation.interval == 0 || isLast)
+      // Of every step they would be most of the log.
+      if !isMeasured, !isSaved { record.expertLoads = nil }
+      if isMeasured {
         record.heldOutLoss = heldOutLoss()
         record.heldOutBitsPerByte = record.heldOutLoss.flatMap(run.heldOutBitsPerByte(loss:))
       }
@@ -137,7 +140,7 @@ public final class Trainer {
         throw TrainingError(step: state.step, reason: "\(error); \(lastCheckpoint)")
       }
       onStep(record)
-      if state.step % recipe.checkpointInterval == 0 || state.step == end { try save() }
+      if isSaved { try save() }
     }
     return state.step == recipe.steps ? .finished : .interrupted
   }
@@ -202,7 +205,7 @@ public final class Trainer {
     }
     let norm = optimizer.gradientNorm(compute), rate = recipe.optimizer.schedule.rate(step: index)
     let skipped = try reasonToSkip(losses, norm: norm, passes, options)
-    let violations = RouterBiasRule.maximalViolations(model.loads).map(\.value)
+    let violations = RouterBiasRule.maximalViolations(model.loads).map(\.value), loads = model.chosenLoads
     if skipped == nil {
       let scale = recipe.optimizer.clip.map { GradientNorm.scale(norm: norm, limit: $0) } ?? 1
       optimizer.step(rate: rate, gradientScale: scale, compute: compute)
@@ -219,7 +222,7 @@ public final class Trainer {
     state.step += 1
     state.tokens += tokens
     func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
-    return StepRecord(
+    var record = StepRecord(
       step: state.step, loss: finite(losses.crossEntropy),
       predictionLoss: model.hasPrediction && weight > 0 ? finite(losses.prediction / Double(weight)) : nil,
       balanceLoss: options.balanceCoefficient > 0 ? finite(losses.balance) : nil,
@@ -228,6 +231,8 @@ public final class Trainer {
       utilization: flops / max(seconds, 1e-9) / peak.value,
       maximalViolation: violations.isEmpty ? nil : violations.reduce(0, +) / Double(violations.count), memoryBytes: 0,
       skipped: skipped)
+    record.expertLoads = loads
+    return record
   }
 
   /// What the teacher expects in the rows with a target. Its weights are opened when they are needed.
