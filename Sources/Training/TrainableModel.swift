@@ -304,16 +304,23 @@ public final class TrainableModel {
   /// The logarithm of each target's probability, without gradients; of rows without a target 0. On a tape that `matchesGeneration`
   /// these are the bits of a `RolloutEngine` with the same weights.
   public func logProbabilities(of batch: TrainingBatch, tape: Tape) -> [Float] {
+    aside(tape) {
+      let (normed, _) = hidden(batch, tape: tape)
+      let result = tape.logProbabilities(normed, head, targets: batch.targets)
+      tape.reset()
+      return result.map { Float($0) }
+    }
+  }
+
+  /// Computes what is no part of a step: without gradients, and without counting the choice of experts.
+  func aside<Result>(_ tape: Tape, _ body: () -> Result) -> Result {
     let records = tape.recordsGradients, counted = loads
     tape.recordsGradients = false
     defer {
       tape.recordsGradients = records
       loads = counted
     }
-    let (normed, _) = hidden(batch, tape: tape)
-    let result = tape.logProbabilities(normed, head, targets: batch.targets)
-    tape.reset()
-    return result.map { Float($0) }
+    return body()
   }
 
   /// What the model expects next in the rows with a target.

@@ -26,12 +26,10 @@ struct NotFiniteSearch {
     model.onOutput = { name, values in
       if found == nil, !values.allSatisfy(\.isFinite) { found = name }
     }
-    tape.recordsGradients = false
-    defer {
-      model.onOutput = nil
-      tape.recordsGradients = true
+    defer { model.onOutput = nil }
+    model.aside(tape) {
+      for batch in passes where found == nil { _ = model.loss(batch, options, tape: tape) }
     }
-    for batch in passes where found == nil { _ = model.loss(batch, options, tape: tape) }
     return found
   }
 }

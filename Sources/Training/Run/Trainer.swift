@@ -254,13 +254,8 @@ public final class Trainer {
 
   /// The mean loss on the held-out sequences.
   private func heldOutLoss() -> Double? {
-    tape.recordsGradients = false
-    defer {
-      tape.recordsGradients = true
-      model.resetLoads()
-    }
     let options = LossOptions(scale: 1 / Float(max(1, run.evaluation.reduce(0) { $0 + $1.targetCount })))
-    let loss = run.evaluation.reduce(0) { $0 + model.loss($1, options, tape: tape).crossEntropy }
+    let loss = model.aside(tape) { run.evaluation.reduce(0) { $0 + model.loss($1, options, tape: tape).crossEntropy } }
     return loss.isFinite ? loss : nil
   }
 
