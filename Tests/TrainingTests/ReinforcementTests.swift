@@ -74,6 +74,18 @@ import Testing
       + "num_nextn_predict_layers: 1, max_position_embeddings: 64, initializer_range: 0.02}",
   ]
 
+  /// Other prompts are other training: a template that changed is named.
+  @Test func templatesThatChangedAreNamed() throws {
+    let folder = try folder(), changes = ["prompt": "  template: asked.jinja"], template = "{{ messages[0]['content'] }} ="
+    _ = try folder.write("asked.jinja", template)
+    #expect(try trainer(folder, changes).train(until: 2) == .interrupted)
+    _ = try folder.write("asked.jinja", template + ">")
+    let error = #expect(throws: RecipeError.self) { try run(folder, changes) }
+    #expect(error?.key == "reinforce.template (its content)")
+    _ = try folder.write("asked.jinja", template)
+    #expect(try run(folder, changes).completedSteps == 2)
+  }
+
   /// The sampler's log-probabilities are the trainer's, after every update; going on gives the same bits, with any number of threads.
   @Test(
     arguments: [

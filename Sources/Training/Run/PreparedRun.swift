@@ -152,6 +152,12 @@ public struct PreparedRun {
     {
       result["reinforce.problems (its content)"] = String(Checksum64.of(content), radix: 16)
     }
+    // Of chats the data that they were packed as tells it.
+    if case .chat(let template?)? = recipe.reinforcement?.prompt,
+      let content = try? RegularFile(path: recipe.resolved(template)).bytes()
+    {
+      result[templateContent] = String(Checksum64.of(content), radix: 16)
+    }
     if let teacher { result["distill.teacher (its weights)"] = teacher.fingerprint }
     guard let base else { return result }
     let configuration = String(Checksum64.of(Array(base.config.serialized().utf8)), radix: 16)
@@ -257,6 +263,8 @@ public struct PreparedRun {
       || names.contains { key == $0 || key.hasPrefix($0 + "[") } && !key.hasSuffix(".weight")
   }
 
+  private static let templateContent = "reinforce.template (its content)"
+
   private static func checkSettings(_ recipe: Recipe, _ settings: [String: String], _ state: RunState) throws(RecipeError) {
     guard state.step <= recipe.steps else {
       throw recipe.error("steps", "found \(recipe.steps), but the run in \(recipe.folder) has done \(state.step) already")
@@ -266,6 +274,8 @@ public struct PreparedRun {
       guard now != begun, !changeable.contains(where: { key == $0 || key.hasPrefix($0 + ".") }), !isPathOfData(key) else {
         continue
       }
+      // Runs were begun before this was kept.
+      if key == templateContent, begun == nil { continue }
       // The run has a copy of the tokenizer that it was begun with.
       if key == "tokenizer.file", begun != nil, let now,
         FileManager.default.contentsEqual(atPath: recipe.resolved(now), andPath: recipe.folder + "/tokenizer.json")
