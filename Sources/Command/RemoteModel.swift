@@ -101,8 +101,7 @@ struct RemoteModel: Sendable {
         request.headers.add(name: "Content-Type", value: "application/json")
         request.body = .bytes(ByteBuffer(string: body.serialized()))
       }
-      // Many requests that were refused at once should not come back at once.
-      var pause = Duration.seconds(1) * (1 << min(attempt, 6)) * Double.random(in: 0.75...1.25)
+      var pause = RequestPace.pause(after: attempt)
       do {
         let response = try await client.execute(request, deadline: .distantFuture)
         let data = try await response.body.collect(upTo: Self.longestAnswer)
@@ -117,7 +116,7 @@ struct RemoteModel: Sendable {
         case 408, 429, 500...599:
           failure = "status \(response.status.code): \(Self.excerpt(bytes))"
           if let wish = response.headers.first(name: "Retry-After").flatMap({ RequestPace.pause(retryAfter: $0, now: Date()) }) {
-            pause = wish
+            pause = RequestPace.pause(after: attempt, wish: wish)
             await pace.hold(for: wish)
           }
         // What the request says is at fault, such as a prompt that is too long.

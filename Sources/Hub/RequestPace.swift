@@ -24,6 +24,20 @@ public actor RequestPace {
     held = max(held, ContinuousClock.now + pause)
   }
 
+  /// How long to wait before a request that failed is sent again: twice as long each time, from a second on, or as the server asks.
+  /// - Parameters:
+  ///   - attempt: those before it.
+  ///   - wish: what the server asks for.
+  ///   - factor: many requests that were refused at once should not come back at once.
+  public static func pause(
+    after attempt: Int, wish: Duration? = nil, factor: Double = .random(in: 0.75...1.25)
+  ) -> Duration {
+    let own = Duration.seconds(1) * (1 << min(attempt, 6)) * factor
+    guard let wish else { return own }
+    // A server that never asks for a pause would be asked all times at once.
+    return attempt < 3 ? wish : max(wish, own)
+  }
+
   /// What `Retry-After` asks for, at most two minutes: seconds, or a date (RFC 9110, section 10.2.3) in the form of today or one of the
   /// two old ones, which are still to be read (section 5.6.7).
   public static func pause(retryAfter text: String, now: Date) -> Duration? {

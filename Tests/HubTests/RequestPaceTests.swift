@@ -17,6 +17,16 @@ import Testing
     #expect(RequestPace.pause(retryAfter: "soon", now: now) == nil && RequestPace.pause(retryAfter: "-1", now: now) == nil)
   }
 
+  @Test func pausesGrow() {
+    let own = (0...7).map { RequestPace.pause(after: $0, factor: 1) / .seconds(1) }
+    #expect(own == [1, 2, 4, 8, 16, 32, 64, 64])
+    #expect((0...20).allSatisfy { _ in (0.75...1.25).contains(RequestPace.pause(after: 0) / .seconds(1)) })
+    // As the server asks; but one that asks for none each time is not asked seven times at once.
+    let asked = (0...4).map { RequestPace.pause(after: $0, wish: .zero, factor: 1) / .seconds(1) }
+    #expect(asked == [0, 0, 0, 8, 16])
+    #expect(RequestPace.pause(after: 5, wish: .seconds(100), factor: 1) == .seconds(100))
+  }
+
   @Test func requestsKeepTheirPace() async throws {
     let pace = RequestPace(perMinute: 1200), start = ContinuousClock.now
     try await withThrowingTaskGroup(of: Void.self) { group in
