@@ -16,9 +16,11 @@ extension API {
       // Open to whoever reaches the server.
       router.group(RouterPath(prefix)).get("health") { _, _ in health() }
       let group = router.group(RouterPath(prefix)).add(middleware: check)
-      group.post("chat/completions", use: chatCompletions)
-      group.post("completions", use: completions)
-      group.post("beta/completions", use: completions)
+      // DeepSeek's clients ask at `/beta` for what goes on from a prefix.
+      for path in ["", "beta/"] {
+        group.post(RouterPath(path + "chat/completions"), use: chatCompletions)
+        group.post(RouterPath(path + "completions"), use: completions)
+      }
       group.get("models") { _, _ in Self.response(models.json) }
       group.get("models/**") { request, context in
         let name = context.parameters.getCatchAll().joined(separator: "/")
