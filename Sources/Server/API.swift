@@ -124,7 +124,7 @@ struct API: Sendable {
 
   /// An answer that is sent when it is whole. When it takes long, the status and blank lines are sent before, so that nobody on the
   /// way believes the connection dead.
-  /// - Parameter make: makes the answer; calls its argument when nothing has happened for a while.
+  /// - Parameter make: makes the answer; calls its argument now and then while it does.
   func whole(
     _ context: ServerContext, errors: @escaping @Sendable (APIError) -> JSONValue = \.json,
     _ make: @escaping @Sendable (_ idle: @Sendable () -> Void) async throws -> JSONValue

@@ -6,8 +6,8 @@ struct AnswerRun: Sendable {
     case event(choice: Int, GenerationEvent)
     /// An answer ends by a rule of the policy.
     case denied(choice: Int, Policy.Rule)
-    /// Nothing has come for a while.
-    case idle
+    /// Time has passed: a client that was sent nothing meanwhile wants a sign of life.
+    case tick
     /// The server stops and waits no longer. Nothing comes after it.
     case cut
   }
@@ -51,13 +51,13 @@ struct AnswerRun: Sendable {
   }
 
   /// Collects the answers until all have ended.
-  /// - Parameter idle: called when nothing has come for a while.
+  /// - Parameter idle: called now and then, since nothing is sent before the end.
   func collect(_ choices: inout [ChoiceState], idle: () -> Void) async throws {
     try await forEach { signal in
       switch signal {
       case .event(let choice, let event): choices[choice].add(event)
       case .denied(let choice, let rule): choices[choice].deny(by: rule)
-      case .idle: idle()
+      case .tick: idle()
       case .cut: for index in choices.indices { choices[index].cut() }
       }
     }
@@ -93,12 +93,12 @@ struct AnswerRun: Sendable {
       }
       group.addTask {
         while !Task.isCancelled {
-          try await Task.sleep(for: idleInterval)
+          // Who has sent something since the last tick waits for the next one.
+          try await Task.sleep(for: idleInterval / 2)
           continuation.yield(.tick)
         }
       }
       var open = streams.count, unfinished = streams.count
-      var wasBusy = false
       var lastToken = [ContinuousClock.Instant?](repeating: nil, count: streams.count)
       for await input in inputs {
         switch input {
@@ -109,7 +109,6 @@ struct AnswerRun: Sendable {
             unfinished -= 1
             if unfinished == 0 { try await meter.close(summary.finishReason.rawValue) }
           }
-          wasBusy = true
           try await body(.event(choice: choice, event))
         case .output(let choice, .denied(let rule)):
           unfinished -= 1
@@ -118,9 +117,7 @@ struct AnswerRun: Sendable {
           try await body(.denied(choice: choice, rule))
         case .ended: open -= 1
         case .failed(let error): throw error
-        case .tick:
-          if !wasBusy { try await body(.idle) }
-          wasBusy = false
+        case .tick: try await body(.tick)
         case .cut:
           try await meter.close("cut")
           try await body(.cut)

@@ -44,7 +44,7 @@ extension API {
           switch signal {
           case .event(_, let event): try await send(choice.add(event))
           case .denied(_, let rule): try await send(choice.deny(by: rule))
-          case .idle: try await events.sendNamed(["type": "ping"])
+          case .tick: try await events.keepAlive(by: ["type": "ping"])
           case .cut: try await send(choice.cut())
           }
         }

@@ -40,7 +40,7 @@ extension API {
           switch signal {
           case .event(let index, let event): try await send(choices[index].add(event), index)
           case .denied(let index, let rule): try await send(choices[index].deny(by: rule), index)
-          case .idle: try await events.sendKeepAlive()
+          case .tick: try await events.keepAlive()
           case .cut:
             for index in choices.indices where choices[index].finishReason == nil {
               try await send(choices[index].cut(), index)

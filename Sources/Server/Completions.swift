@@ -47,7 +47,7 @@ extension API {
             choices[index].deny(by: rule)
             try await events.send(
               format.chunk(index, text: "", finishReason: choices[index].finishReason, denial: rule))
-          case .idle: try await events.sendKeepAlive()
+          case .tick: try await events.keepAlive()
           case .cut:
             for index in choices.indices where choices[index].finishReason == nil {
               choices[index].cut()

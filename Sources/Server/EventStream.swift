@@ -6,6 +6,15 @@ internal import SwiftletJSON
 /// Server-sent events (WHATWG HTML, section 9.2).
 struct EventStream {
   private var writer: any ResponseBodyWriter
+  /// Since `keepAlive` was called.
+  private var hasWritten = false
+
+  private init(writer: any ResponseBodyWriter) { self.writer = writer }
+
+  private mutating func write(_ text: String) async throws {
+    hasWritten = true
+    try await writer.write(ByteBuffer(string: text))
+  }
 
   /// A response whose events `produce` writes.
   static func response(_ produce: @escaping @Sendable (inout EventStream) async throws -> Void) -> Response {
@@ -23,13 +32,13 @@ struct EventStream {
   }
 
   mutating func send(_ json: JSONValue) async throws {
-    try await writer.write(ByteBuffer(string: "data: \(json.serialized())\n\n"))
+    try await write("data: \(json.serialized())\n\n")
   }
 
   /// Sends an event that is called by its `type`, where it has one.
   mutating func sendNamed(_ json: JSONValue) async throws {
     let name = (json["type"]?.string).map { "event: \($0)\n" } ?? ""
-    try await writer.write(ByteBuffer(string: "\(name)data: \(json.serialized())\n\n"))
+    try await write("\(name)data: \(json.serialized())\n\n")
   }
 
   /// Runs `body`; of what goes wrong in it the client is told by an event, unless nobody reads any more.
@@ -47,8 +56,14 @@ struct EventStream {
   }
 
   /// What OpenAI's clients take for the end.
-  mutating func sendDone() async throws { try await writer.write(ByteBuffer(string: "data: [DONE]\n\n")) }
+  mutating func sendDone() async throws { try await write("data: [DONE]\n\n") }
 
-  /// A comment, which clients ignore.
-  mutating func sendKeepAlive() async throws { try await writer.write(ByteBuffer(string: ": keep-alive\n\n")) }
+  /// Sends a sign of life unless something was sent since the last call: tokens may come of which nothing is told yet.
+  /// - Parameter event: nil for a comment, which clients ignore.
+  mutating func keepAlive(by event: JSONValue? = nil) async throws {
+    if !hasWritten {
+      if let event { try await sendNamed(event) } else { try await write(": keep-alive\n\n") }
+    }
+    hasWritten = false
+  }
 }
