@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import SwiftletJSON
 import Testing
 
@@ -117,6 +118,23 @@ import Testing
       var count = 0
       while try await put("empty\(count)", [:]).0 == 200, count < 100 { count += 1 }
       #expect(count < 20)
+    }
+  }
+
+  /// Megabytes of JSON are parsed when others need not wait for the database any more: there they are text, whatever it says.
+  @Test func nothingIsParsedWhileOthersWaitForTheDatabase() async throws {
+    try await TestServer.run { server async throws in
+      try await Self.fill(server)
+      try await server.store.pool.write { database in
+        try database.execute(sql: "UPDATE messages SET details = '['; UPDATE chats SET settings = '['")
+      }
+      let chat = try #require(try await server.store.chat("a1", of: nil))
+      #expect(chat.chat.settings == "[" && chat.messages.map(\.details) == ["[", "["])
+      #expect(throws: JSONError.self) { try chat.json }
+      #expect(try await server.send("GET", "/api/chats/a1").status != 200)
+      // It can be written over.
+      try await Self.fill(server)
+      #expect(try await server.send("GET", "/api/chats/a1").json["messages"]?.elements?.count == 2)
     }
   }
 

@@ -22,24 +22,26 @@ enum ChatExport: String {
     }
   }
 
-  func text(_ chat: WholeChat) -> String {
+  func text(_ chat: WholeChat) throws -> String {
     switch self {
-    case .json: chat.json.serialized() + "\n"
-    case .markdown: Self.markdown(chat)
+    case .json: try chat.json.serialized() + "\n"
+    case .markdown: try Self.markdown(chat)
     }
   }
 
-  private static func markdown(_ chat: WholeChat) -> String {
+  private static func markdown(_ chat: WholeChat) throws -> String {
     var text = ""
     let listed = chat.chat.listed
     if !listed.title.isEmpty { text += "# \(listed.title.replacing("\n", with: " "))\n\n" }
     let time = Date(timeIntervalSince1970: Double(listed.created) / 1000)
     text += "\(time.formatted(.iso8601))\n"
-    if let system = chat.chat.settings["system"]?.string, !system.isEmpty { text += "\n## System\n\n\(system)\n" }
+    let settings = try JSONValue(parsing: chat.chat.settings)
+    if let system = settings["system"]?.string, !system.isEmpty { text += "\n## System\n\n\(system)\n" }
     for message in chat.shown {
-      let model = message.details["model"]?.string ?? "Assistant"
+      let details = try JSONValue(parsing: message.details)
+      let model = details["model"]?.string ?? "Assistant"
       text += "\n## \(message.role == "user" ? "User" : model)\n"
-      for file in message.details["files"]?.elements ?? [] {
+      for file in details["files"]?.elements ?? [] {
         let content = file["text"]?.string ?? ""
         let fence = fence(content)
         text += "\n`\(file["name"]?.string ?? "")`\n\n\(fence)\n\(content)\(content.hasSuffix("\n") ? "" : "\n")\(fence)\n"

@@ -11,7 +11,8 @@ extension API {
     let group = router.group("api/chats")
     group.get("") { request, context in try await listChats(request, context) }
     group.get(":chat") { _, context in
-      Self.unkept(Self.response(try await wholeChat(context).json))
+      let chat = try await wholeChat(context)
+      return Self.unkept(try await Self.apart { Self.response(try chat.json) })
     }
     group.put(":chat") { request, context in try await saveChat(request, context) }
     group.put(":chat/messages/:message") { request, context in try await saveMessage(request, context) }
@@ -96,31 +97,33 @@ extension API {
     let id = try Self.id("chat", context)
     let fields = try Fields(try await json(request, context))
     let change = Store.ChatChange(
-      title: try fields.string("title").map(Self.kept), settings: try Self.object("settings", fields),
+      title: try fields.string("title").map(Self.kept), settings: try Self.object("settings", fields)?.serialized(),
       current: try Self.id("current", fields), revision: try Self.revision(fields))
     if let count = change.title?.unicodeScalars.count, count > Self.longestTitle {
       throw APIError.outOfRange("title", "found \(count) characters, expected at most \(Self.longestTitle)")
     }
-    if let count = change.settings?.serialized().utf8.count, count > Self.longestSettings {
+    if let count = change.settings?.utf8.count, count > Self.longestSettings {
       throw APIError.outOfRange("settings", "found \(count) bytes, expected at most \(Self.longestSettings)")
     }
     let chat = try await store.save(change, chat: id, of: owner(context), limits: configuration.chatLimits)
-    return Self.unkept(Self.response(.object(chat.members)))
+    return Self.unkept(Self.response(.object(try chat.members)))
   }
 
   private func saveMessage(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let id = try Self.id("chat", context)
+    let id = try Self.id("chat", context), messageID = try Self.id("message", context)
     let fields = try Fields(try await json(request, context))
     let role = try fields.required("role", try fields.string("role"))
     guard role == "user" || role == "assistant" else {
       throw APIError.outOfRange("role", "found \"\(role.prefix(40))\", expected user or assistant")
     }
-    let message = ChatMessageRecord(
-      id: try Self.id("message", context), parent: try Self.id("parent", fields), role: role,
-      content: Self.kept(try fields.required("content", try fields.string("content"))),
-      reasoning: Self.kept(try fields.string("reasoning") ?? ""),
-      details: try Self.object("details", fields) ?? .object([]),
-      created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
+    let message = try await Self.apart {
+      ChatMessageRecord(
+        id: messageID, parent: try Self.id("parent", fields), role: role,
+        content: Self.kept(try fields.required("content", try fields.string("content"))),
+        reasoning: Self.kept(try fields.string("reasoning") ?? ""),
+        details: try Self.object("details", fields) ?? .object([]),
+        created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
+    }
     let revision = try await store.save(
       message, revision: try Self.revision(fields), chat: id, of: owner(context), limits: configuration.chatLimits)
     return Self.unkept(Self.response(["revision": .integer(revision)]))
@@ -132,11 +135,11 @@ extension API {
       throw APIError.outOfRange("format", "found '\(format.prefix(40))', expected json or markdown")
     }
     let chat = try await wholeChat(context)
+    let text = try await Self.apart { try format.text(chat) }
     var headers = HTTPFields()
     headers[.contentType] = format.type
     headers[.contentDisposition] = "attachment; filename=\"chat.\(format.ending)\""
-    return Self.unkept(
-      Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: format.text(chat)))))
+    return Self.unkept(Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text))))
   }
 
   // MARK: Parts

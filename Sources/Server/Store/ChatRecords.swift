@@ -36,19 +36,23 @@ struct ListedChat: Sendable {
 }
 
 /// A chat without its messages.
+///
+/// What is JSON stays the text that is kept, here and in messages: megabytes of it are not parsed while others wait for the database.
 struct ChatRecord: Sendable {
   let listed: ListedChat
-  let settings: JSONValue
+  let settings: String
   /// With those of its messages.
   let bytes: Int
 
-  init(_ row: Row) throws {
+  init(_ row: Row) {
     listed = ListedChat(row)
-    settings = try JSONValue(parsing: row["settings"] as String)
+    settings = row["settings"]
     bytes = row["bytes"]
   }
 
-  var members: [JSONMember] { listed.members + [JSONMember(key: "settings", value: settings)] }
+  var members: [JSONMember] {
+    get throws { try listed.members + [JSONMember(key: "settings", value: JSONValue(parsing: settings))] }
+  }
 }
 
 /// A message of a chat.
@@ -60,19 +64,20 @@ struct ChatMessageRecord: Sendable {
   var role: String
   var content: String
   var reasoning: String
-  var details: JSONValue
+  /// JSON.
+  var details: String
   /// Milliseconds since 1970.
   var created: Int
   /// Counts changes, from 1; 0 for one that is not kept yet.
   var revision = 0
 
-  init(_ row: Row) throws {
+  init(_ row: Row) {
     id = row["id"]
     parent = row["parent"]
     role = row["role"]
     content = row["content"]
     reasoning = row["reasoning"]
-    details = try JSONValue(parsing: row["details"] as String)
+    details = row["details"]
     created = row["created"]
     revision = row["revision"]
   }
@@ -85,26 +90,26 @@ struct ChatMessageRecord: Sendable {
     self.role = role
     self.content = content
     self.reasoning = reasoning
-    self.details = details
+    self.details = details.serialized()
     self.created = created
   }
 
   var json: JSONValue {
-    [
-      "id": .string(id), "parent": parent.map { .string($0) } ?? .null, "role": .string(role), "content": .string(content),
-      "reasoning": .string(reasoning), "details": details, "created": .integer(created),
-      "revision": .integer(revision),
-    ]
+    get throws {
+      [
+        "id": .string(id), "parent": parent.map { .string($0) } ?? .null, "role": .string(role), "content": .string(content),
+        "reasoning": .string(reasoning), "details": try JSONValue(parsing: details), "created": .integer(created),
+        "revision": .integer(revision),
+      ]
+    }
   }
 
-  var bytes: Int {
-    Store.bytesOfRow + content.utf8.count + reasoning.utf8.count + details.serialized().utf8.count
-  }
+  var bytes: Int { Store.bytesOfRow + content.utf8.count + reasoning.utf8.count + details.utf8.count }
 
   /// Whether both say the same, whenever they were written.
   func isLike(_ other: ChatMessageRecord) -> Bool {
     parent == other.parent && role == other.role && content == other.content && reasoning == other.reasoning
-      && details.serialized() == other.details.serialized()
+      && details == other.details
   }
 }
 
@@ -113,7 +118,12 @@ struct WholeChat: Sendable {
   let chat: ChatRecord
   let messages: [ChatMessageRecord]
 
-  var json: JSONValue { .object(chat.members + [JSONMember(key: "messages", value: .array(messages.map(\.json)))]) }
+  var json: JSONValue {
+    get throws {
+      let messages = try messages.map { try $0.json }
+      return .object(try chat.members + [JSONMember(key: "messages", value: .array(messages))])
+    }
+  }
 
   /// The messages of the branch that is shown, or of the newest.
   var shown: [ChatMessageRecord] {

@@ -9,7 +9,8 @@ extension Store {
   /// What a change of a chat sets; nil leaves what is there.
   struct ChatChange: Sendable {
     var title: String?
-    var settings: JSONValue?
+    /// JSON.
+    var settings: String?
     var current: String?
     /// That of the chat on which the change is based, 0 for a new one; nil writes over whatever is there.
     var revision: Int?
@@ -63,7 +64,7 @@ extension Store {
     try await pool.read { database in
       guard let chat = try Self.chat(id, of: owner, database) else { return nil }
       let rows = try Row.fetchAll(database, sql: "SELECT * FROM messages WHERE chat = ? ORDER BY position", arguments: [id])
-      return WholeChat(chat: chat, messages: try rows.map(ChatMessageRecord.init))
+      return WholeChat(chat: chat, messages: rows.map(ChatMessageRecord.init))
     }
   }
 
@@ -89,14 +90,14 @@ extension Store {
             """, arguments: [id, owner, now, now])
       }
       guard let chat = try earlier ?? Self.chat(id, of: owner, database) else { throw ChatRefusal.noChat(id) }
-      let title = change.title ?? chat.listed.title, settings = (change.settings ?? chat.settings).serialized()
-      let before = chat.settings.serialized()
-      let isChanged = earlier == nil || title != chat.listed.title || settings != before
+      let title = change.title ?? chat.listed.title, settings = change.settings ?? chat.settings
+      let isChanged = earlier == nil || title != chat.listed.title || settings != chat.settings
       // The same may be sent twice: the first answer may have been lost.
       if isChanged { try Self.check(change.revision, chat.listed.revision, "chat") }
-      let more = title.utf8.count + settings.utf8.count - (chat.listed.title.utf8.count + before.utf8.count)
+      let more = title.utf8.count + settings.utf8.count - (chat.listed.title.utf8.count + chat.settings.utf8.count)
       // What is new takes its row and its empty settings.
-      try Self.grow(chat, of: owner, by: more + (earlier == nil ? Self.bytesOfRow + before.utf8.count : 0), limits, database)
+      let new = earlier == nil ? Self.bytesOfRow + chat.settings.utf8.count : 0
+      try Self.grow(chat, of: owner, by: more + new, limits, database)
       try database.execute(
         sql: "UPDATE chats SET title = ?, settings = ?, current = coalesce(?, current), revision = revision + ? WHERE id = ?",
         arguments: [title, settings, change.current, isChanged ? 1 : 0, id])
@@ -134,7 +135,7 @@ extension Store {
           """,
         arguments: [
           "chat": id, "id": message.id, "parent": message.parent, "role": message.role, "content": message.content,
-          "reasoning": message.reasoning, "details": message.details.serialized(), "created": message.created,
+          "reasoning": message.reasoning, "details": message.details, "created": message.created,
           "revision": last + 1,
         ])
       return last + 1
