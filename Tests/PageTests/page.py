@@ -795,6 +795,60 @@ def another_key_has_other_chats(browser, server):
 
 
 @check
+def a_key_that_is_kept_counts_in_every_tab(browser, server):
+    with tempfile.TemporaryDirectory() as data:
+        command = [server.command, "keys", "create", "--data", data, "--json"]
+        ada, bob = [json.loads(subprocess.run([*command, name], capture_output=True, text=True, check=True).stdout)["key"] for name in ["ada", "bob"]]
+        guarded = Server(server.command, server.model, data)
+        chats = lambda key: guarded.request("GET", "/api/chats", key=key)[1]["chats"]
+        try:
+            def keep(key):
+                def answer(page):
+                    page.wait_for_selector("dialog input[type=password]").fill(key)
+                    page.check("dialog:has(input[type=password]) input[type=checkbox]")
+                    page.press("dialog input[type=password]", "Enter")
+                    page.wait_for_selector("dialog", state="detached")
+                return answer
+
+            with visit(browser, guarded.url, allowed=FAILED, opens=keep(ada)) as visitor:
+                def use(key):
+                    visitor.page.click("#settings")
+                    visitor.page.click("dialog .key-row button:has-text('Change')")
+                    keep(key)(visitor.page)
+
+                other = visitor.context.new_page()
+                other.goto(guarded.url)
+                other.wait_for_selector("body.ready")
+                other.fill("#prompt", LONG)
+                other.press("#prompt", "Enter")
+                other.wait_for_function("() => document.querySelector('.of-model .bubble .text')?.innerText.length > 40")
+                chat = other.url.split("#")[1]
+                other.click("#settings")
+                other.wait_for_selector("dialog")
+                use(bob)
+                # The chat is gone from the other tab too, with its answer and what was being asked of it, and is not made Bob's.
+                other.wait_for_selector("dialog", state="detached")
+                other.wait_for_function("() => document.querySelectorAll('.message').length === 0")
+                assert "#" not in other.url
+                # Also not by what the answer would have saved.
+                other.wait_for_timeout(1500)
+                assert chats(bob) == [] and other.locator("#chats li").count() == 0
+                use(ada)
+                other.wait_for_selector(f"#chats li[data-id='{chat}']")
+                messages = lambda: guarded.request("GET", f"/api/chats/{chat}", key=ada)[1]["messages"]
+                eventually(lambda: len(messages()) == 2 and len(messages()[1]["content"]) > 40, 20)
+                # A tab that waits for a key takes the one that another tab was given.
+                visitor.page.click("#settings")
+                visitor.page.click("dialog .key-row button:has-text('Forget')")
+                other.wait_for_selector("dialog input[type=password]")
+                keep(ada)(visitor.page)
+                other.wait_for_selector("dialog", state="detached")
+                other.wait_for_selector(f"#chats li[data-id='{chat}']")
+        finally:
+            guarded.stop()
+
+
+@check
 def prices_are_shown(browser, server):
     with tempfile.TemporaryDirectory() as data:
         config = pathlib.Path(data) / "config.json"

@@ -11,6 +11,7 @@ import { find } from './dom.js';
 import { followEnd } from './follow.js';
 import { loadModels, onServerBack } from './models.js';
 import { flush } from './outbox.js';
+import { onOtherKey } from './server.js';
 import { askSettings } from './settings.js';
 import { drawStarters } from './starters.js';
 import { onTabs } from './tabs.js';
@@ -32,6 +33,8 @@ async function openSettings() {
 /// Another key has other chats.
 /// - Parameter change: has the other key used. Until then what is kept is kept for the earlier one.
 async function useOtherKey(change) {
+  // Another tab may have changed it while something about a chat was asked here.
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close();
   leaveAll();
   change();
   forgetLoaded();
@@ -85,6 +88,7 @@ onChats(() => {
   drawTitle();
   refreshSoon();
 });
+onOtherKey(useOtherKey);
 onConflict((id, copy, isGone) => {
   if (copy) tellApart(id, copy, isGone);
   else if (id === shownChat().id) draw();

@@ -2,7 +2,7 @@
 // this browser's version becomes a chat of its own beside the other.
 import { runOf } from './answer.js';
 import { address, idsOf, isDeleted, readChat, saveApart, takeMessage } from './chats.js';
-import { forget, onRefused, onSent, rebase } from './outbox.js';
+import { forget, onRefused, onSent, pending, rebase } from './outbox.js';
 import { word } from './words.js';
 
 const observers = new Set();
@@ -18,6 +18,8 @@ export const onConflict = (observer) => observers.add(observer);
 onRefused(async (path, entry) => {
   const [id, messageId] = idsOf(path);
   const theirs = isDeleted(id) ? null : await readChat(id);
+  // Another key may be used by now, which has other chats: the change waits for its own.
+  if (pending(path).length === 0) return;
   if (!theirs) {
     if (isDeleted(id) || apart.has(id)) forget(address(id));
     else keepApart(id, null);

@@ -28,6 +28,12 @@ export function remember(name, value) {
   }
 }
 
+/// Calls `observer` when another tab has remembered or forgotten something under this name.
+export function onRemembered(name, observer) {
+  // Without a name all was forgotten.
+  addEventListener('storage', ({ key }) => (key === null || key === prefix + name) && observer());
+}
+
 /// What was remembered under names that begin with `start`.
 export function rememberedNames(start) {
   const names = new Set([...memory.keys()].filter((name) => name.startsWith(start)));

@@ -1,5 +1,5 @@
 // Speaks to the server: JSON, streams of events, and the key where the server wants one.
-import { remember, remembered } from './preferences.js';
+import { onRemembered, remember, remembered } from './preferences.js';
 
 /// What went wrong with a request.
 export class Failure extends Error {
@@ -23,12 +23,17 @@ try {
   // The key then lasts as long as the page.
 }
 
-export const key = () => sessionKey ?? remembered(keyName);
+/// What is kept may be another one already, of which another tab was told.
+let current = sessionKey ?? remembered(keyName);
+let leave = (change) => change();
+
+export const key = () => current;
 
 /// - Parameter isKept: on this device; else until the tab is closed.
 export function setKey(text, isKept) {
   remember(keyName, isKept ? text : null);
   sessionKey = isKept ? null : text;
+  current = text;
   try {
     if (sessionKey === null) sessionStorage.removeItem('swiftlet.key');
     else sessionStorage.setItem('swiftlet.key', sessionKey);
@@ -36,6 +41,17 @@ export function setKey(text, isKept) {
     // It stays in memory.
   }
 }
+
+/// - Parameter action: called when another tab has changed the key that is kept, with a function that has it used here too. Until then
+///   the earlier one is used.
+export function onOtherKey(action) {
+  leave = action;
+}
+
+onRemembered(keyName, () => {
+  const kept = remembered(keyName);
+  if (sessionKey === null && kept !== current) leave(() => (current = kept));
+});
 
 let askForKey = null;
 let asking = null;
@@ -71,8 +87,8 @@ export async function send(method, path, { body, signal, isQuiet = false, keepal
     if (response.ok) return response;
     const failure = await read(response);
     if (failure.kind !== 'key' || isQuiet) throw failure;
-    // Another request may have got a key meanwhile.
-    if (key() === used && !(await wantKey(Boolean(used)))) throw failure;
+    // Another request, or another tab, may have got a key meanwhile.
+    if (key() === used && !(await wantKey(Boolean(used))) && key() === used) throw failure;
   }
 }
 
