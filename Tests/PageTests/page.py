@@ -171,6 +171,12 @@ def a_phone(browser, server):
         page.tap("#send")
         page.wait_for_selector(".of-model[aria-busy=false]", timeout=120_000)
         fits()
+        # There is one Enter on the screen, for a new line.
+        page.tap(".of-user [data-action=edit]")
+        page.fill(".editor-field", "Write")
+        page.press(".editor-field", "Enter")
+        assert page.input_value(".editor-field") == "Write\n"
+        page.tap(".editor .button")
         page.tap("#menu")
         page.tap("#chats a >> nth=0")
         assert not page.is_visible("#sidebar")
@@ -491,6 +497,35 @@ def the_keyboard_is_enough(browser, server):
                 isShown: style.outlineStyle !== 'none' || node.id === 'prompt' && frame.borderColor !== '' };
             }""")
             assert state is None or (state["name"] and state["isShown"]), state
+
+
+@check
+def choosing_a_character_is_no_command(browser, server):
+    with visit(browser, server.url) as visitor:
+        page = visitor.page
+
+        def press(selector, key):
+            # As browsers tell of a key while a character is chosen, and Safari of the one that ended it.
+            for state in [{"isComposing": True}, {"keyCode": 229}]:
+                page.evaluate("""([selector, init]) => document.querySelector(selector)
+                  .dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, cancelable: true, ...init }))""", [selector, {"key": key, **state}])
+
+        visitor.ask(LONG, waits=False)
+        page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")
+        press("#prompt", "Escape")
+        page.fill("#search", "bird")
+        press("#search", "ArrowDown")
+        press("#search", "Escape")
+        assert page.evaluate("document.activeElement.id") == "search" and page.input_value("#search") == "bird"
+        page.wait_for_timeout(300)
+        assert page.locator("[aria-busy=true]").count() == 1
+        page.fill("#search", "")
+        page.keyboard.press("Escape")
+        visitor.wait()
+        page.locator(".of-user [data-action=edit]").click()
+        press(".editor-field", "Enter")
+        press(".editor-field", "Escape")
+        assert page.is_visible(".editor-field") and page.locator(".message").count() == 2
 
 
 @check

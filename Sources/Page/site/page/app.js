@@ -7,7 +7,7 @@ import { startControls } from './controls.js';
 import {
   changeSettings, chooseModel, composer, draw, drawTitle, leave, leaveAll, openAgain, openedChats, openFromAddress, reword, shownChat, sidebar, startChat, tellApart,
 } from './conversation.js';
-import { find } from './dom.js';
+import { find, isComposing } from './dom.js';
 import { followEnd } from './follow.js';
 import { loadModels, onServerBack } from './models.js';
 import { flush } from './outbox.js';
@@ -61,7 +61,7 @@ find('#json').addEventListener('click', () => toggle('json', true));
 find('#think').addEventListener('click', () => toggle('thinking', 'off'));
 
 addEventListener('keydown', (event) => {
-  if (document.querySelector('dialog')) return;
+  if (document.querySelector('dialog') || isComposing(event)) return;
   if (event.ctrlKey || event.metaKey) {
     const shortcuts = { o: event.shiftKey && startAndFocus, k: !event.shiftKey && (() => sidebar.searchFor()), ',': openSettings };
     const action = shortcuts[event.key.toLowerCase()];

@@ -1,5 +1,5 @@
 // Where messages are written: a field that grows, files, and what is on for the next answer.
-import { announce, element, find, icon, iconButton } from './dom.js';
+import { announce, element, find, icon, iconButton, isComposing, isTouched } from './dom.js';
 import { remember, remembered } from './preferences.js';
 import { bytes, word } from './words.js';
 
@@ -19,7 +19,6 @@ export class Composer {
     this.problem = find('#composer-problem');
     this.files = [];
     this.isAnswering = false;
-    this.isTouched = matchMedia('(pointer: coarse)');
     this.form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.submit();
@@ -95,8 +94,8 @@ export class Composer {
   }
 
   onKey(event) {
-    // Enter that ends the choice of a Chinese character sends nothing, and on a phone there is no other key for a new line.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229 || this.isTouched.matches) return;
+    // On a phone there is no other key for a new line.
+    if (event.key !== 'Enter' || event.shiftKey || isComposing(event) || isTouched.matches) return;
     event.preventDefault();
     if (!this.isAnswering) this.submit();
   }

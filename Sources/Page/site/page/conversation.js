@@ -3,7 +3,7 @@ import { answer, isAnswering, leaveAnswers, runOf, stopAnswers } from './answer.
 import { addMessage, changeChat, newChat, openChat, titleFrom } from './chats.js';
 import { Composer } from './composer.js';
 import { showProblem } from './dialogs.js';
-import { announce, find } from './dom.js';
+import { announce, find, isTouched } from './dom.js';
 import { failureText } from './failures.js';
 import { followEnd } from './follow.js';
 import { Thread } from './messages.js';
@@ -218,7 +218,7 @@ async function open(id) {
     }
     show(false);
     // Who has gone elsewhere meanwhile stays there.
-    if (document.activeElement === focused && !matchMedia('(pointer: coarse)').matches) composer.focus();
+    if (document.activeElement === focused && !isTouched.matches) composer.focus();
   } catch (failure) {
     cannotOpen(id, failure);
   }

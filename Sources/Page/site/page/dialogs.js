@@ -1,5 +1,5 @@
 // Questions in front of the page. <dialog> keeps the focus inside and gives it back.
-import { element, find, newId } from './dom.js';
+import { element, find, isTouched, newId } from './dom.js';
 import { word } from './words.js';
 
 /// Shows a dialog and waits until it is closed.
@@ -107,7 +107,7 @@ export function showProblem(text, retry, label = word('tryAgain')) {
     const { retry } = problem;
     showProblem('');
     retry();
-    if (document.activeElement === document.body && !matchMedia('(pointer: coarse)').matches) find('#prompt').focus();
+    if (document.activeElement === document.body && !isTouched.matches) find('#prompt').focus();
   } } }, label);
   bar.append(element('span', {}, text), button);
 }

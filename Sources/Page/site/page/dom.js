@@ -97,6 +97,12 @@ export function iconButton(name, label, onClick, attributes = {}) {
     'button', { type: 'button', class: 'icon-button', 'aria-label': label, title: label, on: { click: onClick }, ...attributes }, icon(name));
 }
 
+/// Whether a key only helps to choose a Chinese character. Safari ends the choice before it tells of the key that did.
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
+/// Matches where the page is used with fingers: the keyboard is on the screen then, covers half of it, and has one Enter for all.
+export const isTouched = matchMedia('(pointer: coarse)');
+
 /// A number that is used once, for ids of chats and messages: 128 random bits. (`crypto.randomUUID` is there on secure pages only.)
 export function newId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,6 +1,6 @@
 // The messages of a chat, from the beginning to the current one.
 import { runOf, textForModel } from './answer.js';
-import { announce, arrange, copyText, element, icon, iconButton, keepingFocus } from './dom.js';
+import { announce, arrange, copyText, element, icon, iconButton, isComposing, isTouched, keepingFocus } from './dom.js';
 import { failureText } from './failures.js';
 import { Follower } from './follow.js';
 import { forgetShown, showCode, showMarkdown } from './markdown.js';
@@ -252,11 +252,11 @@ class MessageView {
     };
     area.addEventListener('input', grow);
     area.addEventListener('keydown', (event) => {
-      if (event.isComposing) return;
+      if (isComposing(event)) return;
       if (event.key === 'Escape') {
         event.stopPropagation();
         close();
-      } else if (event.key === 'Enter' && !event.shiftKey) {
+      } else if (event.key === 'Enter' && !event.shiftKey && !isTouched.matches) {
         event.preventDefault();
         send();
       }

@@ -2,7 +2,7 @@
 import { ChatRow } from './chat-row.js';
 import { deleteChat, exportAddress, listChats, renameChat } from './chats.js';
 import { askText, confirm } from './dialogs.js';
-import { announce, arrange, download, element, find, keepingFocus } from './dom.js';
+import { announce, arrange, download, element, find, isComposing, keepingFocus } from './dom.js';
 import { failureText } from './failures.js';
 import { send } from './server.js';
 import { language, word } from './words.js';
@@ -43,7 +43,7 @@ export class Sidebar {
     find('#close-menu').addEventListener('click', () => this.toggle(false));
     find('#shade').addEventListener('click', () => this.toggle(false));
     find('#sidebar').addEventListener('keydown', (event) => {
-      if (event.key === 'Escape' && this.isNarrow.matches) this.toggle(false);
+      if (event.key === 'Escape' && this.isNarrow.matches && !isComposing(event)) this.toggle(false);
     });
     this.isNarrow.addEventListener('change', () => this.toggle(!this.isNarrow.matches, false));
     this.toggle(!this.isNarrow.matches, false);
@@ -140,6 +140,7 @@ export class Sidebar {
   }
 
   onFieldKey(event) {
+    if (isComposing(event)) return;
     if (event.key === 'Escape' && this.field.value) {
       event.stopPropagation();
       this.field.value = '';
