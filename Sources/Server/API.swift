@@ -21,19 +21,29 @@ struct API: Sendable {
   let alarm: ExtractionAlarm
   let logger: Logger
 
-  /// The body of a request as JSON.
-  func json(_ request: Request, _ context: ServerContext) async throws -> JSONValue {
+  /// Bodies of the largest size that are read at once of a key: what is made of them takes several times as much memory.
+  private static let bodiesAtOnce = 4
+
+  /// What `make` makes of a request's body, which is JSON, on a thread of its own.
+  func read<Value: Sendable>(
+    _ request: Request, _ context: ServerContext, _ make: @escaping @Sendable (JSONValue) throws -> Value
+  ) async throws -> Value {
     let limit = configuration.maximumBodyBytes
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge(context) }
-    let body = try await bytes(request, context, limit: limit)
-    return try await Self.apart { try JSONValue(parsing: body) }
+    let room = limiter.bodyRoom(of: context.record.key, limit: Self.bodiesAtOnce * limit)
+    defer { room.leave() }
+    let body = try await bytes(request, context, room, limit: limit)
+    return try await Self.apart { try make(JSONValue(parsing: body)) }
   }
 
-  private func bytes(_ request: Request, _ context: ServerContext, limit: Int) async throws -> [UInt8] {
+  private func bytes(
+    _ request: Request, _ context: ServerContext, _ room: RateLimiter.BodyRoom, limit: Int
+  ) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     do {
       for try await buffer in request.body {
         guard bytes.count + buffer.readableBytes <= limit else { throw tooLarge(context) }
+        try room.take(buffer.readableBytes)
         bytes.append(contentsOf: buffer.readableBytesView)
       }
     } catch let error as APIError {

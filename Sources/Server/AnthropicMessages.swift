@@ -5,8 +5,7 @@ internal import SwiftletJSON
 /// `POST /anthropic/v1/messages`: the same answers in the shape of Anthropic's Messages API.
 extension API {
   func anthropicMessages(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let body = try await json(request, context)
-    let message = try await Self.apart { [models] in try AnthropicRequest(body, models: models) }
+    let message = try await read(request, context) { [models] in try AnthropicRequest($0, models: models) }
     context.record.note(model: message.served.id)
     let run = try await start([message.request], message.served, context)
     let format = AnthropicFormat(message, record: context.record)
@@ -16,8 +15,7 @@ extension API {
 
   /// `POST /anthropic/v1/messages/count_tokens`: how long the prompt of a message is. Nothing is computed, so nothing is charged.
   func anthropicTokens(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let body = try await json(request, context)
-    let count = try await Self.apart { [models] in try AnthropicRequest.promptTokens(body, models: models) }
+    let count = try await read(request, context) { [models] in try AnthropicRequest.promptTokens($0, models: models) }
     return Self.response(["input_tokens": .integer(count)])
   }
 

@@ -8,8 +8,7 @@ internal import SwiftletTokenization
 /// `POST /chat/completions`, in OpenAI's shape with DeepSeek's additions.
 extension API {
   func chatCompletions(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let body = try await json(request, context)
-    let chat = try await Self.apart { [models] in try ChatRequest(body, models: models) }
+    let chat = try await read(request, context) { [models] in try ChatRequest($0, models: models) }
     context.record.note(model: chat.served.id)
     let run = try await start(chat.requests, chat.served, context)
     let format = ChatFormat(chat, record: context.record, tokenizer: try chat.served.tokenizer())

@@ -7,8 +7,7 @@ internal import SwiftletTokenization
 /// `POST /completions` and `/beta/completions`: texts continued, and gaps filled.
 extension API {
   func completions(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let body = try await json(request, context)
-    let completion = try await Self.apart { [models] in try CompletionRequest(body, models: models) }
+    let completion = try await read(request, context) { [models] in try CompletionRequest($0, models: models) }
     context.record.note(model: completion.served.id)
     let run = try await start(completion.requests, completion.served, context)
     let format = CompletionFormat(completion, record: context.record, tokenizer: try completion.served.tokenizer())

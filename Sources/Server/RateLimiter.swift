@@ -6,6 +6,8 @@ final class RateLimiter: Sendable {
     var requests = MinuteWindow()
     var tokens = MinuteWindow()
     var active = 0
+    /// Of bodies that are being read.
+    var bodyBytes = 0
   }
 
   private let uses = Mutex<[Int64: Use]>([:])
@@ -50,6 +52,46 @@ final class RateLimiter: Sendable {
     }
     if let refusal { throw refusal }
     return Admission(key: key.id, tokens: tokens, second: second, limiter: self)
+  }
+
+  /// Room for the body of a request.
+  /// - Parameters:
+  ///   - key: nil for all who have none together.
+  ///   - limit: bytes of all bodies that are read at once.
+  func bodyRoom(of key: APIKey?, limit: Int) -> BodyRoom { BodyRoom(key: key?.id ?? 0, limit: limit, limiter: self) }
+
+  /// What a body takes until it has become a request.
+  final class BodyRoom: Sendable {
+    private let key: Int64
+    private let limit: Int
+    private let limiter: RateLimiter
+    private let taken = Mutex(0)
+
+    fileprivate init(key: Int64, limit: Int, limiter: RateLimiter) {
+      self.key = key
+      self.limit = limit
+      self.limiter = limiter
+    }
+
+    /// - Throws: `APIError` (429) when other bodies leave no room for so many bytes more.
+    func take(_ bytes: Int) throws(APIError) {
+      let fits = limiter.uses.withLock { uses in
+        let all = uses[key, default: Use()].bodyBytes + bytes
+        if all <= limit { uses[key, default: Use()].bodyBytes = all }
+        return all <= limit
+      }
+      guard fits else { throw .limited("bytes of requests that are read at once", limit: limit, retryAfter: 1) }
+      taken.withLock { $0 += bytes }
+    }
+
+    /// Makes room for others.
+    func leave() {
+      let bytes = taken.withLock { taken in
+        defer { taken = 0 }
+        return taken
+      }
+      limiter.uses.withLock { $0[key]?.bodyBytes -= bytes }
+    }
   }
 
   /// A request in progress, until it is ended, or nobody has this any more.

@@ -5,9 +5,8 @@ internal import SwiftletTokenization
 /// `POST /tokenize` and `/detokenize`, as llama.cpp's server has them.
 extension API {
   func tokenize(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let body = try await json(request, context)
-    return Self.response(
-      try await Self.apart { [models] in
+    Self.response(
+      try await read(request, context) { [models] body in
         let fields = try Fields(body)
         let tokenizer = try models.optionalChoice(fields).served.tokenizer()
         let text = try fields.required("content", try fields.string("content"))
@@ -29,9 +28,8 @@ extension API {
   }
 
   func detokenize(_ request: Request, _ context: ServerContext) async throws -> Response {
-    let body = try await json(request, context)
-    return Self.response(
-      try await Self.apart { [models] in
+    Self.response(
+      try await read(request, context) { [models] body in
         let fields = try Fields(body)
         let served = try models.optionalChoice(fields).served
         let values = try fields.required("tokens", try fields.array("tokens"))

@@ -41,6 +41,32 @@ import Testing
     }
   }
 
+  /// Several times the memory of a body is taken while it becomes a request.
+  @Test func manyLargeBodiesAtOnceAreRefused() async throws {
+    try await TestServer.run(change: { $0.maximumBodyBytes = 1 << 20 }) { server async throws in
+      let large: JSONValue = ["content": "a", "ignored": .string(String(repeating: " ", count: 300_000))]
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            try await server.raw { inbound, outbound in
+              let head = "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(1 << 20)\r\n\r\n"
+              try await outbound.write(ByteBuffer(string: head + String(repeating: " ", count: 1_000_000)))
+              // It never becomes whole.
+              _ = try? await inbound.next()
+            }
+          }
+        }
+        #expect(try await server.eventually { try await server.post("/tokenize", large).status == 429 })
+        let refusal = try await server.post("/tokenize", large)
+        #expect(refusal.header("Retry-After") == "1" && refusal.text.contains("4194304"))
+        #expect(try await server.post("/tokenize", ["content": "a"]).status == 200)
+        group.cancelAll()
+      }
+      // Who has gone leaves room.
+      #expect(try await server.eventually { try await server.post("/tokenize", large).status == 200 })
+    }
+  }
+
   @Test func aLargeBodyWithoutALengthIsNotKept() async throws {
     try await TestServer.run(change: { $0.maximumBodyBytes = 1 << 20 }) { server async throws in
       let before = try #require(Metrics.residentBytes())

@@ -95,38 +95,45 @@ extension API {
 
   private func saveChat(_ request: Request, _ context: ServerContext) async throws -> Response {
     let id = try Self.id("chat", context)
-    let fields = try Fields(try await json(request, context))
-    let change = Store.ChatChange(
-      title: try fields.string("title").map(Self.kept), settings: try Self.object("settings", fields)?.serialized(),
-      current: try Self.id("current", fields), revision: try Self.revision(fields))
-    if let count = change.title?.unicodeScalars.count, count > Self.longestTitle {
-      throw APIError.outOfRange("title", "found \(count) characters, expected at most \(Self.longestTitle)")
-    }
-    if let count = change.settings?.utf8.count, count > Self.longestSettings {
-      throw APIError.outOfRange("settings", "found \(count) bytes, expected at most \(Self.longestSettings)")
-    }
+    let change = try await read(request, context) { try Self.change(Fields($0)) }
     let chat = try await store.save(change, chat: id, of: owner(context), limits: configuration.chatLimits)
     return Self.unkept(Self.response(.object(try chat.members)))
   }
 
+  private static func change(_ fields: Fields) throws(APIError) -> Store.ChatChange {
+    let change = Store.ChatChange(
+      title: try fields.string("title").map(kept), settings: try object("settings", fields)?.serialized(),
+      current: try id("current", fields), revision: try revision(fields))
+    if let count = change.title?.unicodeScalars.count, count > longestTitle {
+      throw .outOfRange("title", "found \(count) characters, expected at most \(longestTitle)")
+    }
+    if let count = change.settings?.utf8.count, count > longestSettings {
+      throw .outOfRange("settings", "found \(count) bytes, expected at most \(longestSettings)")
+    }
+    return change
+  }
+
   private func saveMessage(_ request: Request, _ context: ServerContext) async throws -> Response {
     let id = try Self.id("chat", context), messageID = try Self.id("message", context)
-    let fields = try Fields(try await json(request, context))
-    let role = try fields.required("role", try fields.string("role"))
-    guard role == "user" || role == "assistant" else {
-      throw APIError.outOfRange("role", "found \"\(role.prefix(40))\", expected user or assistant")
-    }
-    let message = try await Self.apart {
-      ChatMessageRecord(
-        id: messageID, parent: try Self.id("parent", fields), role: role,
-        content: Self.kept(try fields.required("content", try fields.string("content"))),
-        reasoning: Self.kept(try fields.string("reasoning") ?? ""),
-        details: try Self.object("details", fields) ?? .object([]),
-        created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
+    let (message, base) = try await read(request, context) { body in
+      let fields = try Fields(body)
+      return (try Self.message(messageID, fields), try Self.revision(fields))
     }
     let revision = try await store.save(
-      message, revision: try Self.revision(fields), chat: id, of: owner(context), limits: configuration.chatLimits)
+      message, revision: base, chat: id, of: owner(context), limits: configuration.chatLimits)
     return Self.unkept(Self.response(["revision": .integer(revision)]))
+  }
+
+  private static func message(_ id: String, _ fields: Fields) throws(APIError) -> ChatMessageRecord {
+    let role = try fields.required("role", try fields.string("role"))
+    guard role == "user" || role == "assistant" else {
+      throw .outOfRange("role", "found \"\(role.prefix(40))\", expected user or assistant")
+    }
+    return ChatMessageRecord(
+      id: id, parent: try Self.id("parent", fields), role: role,
+      content: kept(try fields.required("content", try fields.string("content"))),
+      reasoning: kept(try fields.string("reasoning") ?? ""), details: try object("details", fields) ?? .object([]),
+      created: try fields.integer("created", in: 0 ... .max) ?? Int(Date.now.timeIntervalSince1970 * 1000))
   }
 
   private func exportChat(_ request: Request, _ context: ServerContext) async throws -> Response {
