@@ -807,6 +807,12 @@ def another_key_has_other_chats(browser, server):
                     give(key)(page)
                     page.wait_for_selector("dialog", state="detached")
 
+                # What is being written stays with its key, too.
+                page.fill("#prompt", "half a thou")
+                use(bob)
+                assert page.input_value("#prompt") == ""
+                use(ada)
+                assert page.input_value("#prompt") == "half a thou"
                 visitor.ask(LONG, waits=False)
                 page.wait_for_function("() => document.querySelector('.of-model .bubble .text').innerText.length > 40")
                 chat, text = page.url.split("#")[1], visitor.answer()

@@ -37,6 +37,7 @@ async function useOtherKey(change) {
   for (const dialog of document.querySelectorAll('dialog')) dialog.close();
   leaveAll();
   change();
+  composer.open(shownChat().id, true);
   forgetLoaded();
   sidebar.clear();
   sidebar.refresh();

@@ -1,11 +1,15 @@
 // Where messages are written: a field that grows, files, and what is on for the next answer.
 import { announce, element, find, icon, iconButton, isComposing, isTouched } from './dom.js';
+import { owner } from './outbox.js';
 import { remember, remembered } from './preferences.js';
 import { bytes, word } from './words.js';
 
 const largestFile = 1_000_000;
 const mostFiles = 10;
 const pauseBeforeKeeping = 300;
+
+/// New chats of a key have one draft together.
+const newDraft = () => (owner() ? `draft.new.${owner()}` : 'draft.new');
 
 /// The form at the bottom of the page.
 export class Composer {
@@ -39,8 +43,7 @@ export class Composer {
   /// Takes up what was written for a chat before.
   open(chatId, isNew) {
     this.keepDraft();
-    // New chats have one draft together.
-    this.draftName = `draft.${isNew ? 'new' : chatId}`;
+    this.draftName = isNew ? newDraft() : `draft.${chatId}`;
     const draft = remembered(this.draftName);
     this.field.value = draft?.text ?? '';
     this.files = draft?.files ?? [];
@@ -52,14 +55,18 @@ export class Composer {
 
   /// What is written from now on belongs to this chat.
   settle(chatId) {
+    this.rename(`draft.${chatId}`);
+  }
+
+  rename(name) {
     remember(this.draftName, null);
-    this.draftName = `draft.${chatId}`;
+    this.draftName = name;
   }
 
   /// The chat is gone; what is being written for it is for the next one.
   leaveChat() {
     const isEmpty = !this.field.value && this.files.length === 0;
-    if (!isEmpty) this.settle('new');
+    if (!isEmpty) this.rename(newDraft());
     else this.draftName = null;
   }
 

@@ -30,8 +30,8 @@ export function onRefused(resolve) {
   settle = resolve;
 }
 
-/// Tells the key in use from others (FNV-1a); empty without one.
-const owner = () => key() && [...key()].reduce((hash, character) => Math.imul(hash ^ character.codePointAt(0), 0x01000193), 0x811c9dc5).toString(36);
+/// Tells the key in use from others (FNV-1a); null without one.
+export const owner = () => key() && [...key()].reduce((hash, character) => Math.imul(hash ^ character.codePointAt(0), 0x01000193), 0x811c9dc5).toString(36);
 
 /// What was changed with another key waits until that one is back.
 const isOwn = ([, entry]) => !entry.owner || entry.owner === owner();
