@@ -28,6 +28,7 @@ extension API {
     EventStream.response { events in
       var choices = [ChoiceState](repeating: ChoiceState(), count: run.streams.count)
       defer { format.note(choices) }
+      var offsets = format.firstOffsets
       for (index, echo) in format.echoes.enumerated() where !echo.isEmpty {
         try await events.send(format.chunk(index, text: echo))
       }
@@ -38,7 +39,7 @@ extension API {
             let text = choices[index].add(event).map(\.text).joined()
             let reason = choices[index].finishReason
             if !text.isEmpty || reason != nil {
-              let logProbabilities = format.logProbabilities(choices[index].takeTokens())
+              let logProbabilities = format.logProbabilities(choices[index].takeTokens(), at: &offsets[index])
               try await events.send(
                 format.chunk(index, text: text, logProbabilities: logProbabilities, finishReason: reason))
             }
@@ -104,16 +105,32 @@ struct CompletionFormat: Sendable {
   /// Tells log and metrics.
   func note(_ choices: [ChoiceState]) { record.note(usage: usage(choices), finishReason: choices.first?.finishReason) }
 
+  /// Of each answer, where its first token stands.
+  var firstOffsets: [Int] { echoes.map(\.unicodeScalars.count) }
+
   /// The older shape, in which tokens and their log-probabilities are lists of their own.
-  func logProbabilities(_ tokens: [(token: GeneratedToken, values: TokenLogProbabilities)]) -> JSONValue {
+  /// - Parameter offset: where the first token stands in the text, in characters as Python counts them; then that of the next one.
+  func logProbabilities(
+    _ tokens: [(token: GeneratedToken, values: TokenLogProbabilities)], at offset: inout Int
+  ) -> JSONValue {
     guard wantsLogProbabilities else { return .null }
     func text(_ id: Int32) -> String { tokenizer.decode([id]) }
     let top = tokens.map { _, values in
-      JSONValue.object(values.top.map { JSONMember(key: text($0.id), value: .number(max($0.logProbability, -9999))) })
+      // Parts of characters have one text, and of what has one name the likeliest is told.
+      var names: Set<[UInt8]> = []
+      let likeliest = values.top.map { (text($0.id), $0.logProbability) }.filter { names.insert(Array($0.0.utf8)).inserted }
+      return JSONValue.object(likeliest.map { JSONMember(key: $0.0, value: .number(max($0.1, -9999))) })
+    }
+    let texts = tokens.map { text($0.token.id) }
+    var offsets: [JSONValue] = []
+    for text in texts {
+      offsets.append(.integer(offset))
+      offset += text.unicodeScalars.count
     }
     return [
-      "tokens": .array(tokens.map { .string(text($0.token.id)) }),
+      "tokens": .array(texts.map { .string($0) }),
       "token_logprobs": .array(tokens.map { .number(max($0.values.chosen, -9999)) }), "top_logprobs": .array(top),
+      "text_offset": .array(offsets),
     ]
   }
 
@@ -147,8 +164,10 @@ struct CompletionFormat: Sendable {
   func usageChunk(_ choices: [ChoiceState]) -> JSONValue { object([], usage: usage(choices).json) }
 
   func whole(_ choices: [ChoiceState]) -> JSONValue {
+    var offsets = firstOffsets
     let values = choices.enumerated().map { index, state in
-      choice(index, echoes[index] + state.content, logProbabilities(state.logProbabilities), state.finishReason, state.denial)
+      let logProbabilities = logProbabilities(state.logProbabilities, at: &offsets[index])
+      return choice(index, echoes[index] + state.content, logProbabilities, state.finishReason, state.denial)
     }
     return object(values, usage: usage(choices).json)
   }

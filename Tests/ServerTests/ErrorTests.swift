@@ -138,6 +138,8 @@ import Testing
       let choice = try echoed.json["choices"]?.elements?[0]
       #expect(choice?["text"]?.string?.hasPrefix("ab") == true)
       #expect(choice?["logprobs"]?["tokens"]?.elements?.count == 3)
+      let offsets = choice?["logprobs"]?["text_offset"]?.elements?.compactMap(\.integer) ?? []
+      #expect(offsets.count == 3 && offsets.first == 2 && offsets == offsets.sorted())
       let ids = try await server.post("/tokenize", ["content": "héllo"]).json["tokens"]
       #expect(ids?.elements?.count == 6)
       #expect(try await server.post("/detokenize", ["tokens": ids ?? .null]).json["content"]?.string == "héllo")

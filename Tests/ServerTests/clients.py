@@ -311,8 +311,12 @@ def texts_are_continued(c):
     assert len(several.choices) == 2 and several.choices[0].text == text
     ids = c.post("/tokenize", {"content": "The capital of France is"})["tokens"]
     assert c.openai.completions.create(**{**arguments, "prompt": ids}).choices[0].text == text
-    logged = c.openai.completions.create(**arguments, logprobs=2)
-    assert len(logged.choices[0].logprobs.token_logprobs) == 4
+    logged = c.openai.completions.create(**arguments, logprobs=2).choices[0]
+    assert len(logged.logprobs.token_logprobs) == 4
+    ends = logged.logprobs.text_offset[1:] + [len(logged.text)]
+    assert [logged.text[start:end] for start, end in zip(logged.logprobs.text_offset, ends)] == logged.logprobs.tokens, logged
+    streamed = [chunk.choices[0].logprobs for chunk in c.openai.completions.create(**arguments, logprobs=2, stream=True)]
+    assert sum((piece.text_offset for piece in streamed if piece), []) == logged.logprobs.text_offset, streamed
 
 
 @check
