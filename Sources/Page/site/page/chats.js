@@ -282,6 +282,8 @@ export function takeTitle(id, title) {
   tell(id);
 }
 
+export const isLoaded = (id) => loaded.has(id);
+
 /// Forgets what was loaded, as when another key is used.
 export function forgetLoaded() {
   loaded.clear();

@@ -1,7 +1,7 @@
 // What this browser has changed and another one had changed or deleted meanwhile. Nothing is lost: where both cannot be had in one chat,
 // this browser's version becomes a chat of its own beside the other.
 import { runOf } from './answer.js';
-import { address, idsOf, isDeleted, readChat, saveApart, takeMessage } from './chats.js';
+import { address, idsOf, isDeleted, isLoaded, readChat, saveApart, takeMessage } from './chats.js';
 import { forget, onRefused, onSent, pending, rebase } from './outbox.js';
 import { word } from './words.js';
 
@@ -18,8 +18,8 @@ export const onConflict = (observer) => observers.add(observer);
 onRefused(async (path, entry) => {
   const [id, messageId] = idsOf(path);
   const theirs = isDeleted(id) ? null : await readChat(id);
-  // Another key may be used by now, which has other chats: the change waits for its own.
-  if (pending(path).length === 0) return;
+  // Another key may be used by now, and the chat was left: the change waits for its own.
+  if (pending(path).length === 0 && !isLoaded(id)) return;
   if (!theirs) {
     if (isDeleted(id) || apart.has(id)) forget(address(id));
     else keepApart(id, null);
