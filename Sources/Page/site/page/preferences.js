@@ -32,6 +32,8 @@ export function remember(name, value) {
 export function onRemembered(name, observer) {
   // Without a name all was forgotten.
   addEventListener('storage', ({ key }) => (key === null || key === prefix + name) && observer());
+  // A page that one comes back to was told nothing meanwhile.
+  addEventListener('pageshow', ({ persisted }) => persisted && observer());
 }
 
 /// What was remembered under names that begin with `start`.
