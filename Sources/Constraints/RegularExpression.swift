@@ -111,7 +111,9 @@ struct RegularExpression {
     }
     // Whether a repetition is lazy does not change what is matched.
     _ = take("?")
-    if peek("*") || peek("+") || peek("?") { throw Refusal(reason: "found a repetition behind a repetition") }
+    var isRepeated = peek("*") || peek("+") || peek("?")
+    if peek("{"), count() != nil { isRepeated = true }
+    if isRepeated { throw Refusal(reason: "found a repetition behind a repetition") }
     return .repetition(atom, minimum: minimum, maximum: maximum)
   }
 

@@ -30,7 +30,7 @@ import Testing
 
   @Test(arguments: [
     "(?=a)", "(?!a)b", "a(?<=b)", "\\bword", "(a)\\1", "\\p{L}", "a**", "(a", "a)", "[b", "^a$b", "x^", "[b-a]", "a{2,1}", "+",
-    "[]a]", "[^]", "a{,2}",
+    "[]a]", "[^]", "a{,2}", "a{2}{3}",
   ])
   func otherPatternsAreRefused(_ pattern: String) {
     #expect(throws: RegularExpression.Refusal.self) { try RegularExpression.body(pattern) }
