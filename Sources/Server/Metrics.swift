@@ -29,6 +29,7 @@ final class Metrics: Sendable {
     case promptTokens = "swiftlet_prompt_tokens_total"
     case cachedTokens = "swiftlet_prompt_cache_hit_tokens_total"
     case completionTokens = "swiftlet_completion_tokens_total"
+    case failures = "swiftlet_answer_failures_total"
     case disconnects = "swiftlet_client_disconnects_total"
 
     var help: String {
@@ -36,6 +37,7 @@ final class Metrics: Sendable {
       case .promptTokens: "Tokens of prompts, those from the cache included."
       case .cachedTokens: "Tokens of prompts that were in the cache."
       case .completionTokens: "Tokens generated."
+      case .failures: "Answers that failed when their status, 200, had been sent."
       case .disconnects: "Requests whose client went away before the answer was whole."
       }
     }

@@ -50,6 +50,7 @@ struct RequestLog: RouterMiddleware {
     response.body = ResponseBody { writer in
       do {
         try await body.write(writer)
+        if context.record.error != nil { metrics.add(.failures) }
         note(request, context, status: status)
       } catch {
         metrics.add(.disconnects)
@@ -104,6 +105,7 @@ struct RequestLog: RouterMiddleware {
     if let reason = record.finishReason { metadata["finish_reason"] = "\(reason)" }
     // Messages of errors may quote what was found in the request, but only of fields that are no text of the conversation.
     if let error = record.error { metadata["error"] = "\(error)" }
-    logger.log(level: status >= 500 ? .error : .info, "request", metadata: metadata)
+    let hasFailed = status >= 500 || (status < 400 && record.error != nil)
+    logger.log(level: hasFailed ? .error : .info, "request", metadata: metadata)
   }
 }

@@ -44,6 +44,9 @@ import Testing
       #expect(stream.status == 507 || stream.text.contains("insufficient_storage"))
       #expect(!stream.text.contains(#""finish_reason":"length""#))
       #expect(try await server.eventually { server.model.engine.load.active == 0 })
+      // Its status said that all was well.
+      let count = "swiftlet_answer_failures_total \(stream.status == 200 ? 1 : 0)\n"
+      #expect(try await server.eventually { try await server.send("GET", "/metrics", headers: headers).text.contains(count) })
       // Nobody is told of statements, and nothing more is computed.
       let types = [("/chat/completions", "server_error"), ("/completions", "server_error"), ("/v1/messages", "api_error")]
       for (path, type) in types {
