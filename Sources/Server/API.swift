@@ -30,14 +30,15 @@ struct API: Sendable {
   ) async throws -> Value {
     let limit = configuration.maximumBodyBytes
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge(context) }
-    let room = limiter.bodyRoom(of: context.record.key, limit: Self.bodiesAtOnce * limit)
+    let room = limiter.room(
+      of: context.record.key, for: "bytes of requests that are read at once", limit: Self.bodiesAtOnce * limit)
     defer { room.leave() }
     let body = try await bytes(request, context, room, limit: limit)
     return try await Self.apart { try make(JSONValue(parsing: body)) }
   }
 
   private func bytes(
-    _ request: Request, _ context: ServerContext, _ room: RateLimiter.BodyRoom, limit: Int
+    _ request: Request, _ context: ServerContext, _ room: RateLimiter.Room, limit: Int
   ) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     do {

@@ -6,8 +6,8 @@ final class RateLimiter: Sendable {
     var requests = MinuteWindow()
     var tokens = MinuteWindow()
     var active = 0
-    /// Of bodies that are being read.
-    var bodyBytes = 0
+    /// Bytes of large things that are there, by what they are.
+    var taken: [String: Int] = [:]
   }
 
   private let uses = Mutex<[Int64: Use]>([:])
@@ -54,44 +54,52 @@ final class RateLimiter: Sendable {
     return Admission(key: key.id, tokens: tokens, second: second, limiter: self)
   }
 
-  /// Room for the body of a request.
+  /// Room for something large, such as the body of a request.
   /// - Parameters:
   ///   - key: nil for all who have none together.
-  ///   - limit: bytes of all bodies that are read at once.
-  func bodyRoom(of key: APIKey?, limit: Int) -> BodyRoom { BodyRoom(key: key?.id ?? 0, limit: limit, limiter: self) }
+  ///   - what: what is there, for errors; each has a limit of its own.
+  ///   - limit: bytes that may be there at once. One thing alone may take more.
+  func room(of key: APIKey?, for what: String, limit: Int) -> Room {
+    Room(key: key?.id ?? 0, what: what, limit: limit, limiter: self)
+  }
 
-  /// What a body takes until it has become a request.
-  final class BodyRoom: Sendable {
+  /// What something large takes while it is there.
+  final class Room: Sendable {
     private let key: Int64
+    private let what: String
     private let limit: Int
     private let limiter: RateLimiter
-    private let taken = Mutex(0)
+    private let bytes = Mutex(0)
 
-    fileprivate init(key: Int64, limit: Int, limiter: RateLimiter) {
+    fileprivate init(key: Int64, what: String, limit: Int, limiter: RateLimiter) {
       self.key = key
+      self.what = what
       self.limit = limit
       self.limiter = limiter
     }
 
-    /// - Throws: `APIError` (429) when other bodies leave no room for so many bytes more.
-    func take(_ bytes: Int) throws(APIError) {
+    /// - Throws: `APIError` (429) when what is there already leaves no room for so many bytes more.
+    func take(_ count: Int) throws(APIError) {
       let fits = limiter.uses.withLock { uses in
-        let all = uses[key, default: Use()].bodyBytes + bytes
-        if all <= limit { uses[key, default: Use()].bodyBytes = all }
-        return all <= limit
+        let earlier = uses[key, default: Use()].taken[what, default: 0]
+        guard earlier == 0 || earlier + count <= limit else { return false }
+        uses[key, default: Use()].taken[what, default: 0] += count
+        return true
       }
-      guard fits else { throw .limited("bytes of requests that are read at once", limit: limit, retryAfter: 1) }
-      taken.withLock { $0 += bytes }
+      guard fits else { throw .limited(what, limit: limit, retryAfter: 1) }
+      bytes.withLock { $0 += count }
     }
 
     /// Makes room for others.
     func leave() {
-      let bytes = taken.withLock { taken in
-        defer { taken = 0 }
-        return taken
+      let count = bytes.withLock { bytes in
+        defer { bytes = 0 }
+        return bytes
       }
-      limiter.uses.withLock { $0[key]?.bodyBytes -= bytes }
+      limiter.uses.withLock { $0[key]?.taken[what, default: 0] -= count }
     }
+
+    deinit { leave() }
   }
 
   /// A request in progress, until it is ended, or nobody has this any more.

@@ -28,6 +28,48 @@ import Testing
     }
   }
 
+  /// A whole chat takes much memory until it is read.
+  @Test func whoReadsNoChatGetsNoMore() async throws {
+    try await TestServer.run(change: { $0.chatLimits = ChatLimits(bytesPerChat: 8_500_000) }) { server async throws in
+      let text = JSONValue.string(String(repeating: "long ", count: 1_600_000))
+      let parts: [(String, JSONValue)] = [("a1", .object([])), ("a1/messages/m1", ["role": "user", "content": text])]
+      for (path, body) in parts {
+        #expect(try await server.send("PUT", "/api/chats/" + path, Array(body.serialized().utf8)).status == 200)
+      }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            try await server.raw(receiveBuffer: 4096) { _, outbound in
+              try await outbound.write(ByteBuffer(string: "GET /api/chats/a1 HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+              try await Task.sleep(for: .seconds(60))
+            }
+          }
+        }
+        #expect(try await server.eventually(seconds: 20) { try await server.send("GET", "/api/chats/a1").status == 429 })
+        #expect(try await server.send("GET", "/api/chats").status == 200)
+        group.cancelAll()
+      }
+      #expect(try await server.eventually(seconds: 20) { try await server.send("GET", "/api/chats/a1").status == 200 })
+    }
+  }
+
+  @Test func roomIsSharedUnlessOneThingTakesItAll() throws {
+    let limiter = RateLimiter()
+    func room(_ what: String = "bytes") -> RateLimiter.Room { limiter.room(of: nil, for: what, limit: 10) }
+    let large = room()
+    try large.take(50)
+    #expect(throws: APIError.self) { try room().take(1) }
+    try room("others").take(1)
+    large.leave()
+    // What nobody has any more leaves its room.
+    try room().take(10)
+    let small = room()
+    try small.take(6)
+    try small.take(4)
+    #expect(throws: APIError.self) { try room().take(1) }
+    small.leave()
+  }
+
   @Test func aBodyThatDripsIsGivenUp() async throws {
     try await TestServer.run(change: { $0.requestTimeout = .milliseconds(400) }) { server async throws in
       let (answer, time) = try await server.drip("\(Self.post)Content-Length: 500\r\n\r\n{", " ", count: 200)

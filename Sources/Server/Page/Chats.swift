@@ -11,8 +11,7 @@ extension API {
     let group = router.group("api/chats")
     group.get("") { request, context in try await listChats(request, context) }
     group.get(":chat") { _, context in
-      let chat = try await wholeChat(context)
-      return Self.unkept(try await Self.apart { Self.response(try chat.json) })
+      try await wholeChat(context, [.contentType: "application/json"]) { try $0.json.serialized() }
     }
     group.put(":chat") { request, context in try await saveChat(request, context) }
     group.put(":chat/messages/:message") { request, context in try await saveMessage(request, context) }
@@ -30,6 +29,8 @@ extension API {
   /// Characters as JSON Schema counts them: what a person sees as one may have any number of marks.
   private static let longestSearch = 200, longestTitle = 200
   private static let longestSettings = 256 << 10
+  /// Chats of the largest size that are sent at once to a key.
+  private static let chatsAtOnce = 4
   /// Enough for all that a key may keep, on a slow disk.
   private static let searchTime = Duration.seconds(30)
 
@@ -87,10 +88,29 @@ extension API {
     return value
   }
 
-  private func wholeChat(_ context: ServerContext) async throws -> WholeChat {
-    let id = try Self.id("chat", context)
-    guard let chat = try await store.chat(id, of: owner(context)) else { throw ChatRefusal.noChat(id) }
-    return chat
+  /// Sends what `write` makes of a chat with its messages. That takes several times as much memory as the chat, for as long as the client
+  /// likes to read it.
+  private func wholeChat(
+    _ context: ServerContext, _ headers: HTTPFields, _ write: @escaping @Sendable (WholeChat) throws -> String
+  ) async throws -> Response {
+    let id = try Self.id("chat", context), owner = owner(context)
+    let room = limiter.room(
+      of: context.record.key, for: "bytes of chats that are sent at once",
+      limit: Self.chatsAtOnce * configuration.chatLimits.bytesPerChat)
+    guard let bytes = try await store.bytes(ofChat: id, of: owner) else { throw ChatRefusal.noChat(id) }
+    try room.take(bytes)
+    guard let chat = try await store.chat(id, of: owner) else { throw ChatRefusal.noChat(id) }
+    let text = try await Self.apart { ByteBuffer(string: try write(chat)) }
+    let body = ResponseBody(contentLength: text.readableBytes) { writer in
+      defer { room.leave() }
+      var rest = text
+      // In copies, so that the last ones to be taken do not hold all of it.
+      while let piece = rest.readBytes(length: min(rest.readableBytes, 1 << 16)), !piece.isEmpty {
+        try await writer.write(ByteBuffer(bytes: piece))
+      }
+      try await writer.finish(nil)
+    }
+    return Self.unkept(Response(status: .ok, headers: headers, body: body))
   }
 
   private func saveChat(_ request: Request, _ context: ServerContext) async throws -> Response {
@@ -141,12 +161,10 @@ extension API {
     guard let format = ChatExport(rawValue: format) else {
       throw APIError.outOfRange("format", "found '\(format.prefix(40))', expected json or markdown")
     }
-    let chat = try await wholeChat(context)
-    let text = try await Self.apart { try format.text(chat) }
     var headers = HTTPFields()
     headers[.contentType] = format.type
     headers[.contentDisposition] = "attachment; filename=\"chat.\(format.ending)\""
-    return Self.unkept(Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text))))
+    return try await wholeChat(context, headers) { try format.text($0) }
   }
 
   // MARK: Parts

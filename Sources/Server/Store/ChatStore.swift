@@ -59,6 +59,14 @@ extension Store {
     }
   }
 
+  /// What a chat takes with its messages.
+  /// - Returns: nil when `owner` has no such chat.
+  func bytes(ofChat id: String, of owner: ChatOwner) async throws -> Int? {
+    try await pool.read { database in
+      try Int.fetchOne(database, sql: "SELECT bytes FROM chats WHERE id = ? AND owner IS ?", arguments: [id, owner])
+    }
+  }
+
   /// - Returns: nil when `owner` has no such chat.
   func chat(_ id: String, of owner: ChatOwner) async throws -> WholeChat? {
     try await pool.read { database in
