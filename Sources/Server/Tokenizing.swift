@@ -4,6 +4,17 @@ internal import SwiftletTokenization
 
 /// `POST /tokenize` and `/detokenize`, as llama.cpp's server has them.
 extension API {
+  /// Tokens whose texts are given: those may take a hundred times as much memory as what was sent.
+  private static let mostTexts = 1_000_000
+
+  private static func checkTexts(_ count: Int, _ parameter: String) throws(APIError) {
+    guard count > mostTexts else { return }
+    throw APIError(
+      status: 413, type: "invalid_request_error",
+      message: "\(parameter): has \(count) tokens, and texts are given of \(mostTexts) at most", parameter: parameter,
+      code: "request_too_large")
+  }
+
   func tokenize(_ request: Request, _ context: ServerContext) async throws -> Response {
     Self.response(
       try await read(request, context) { [models] body in
@@ -14,6 +25,7 @@ extension API {
           text, addedTokens: try fields.bool("parse_special") ?? true ? .all : .text,
           addingBeginningOfSequence: try fields.bool("add_special") ?? false)
         guard try fields.bool("with_pieces") ?? false else { return ["tokens": .array(ids.map { .integer(Int($0)) })] }
+        try Self.checkTexts(ids.count, "content")
         // A piece that is no text of its own, part of a scalar, is given as bytes.
         let pieces = ids.map { id -> JSONValue in
           let bytes = Array(tokenizer.bytes(of: id))
@@ -33,6 +45,7 @@ extension API {
         let fields = try Fields(body)
         let served = try models.optionalChoice(fields).served
         let values = try fields.required("tokens", try fields.array("tokens"))
+        try Self.checkTexts(values.count, "tokens")
         let ids = try Self.ids(values, name: "tokens", served)
         return ["content": .string(try served.tokenizer().decode(ids))]
       })

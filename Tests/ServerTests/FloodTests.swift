@@ -41,6 +41,17 @@ import Testing
     }
   }
 
+  @Test func textsOfVeryManyTokensAreRefused() async throws {
+    try await TestServer.run { server async throws in
+      let text = JSONValue.string(String(repeating: "a ", count: 500_001))
+      let answer = try await server.post("/tokenize", ["content": text, "with_pieces": true])
+      #expect(answer.status == 413 && answer.text.contains("1000002 tokens"), "\(answer.text.prefix(200))")
+      #expect(try await server.post("/tokenize", ["content": "a b", "with_pieces": true]).json["tokens"]?.elements?.count == 3)
+      let tokens = JSONValue.array(Array(repeating: 97, count: 1_000_001))
+      #expect(try await server.post("/detokenize", ["tokens": tokens]).status == 413)
+    }
+  }
+
   /// Several times the memory of a body is taken while it becomes a request.
   @Test func manyLargeBodiesAtOnceAreRefused() async throws {
     try await TestServer.run(change: { $0.maximumBodyBytes = 1 << 20 }) { server async throws in
