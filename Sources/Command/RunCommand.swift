@@ -65,6 +65,10 @@ struct RunCommand: AsyncParsableCommand {
   func validate() throws {
     guard (batch == nil) == (output == nil) else { throw ValidationError("--batch and --output go together.") }
     if batch != nil, prompt != nil { throw ValidationError("With --batch, prompts come from the file; leave the prompt out.") }
+    if batch != nil, raw || system != nil {
+      throw ValidationError(
+        "--batch asks every row in the model's chat format: it excludes --raw and --system; a row may have a system message.")
+    }
     try Self.check("parallel", parallel, in: 1...256)
     if suffix != nil, raw || system != nil || batch != nil || template.template != nil {
       throw ValidationError("--suffix fills in a text, without a chat: it excludes --raw, --system, --batch and --template.")

@@ -121,6 +121,12 @@ import Testing
     #expect(try runner.read("in.jsonl") == row)
   }
 
+  @Test(arguments: [["--raw"], ["--system", "Be brief."]]) func rowsHaveNoPlaceForThem(option: [String]) async throws {
+    _ = try runner.file("in.jsonl", #"{"prompt":"x"}"#)
+    let result = try await runner.run(["run", "m", "--batch", "in.jsonl", "--output", "out.jsonl"] + option)
+    #expect(result.status == 64 && result.errors.contains("excludes --raw and --system"), "\(result.errors)")
+  }
+
   @Test func aForeignJournalIsLeftAlone() async throws {
     let model = try TinyModels.chat(in: runner.folder)
     _ = try runner.file("in.jsonl", #"{"prompt":"x"}"#)
