@@ -141,7 +141,11 @@ struct BenchCommand: AsyncParsableCommand {
 
   /// What --draft and --json-schema continue.
   private func continuedPrompt(_ loaded: LoadedModel) throws -> [Int32] {
-    guard let text else { return (0..<prompt).map { Int32(Benchmark.token(0, $0, loaded.decoder)) } }
+    guard let text else {
+      // A prompt that is too long is told of by the measurement, and shall not fill the memory before.
+      let count = min(prompt, loaded.decoder.configuration.contextLength)
+      return (0..<count).map { Int32(Benchmark.token(0, $0, loaded.decoder)) }
+    }
     let bytes = try InputFile.bytes(text)
     guard let tokenizer = loaded.tokenizer else {
       throw CommandError("--text: \(loaded.path) has no tokenizer; put tokenizer.json beside it, or leave --text out.")

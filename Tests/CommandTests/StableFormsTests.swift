@@ -153,6 +153,8 @@ import Testing
     }
     let wrong = try await runner.run(["bench", TinyModels.gguf("llama-gqa-tied"), "--watts", "nan"])
     #expect(wrong.status == 1 && wrong.errors.contains("--watts: found nan") && wrong.output.isEmpty)
+    let long = try await runner.run(["bench", TinyModels.gguf("llama-gqa-tied"), "--prompt", "\(Int.max)", "--draft", "lookup"])
+    #expect(long.status == 1 && long.errors.contains("\(Int.max) tokens, but the context holds"), "\(long.errors)")
   }
 
   @Test func showDescribesAModel() async throws {
