@@ -50,6 +50,17 @@ struct LogitsCommand: AsyncParsableCommand {
     if let chunk, chunk < 1 { throw ValidationError("--chunk: found \(chunk), expected at least 1.") }
   }
 
+  /// Whether a file that is there is the model's: its GGUF file, or one in its folder.
+  private static func isFile(_ file: String, of model: String) -> Bool {
+    guard FileManager.default.fileExists(atPath: file) else { return false }
+    // Links in a folder may lead out of it, as in the hub's cache.
+    func places(_ path: String) -> [String] {
+      let url = URL(fileURLWithPath: path)
+      return [url.standardizedFileURL.path, url.resolvingSymlinksInPath().path]
+    }
+    return places(model).contains { model in places(file).contains { $0 == model || $0.hasPrefix(model + "/") } }
+  }
+
   func run() async throws {
     let tokens = try tokens
     let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
@@ -58,6 +69,9 @@ struct LogitsCommand: AsyncParsableCommand {
     }
     let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
     let path = try await ModelFinder.path(model)
+    guard !Self.isFile(output, of: path) else {
+      throw CommandError("--output: \(output) is a file of the model itself; name another one.")
+    }
     let loaded = try engine.packing.loading(path) { try LoadedModel(path: path, experts: experts, cache: $0) }
     var decoder = loaded.decoder
     decoder.attentionForm = expanded ? .expanded : .absorbed

@@ -59,6 +59,17 @@ import Testing
     try await fails("run", Self.model, "--batch", "none.jsonl", "--output", "out.jsonl", naming: ["none.jsonl"])
   }
 
+  @Test func aModelIsNotOverwrittenWithItsLogits() async throws {
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: Self.model))
+    try bytes.write(to: URL(fileURLWithPath: runner.folder + "/own.gguf"))
+    try await fails("logits", "own.gguf", "--ids", "0", "--output", "own.gguf", naming: ["--output", "the model itself"])
+    #expect(try runner.data("own.gguf") == bytes)
+    let folder = try TinyModels.chat(in: runner.folder), file = folder + "/config.json"
+    let configuration = try Data(contentsOf: URL(fileURLWithPath: file))
+    try await fails("logits", folder, "--ids", "0", "--output", file, naming: ["--output", "the model itself"])
+    #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == configuration)
+  }
+
   @Test func variablesThatMeanNothing() async throws {
     try await fails("run", Self.model, "x", environment: ["SWIFTLET_KERNELS": "typo"], naming: ["SWIFTLET_KERNELS", "generic"])
     try await fails("run", Self.model, "x", environment: ["SWIFTLET_THREADS": "many"], naming: ["SWIFTLET_THREADS"])
