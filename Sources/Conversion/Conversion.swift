@@ -101,6 +101,9 @@ public struct Conversion {
       guard !places(output).contains(where: { place == $0 || place.hasPrefix($0 + "/") }) else {
         throw failure("is the source itself, or the folder it is in; choose another name")
       }
+      // Another GGUF file in the source's folder may be replaced, but nothing that is read.
+      let isRead = !output.lowercased().hasSuffix(".gguf") && places(output).contains { $0.hasPrefix(place + "/") }
+      guard !isRead else { throw failure("is a file of the source; choose another name") }
     }
     // `…-00001-of-00003.gguf` brings the other parts.
     let ending = "-of-00000.gguf".count, number = "-00000".count

@@ -37,6 +37,7 @@ import Testing
     #expect(try GGUFFile(path: folder.path + "/out.gguf").tensors.count == 27)
     #expect(failure(.none, .safetensors(nil), to: "out.gguf", isReplacing: true).contains("is a file"))
     #expect(failure(to: "qwen2-untied", isReplacing: true).contains("is the source itself"))
+    #expect(failure(to: "qwen2-untied/config.json", isReplacing: true).contains("is a file of the source"))
     #expect(failure(folder.path + "/out.gguf", .gguf(.f32), to: "out.gguf", isReplacing: true).contains("is the source itself"))
     try FileManager.default.createDirectory(atPath: folder.path + "/photos", withIntermediateDirectories: true)
     #expect(failure(.none, .safetensors(nil), to: "photos", isReplacing: true).contains("without config.json"))
