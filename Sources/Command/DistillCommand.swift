@@ -89,7 +89,19 @@ struct DistillCommand: AsyncParsableCommand {
 
   private var stem: String { String(output.dropLast(".jsonl".count)) }
 
+  /// What is written would take the place of what is read.
+  private func checkFiles() throws {
+    let read = [source.problems, source.prompts].compactMap { $0 } + choice.against
+    for written in [output, stem + ".answers.jsonl", stem + ".card.json", stem + ".card.md"] {
+      let places = InputFile.places(written)
+      if let file = read.first(where: { file in InputFile.places(file).contains { places.contains($0) } }) {
+        throw CommandError("--output: \(written) would be written over \(file), which is read; choose another name.")
+      }
+    }
+  }
+
   func run() async throws {
+    try checkFiles()
     let questions = try source.questions()
     for line in questions.broken.prefix(20) { Output.note("left out line \(line.line): \(line.reason)") }
     if questions.broken.count > 0 { Output.note("left out \(questions.broken.count) broken lines") }

@@ -53,12 +53,8 @@ struct LogitsCommand: AsyncParsableCommand {
   /// Whether a file that is there is the model's: its GGUF file, or one in its folder.
   private static func isFile(_ file: String, of model: String) -> Bool {
     guard FileManager.default.fileExists(atPath: file) else { return false }
-    // Links in a folder may lead out of it, as in the hub's cache.
-    func places(_ path: String) -> [String] {
-      let url = URL(fileURLWithPath: path)
-      return [url.standardizedFileURL.path, url.resolvingSymlinksInPath().path]
-    }
-    return places(model).contains { model in places(file).contains { $0 == model || $0.hasPrefix(model + "/") } }
+    let places = InputFile.places(file)
+    return InputFile.places(model).contains { model in places.contains { $0 == model || $0.hasPrefix(model + "/") } }
   }
 
   func run() async throws {

@@ -109,6 +109,19 @@ import Testing
     #expect(try result.json["prompts"]?["broken lines left out"]?.string == "2")
   }
 
+  @Test func whatIsReadIsNotWrittenOver() async throws {
+    try problems(2)
+    let before = try runner.read("problems.jsonl")
+    for (option, output) in [("--problems", "./problems.jsonl"), ("--prompts", "problems.jsonl"), ("--against", "problems.jsonl")] {
+      let result = try await runner.run(["distill", "m", option, "problems.jsonl", "--output", output])
+      #expect(result.status == 1 && result.errors.contains("choose another name"), "\(result.errors)")
+    }
+    _ = try runner.file("a.answers.jsonl", before)
+    let answers = try await runner.run(["distill", "m", "--problems", "a.answers.jsonl", "--output", "a.jsonl"])
+    #expect(answers.status == 1 && answers.errors.contains("a.answers.jsonl, which is read"), "\(answers.errors)")
+    #expect(try runner.read("problems.jsonl") == before && runner.read("a.answers.jsonl") == before)
+  }
+
   @Test func anErrorStopsUnlessItIsToBeSkipped() async throws {
     try problems(4)
     let server = try FakeHub()
