@@ -128,7 +128,7 @@ struct DistillCommand: AsyncParsableCommand {
     defer { progress.finish() }
     let file = stem + ".answers.jsonl", failuresInARow = onError == .stop ? 1 : 20
     if let api = server.api {
-      let fields = try server.fields(sampling), key = try server.key
+      let fields = try server.fields(sampling) + sampling.thinking.budget.serverFields, key = try server.key
       return try await RemoteModel.with(
         api, key: key, model: server.apiModel, fields: fields, parallel: evaluation.concurrency,
         requestsPerMinute: server.requestsPerMinute

@@ -139,6 +139,18 @@ import Testing
     #expect(try lines("data.jsonl").count == 4 && server.requests(path).count == 6)
   }
 
+  /// What every request says stands in the file of answers too.
+  @Test func aServerIsToldHowLongToThink() async throws {
+    try problems(1)
+    let server = try FakeHub()
+    server.fail(path, body("2"))
+    let result = try await distill(server, "--think", "64", "--think-min", "8", "--json")
+    let thinking = #"{"type":"enabled","budget_tokens":64,"min_tokens":8}"#
+    #expect(try result.json["sampling"]?["thinking"]?.string == thinking, "\(result.errors)")
+    #expect(try lines("data.answers.jsonl")[0]["evaluation"]?["thinking"]?.serialized() == thinking)
+    #expect(try await distill(server).errors.contains("another evaluation"))
+  }
+
   @Test func aTeacherThatFailsAlwaysEndsTheRun() async throws {
     try problems(40)
     let server = try FakeHub()
