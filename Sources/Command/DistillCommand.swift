@@ -137,10 +137,12 @@ struct DistillCommand: AsyncParsableCommand {
           JSONMember(key: "api", value: .string(api)), JSONMember(key: "model", value: .string(remote.model)),
           JSONMember(key: "messages_hash", value: .string(questions.checksum)),
         ]
-        let (answers, failures) = try await evaluation.collect(
-          file: file, settings: .object(settings + fields), failuresInARow: failuresInARow, progress: { progress.print($0) }
-        ) { problem, seed in
-          try await remote.answer(messages: questions.messages(of: problem, instruction: instruction), seed: seed)
+        let (answers, failures) = try await Interrupt.cancellingPrograms {
+          try await evaluation.collect(
+            file: file, settings: .object(settings + fields), failuresInARow: failuresInARow, progress: { progress.print($0) }
+          ) { problem, seed in
+            try await remote.answer(messages: questions.messages(of: problem, instruction: instruction), seed: seed)
+          }
         }
         return Asked(
           teacher: [("model", remote.model), ("behind", String(api.prefix { $0 != "?" }))] + licence(nil),
@@ -150,21 +152,23 @@ struct DistillCommand: AsyncParsableCommand {
     }
     let model = try await ModelFinder.load(model, engine, context, template)
     let options = try sampling.options(advised: model.loaded.advisedOptions), settings = model.settings(of: options)
-    let (answers, failures) = try await evaluation.collect(
-      file: file,
-      settings: .object((settings.members ?? []) + [JSONMember(key: "messages_hash", value: .string(questions.checksum))]),
-      failuresInARow: failuresInARow, progress: { progress.print($0) }
-    ) { problem, seed in
-      var options = options
-      options.seed = seed
-      do {
-        let completion = try await model.complete(questions.prompt(of: problem, instruction: instruction), options: options)
-        return ModelAnswer(
-          reasoning: completion.reasoning, content: completion.content, tokens: completion.tokens.count,
-          isTruncated: completion.summary?.finishReason == .length,
-          reasoningTokens: completion.summary?.reasoningTokens ?? 0)
-      } catch let error as GenerationError {
-        throw AnswerFailure("\(error)")
+    let (answers, failures) = try await Interrupt.cancellingPrograms {
+      try await evaluation.collect(
+        file: file,
+        settings: .object((settings.members ?? []) + [JSONMember(key: "messages_hash", value: .string(questions.checksum))]),
+        failuresInARow: failuresInARow, progress: { progress.print($0) }
+      ) { problem, seed in
+        var options = options
+        options.seed = seed
+        do {
+          let completion = try await model.complete(questions.prompt(of: problem, instruction: instruction), options: options)
+          return ModelAnswer(
+            reasoning: completion.reasoning, content: completion.content, tokens: completion.tokens.count,
+            isTruncated: completion.summary?.finishReason == .length,
+            reasoningTokens: completion.summary?.reasoningTokens ?? 0)
+        } catch let error as GenerationError {
+          throw AnswerFailure("\(error)")
+        }
       }
     }
     let path = model.loaded.path, description = try? ModelDescription(path: path)

@@ -176,16 +176,10 @@ struct EvalCommand: AsyncParsableCommand {
       let asked = Atomic<Int>(0), start = ContinuousClock.now
       if self.budgets != nil { Output.note("budget \(budget)") }
       let file = file(of: budget), settings = settings(budget)
-      // Graders are ended with it.
-      let answers = try await Interrupt.cancelling(onTermination: true) {
-        do {
-          return try await evaluation.run(file: file, settings: settings, progress: Self.progress()) { prompt, seed in
-            asked.add(1, ordering: .relaxed)
-            return try await ask(prompt, seed, budget)
-          }
-        } catch {
-          try Task.checkCancellation()
-          throw error
+      let answers = try await Interrupt.cancellingPrograms {
+        try await evaluation.run(file: file, settings: settings, progress: Self.progress()) { prompt, seed in
+          asked.add(1, ordering: .relaxed)
+          return try await ask(prompt, seed, budget)
         }
       }
       let isWhole = asked.load(ordering: .relaxed) == answers.count && !answers.isEmpty

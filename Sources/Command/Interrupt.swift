@@ -68,6 +68,19 @@ enum Interrupt {
     return try await task.value
   }
 
+  /// The same for work that starts programs, such as graders: they are ended with it, also by SIGTERM, and what fails by that is not
+  /// told.
+  static func cancellingPrograms<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+    try await cancelling(onTermination: true) {
+      do {
+        return try await body()
+      } catch {
+        try Task.checkCancellation()
+        throw error
+      }
+    }
+  }
+
   /// From now on Ctrl-C does nothing while no work is under way: a chat is left by other keys.
   static func ignoreWhileIdle() {
     _ = source

@@ -194,6 +194,31 @@ import Testing
     #expect(server.requests(path).count <= 34)
   }
 
+  /// Ctrl-C ends the programs of answers that are being graded.
+  @Test func interruptsEndPrograms() async throws {
+    let tools = runner.folder + "/tools"
+    try FileManager.default.createDirectory(atPath: tools, withIntermediateDirectories: true)
+    _ = try runner.file("tools/python3", "#!/bin/sh\necho $$ > '\(tools)/pid'\nexec sleep 100\n")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: tools + "/python3")
+    _ = try runner.file("code.jsonl", #"{"prompt": "def f():\n", "entry_point": "f", "test": "def check(c): pass"}"#)
+    let server = try FakeHub()
+    server.fail(path, body("```python\ndef f():\n    return 1\n```"))
+    let arguments = [
+      "distill", "--api", server.endpoint, "--api-model", "m", "--problems", "code.jsonl", "--format", "humaneval", "--run-python",
+      "--output", "data.jsonl",
+    ]
+    var program: pid_t?
+    let result = try await runner.run(arguments, environment: ["PATH": tools + ":/usr/bin:/bin"]) { process in
+      for _ in 0..<600 where program == nil {
+        try await Task.sleep(for: .milliseconds(20))
+        program = (try? runner.read("tools/pid")).flatMap { pid_t($0.dropLast()) }
+      }
+      process.interrupt()
+    }
+    #expect(result.status == 130 && result.output.isEmpty, "\(result)")
+    #expect(try kill(#require(program), 0) == -1)
+  }
+
   /// A model here: the same data each time, whatever is in progress at once.
   @Test func aModelHereIsATeacher() async throws {
     let model = try TinyModels.chat(in: runner.folder)
