@@ -137,6 +137,17 @@ struct TrainingArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Tokens whose activations are in memory (default: a sequence a device or server).", valueName: "n"))
   var tokensInFlight: Quantity?
 
+  /// The names of those that were given.
+  var given: [String] {
+    let all = [
+      ("tokens", tokens != nil), ("sequence-length", sequenceLength != nil), ("utilization", utilization != nil),
+      ("hours-per-trillion", hoursPerTrillion != nil), ("master-weights", masterWeights != nil),
+      ("gradients", gradients != nil), ("moments", moments != nil), ("moment-format", momentFormat != nil),
+      ("activations", activations != nil), ("recompute", recompute != nil), ("tokens-in-flight", tokensInFlight != nil),
+    ]
+    return all.filter { $0.1 }.map { $0.0 }
+  }
+
   /// What was given in the place of the formats.
   func changed(_ formats: TrainingMemory.Formats, weights: NumberFormat?) throws -> TrainingMemory.Formats {
     var formats = formats
@@ -205,6 +216,16 @@ struct ServingArguments: ParsableArguments {
   var tokensPerPass: Quantity?
   @Option(help: ArgumentHelp("Format of the cache.", valueName: "format"))
   var cacheFormat: NumberFormat?
+
+  /// The names of those that were given.
+  var given: [String] {
+    let all = [
+      ("prefill-count", prefillCount != nil), ("batch", batch != nil), ("positions", positions != nil),
+      ("prompt-tokens", promptTokens != nil), ("hit-share", hitShare != nil), ("tokens-per-second", tokensPerSecond != nil),
+      ("reached-share", reachedShare != nil), ("tokens-per-pass", tokensPerPass != nil), ("cache-format", cacheFormat != nil),
+    ]
+    return all.filter { $0.1 }.map { $0.0 }
+  }
 
   func changed(_ setup: ServingPlan.Setup, count: Quantity?) -> ServingPlan.Setup {
     var setup = setup

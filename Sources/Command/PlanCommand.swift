@@ -63,6 +63,11 @@ struct PlanCommand: AsyncParsableCommand {
   @OptionGroup(title: "TRAINING") var training: TrainingArguments
   @OptionGroup(title: "SERVING") var serving: ServingArguments
 
+  func validate() throws {
+    if serve, let name = training.given.first { throw ValidationError("--\(name) is of training: leave it or --serve out.") }
+    if !serve, let name = serving.given.first { throw ValidationError("--\(name) goes with --serve.") }
+  }
+
   func run() async throws {
     do {
       let subject = try await PlanSubject(model)

@@ -53,7 +53,8 @@ import Testing
     (["--hours-per-trillion", "1e20"], "--hours-per-trillion: found 1e+20"),
     (["--hours-per-trillion", "1e12"], "--hours-per-trillion: found 1000000000000.0"),
     (["--hours-per-trillion", "nan"], "--hours-per-trillion: found nan"),
-    (["--hours-per-trillion=5", "--tokens=-1"], "--tokens: found -1"),
+    (["--hours-per-trillion=5", "--tokens=-1"], "--tokens: found -1"), (["--hit-share", "0.5"], "--hit-share goes with --serve"),
+    (["--serve", "--recompute", "layer"], "--recompute is of training"),
   ])
   func wrongNumbersAreNamed(arguments: [String], error: String) async throws {
     let result = try await runner.run(["plan", "deepseek-v3"] + arguments)
