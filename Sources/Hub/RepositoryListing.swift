@@ -20,6 +20,8 @@ struct RepositoryListing: Sendable {
 extension HubTransport {
   private static let largestPage = 32 << 20
   private static let mostPages = 200
+  /// Bytes. The sizes of as many files as a split may have parts can be added.
+  private static let largestFile = 1 << 48
 
   /// Asks which commit a revision is and what is in it: `/api/models/REPO/revision/REVISION`, then
   /// `/api/models/REPO/tree/COMMIT?recursive=true`, page by page.
@@ -75,8 +77,8 @@ extension HubTransport {
     guard let digits = (stored ?? entry)["oid"]?.string, let checksum = Checksum(digits) else {
       throw .malformedResponse(url: page, reason: "'\(path)' has no checksum in 'oid'")
     }
-    guard let byteCount = (stored ?? entry)["size"]?.integer, byteCount >= 0 else {
-      throw .malformedResponse(url: page, reason: "'\(path)' has no size")
+    guard let byteCount = (stored ?? entry)["size"]?.integer, (0...largestFile).contains(byteCount) else {
+      throw .malformedResponse(url: page, reason: "'\(path)' has no size, or one that no file has")
     }
     return RepositoryFile(path: path, byteCount: byteCount, checksum: checksum)
   }

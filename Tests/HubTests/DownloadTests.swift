@@ -141,6 +141,11 @@ private let reference = ModelReference.repository(RepositoryReference(repository
     "", "{}", "[{\"type\":\"file\"}]", "[{\"type\":\"file\",\"path\":\"x.gguf\",\"oid\":\"../../x\",\"size\":1}]",
     "[{\"type\":\"file\",\"path\":\"x.gguf\",\"oid\":\"0123456789012345678901234567890123456789\",\"size\":-1}]",
     "[{\"type\":\"file\",\"path\":\"x.gguf\",\"oid\":\"0123456789012345678901234567890123456789\",\"size\":1e300}]",
+    // The sum of its sizes is no Int.
+    """
+    [{"type":"file","path":"x-00001-of-00002.gguf","oid":"0123456789012345678901234567890123456789","size":9223372036854775807},
+    {"type":"file","path":"x-00002-of-00002.gguf","oid":"0123456789012345678901234567890123456789","size":9223372036854775807}]
+    """,
   ])
   func refusesBrokenListings(text: String) async throws {
     let scene = try Scene()
