@@ -87,7 +87,7 @@ let package = Package(
       name: "Swiftlet",
       dependencies: [
         "SwiftletGeneration", "SwiftletModels", "SwiftletCheckpoints", "SwiftletTokenization", "SwiftletConstraints",
-        "SwiftletTensors", "SwiftletTasks", "SwiftletJSON",
+        "SwiftletChatTemplates", "SwiftletTensors", "SwiftletTasks", "SwiftletJSON",
       ],
       path: "Sources/Swiftlet", swiftSettings: swiftSettings),
     module(

@@ -1,3 +1,5 @@
+@_exported public import enum SwiftletChatTemplates.BuiltInTemplate
+@_exported public import struct SwiftletChatTemplates.TemplateError
 @_exported public import struct SwiftletCheckpoints.CheckpointError
 @_exported public import enum SwiftletConstraints.ConstraintError
 @_exported public import enum SwiftletConstraints.Grammar
@@ -6,6 +8,8 @@
 @_exported public import enum SwiftletGeneration.AnswerPart
 @_exported public import struct SwiftletGeneration.ChatPrompt
 // Apps that import Swiftlet name these types in their own code, or meet them in what it throws and takes.
+@_exported public import struct SwiftletGeneration.DraftCounts
+@_exported public import enum SwiftletGeneration.Drafting
 @_exported public import class SwiftletGeneration.Engine
 @_exported public import struct SwiftletGeneration.EngineLimits
 @_exported public import enum SwiftletGeneration.ExpertPlacement
@@ -22,11 +26,15 @@
 @_exported public import struct SwiftletGeneration.MemoryLimits
 @_exported public import class SwiftletGeneration.PrefixStore
 @_exported public import enum SwiftletGeneration.PrefixStoreError
+@_exported public import struct SwiftletGeneration.TemplateSource
 @_exported public import struct SwiftletGeneration.ThinkingBudget
 @_exported public import struct SwiftletGeneration.ThoughtLimit
 @_exported public import struct SwiftletGeneration.TokenLogProbabilities
+@_exported public import struct SwiftletJSON.JSONError
+@_exported public import struct SwiftletJSON.JSONMember
 @_exported public import enum SwiftletJSON.JSONValue
 @_exported public import struct SwiftletModels.PackedWeightCache
 @_exported public import struct SwiftletTasks.Ballot
 @_exported public import struct SwiftletTasks.GraderCommand
 @_exported public import struct SwiftletTasks.Vote
+@_exported public import struct SwiftletTokenization.TokenizerError
