@@ -40,7 +40,9 @@ struct CacheArguments: ParsableArguments {
       switch event {
       case .packing(let completed, let total):
         let now = ContinuousClock.now, seconds = start.duration(to: now) / .seconds(1)
-        guard Output.errorIsTerminal, seconds > 0.5, last.withLock({ $0.duration(to: now) }) > .milliseconds(100) else { return }
+        guard Output.rewritesErrorLine, seconds > 0.5, last.withLock({ $0.duration(to: now) }) > .milliseconds(100) else {
+          return
+        }
         last.withLock { $0 = now }
         printer.print(
           DownloadProgress(

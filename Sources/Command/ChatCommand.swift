@@ -42,10 +42,11 @@ struct ChatCommand: AsyncParsableCommand {
     guard loaded.chatPrompt != nil else { throw LanguageModelError.noChatTemplate(path: loaded.loaded.path) }
     let options = try sampling.options(advised: loaded.loaded.advisedOptions)
     var chat = ChatLoop(model: loaded, system: system, options: options, showsSpeed: verbose, printsJSON: json)
-    if isatty(STDIN_FILENO) == 1, Output.isTerminal {
+    let isTyped = isatty(STDIN_FILENO) == 1 && Output.isTerminal
+    if isTyped, !Output.isDumb {
       try await chat.runOnTerminal()
     } else {
-      try await chat.runOnLines()
+      try await chat.runOnLines(isTyped: isTyped)
     }
   }
 }

@@ -26,20 +26,25 @@ struct ChatLoop {
   }
 
   /// Every line is a message. Slash commands work here too.
-  /// - Throws: `ExitCode.failure` at the end when a message was not answered.
-  mutating func runOnLines() async throws {
+  /// - Parameter isTyped: somebody types them, at a terminal that shows lines alone: there are prompts, and Ctrl-C ends an answer.
+  /// - Throws: `ExitCode.failure` at the end when a message was not answered and nobody was there to see it.
+  mutating func runOnLines(isTyped: Bool) async throws {
+    func next(_ prompt: String) -> String? {
+      if isTyped { Output.write(prompt) }
+      return readLine()
+    }
     var isComplete = true
-    while let line = readLine() {
-      let message = ChatMessage(first: line) { readLine() }
+    while let line = next(">>> ") {
+      let message = ChatMessage(first: line) { next("... ") }
       if let (name, argument) = message.command {
         if !command(name, argument) { break }
         continue
       }
       let text = message.text.trimmingWhitespace
       if text.isEmpty { continue }
-      isComplete = try await answered(text, isInterruptible: false) && isComplete
+      isComplete = try await answered(text, isInterruptible: isTyped) && isComplete
     }
-    if !isComplete { throw ExitCode.failure }
+    if !isComplete, !isTyped { throw ExitCode.failure }
   }
 
   mutating func runOnTerminal() async throws {

@@ -21,7 +21,7 @@ final class DistillationProgress: Sendable {
       let now = ContinuousClock.now, isLast = progress.answered + progress.failed == progress.all
       let first = state.first ?? (now, progress.answered, progress.tokens)
       state.first = first
-      let isDue = state.last.map { $0.duration(to: now) >= .seconds(Output.errorIsTerminal ? 0.1 : 5) } ?? true
+      let isDue = state.last.map { $0.duration(to: now) >= .seconds(Output.rewritesErrorLine ? 0.1 : 5) } ?? true
       guard isDue || isLast else { return }
       state.last = now
       let seconds = first.time.duration(to: now) / .seconds(1), done = progress.answered - first.answered
@@ -35,7 +35,7 @@ final class DistillationProgress: Sendable {
         if left > 0 { parts.append("\(RunReport.duration(seconds / Double(done) * Double(left))) left") }
       }
       let line = parts.joined(separator: "  ")
-      guard Output.errorIsTerminal else { return Output.note(line) }
+      guard Output.rewritesErrorLine else { return Output.note(line) }
       Output.writeError("\r\u{1B}[K" + String(line.prefix(max(20, Terminal.width(STDERR_FILENO) - 1))))
       state.isOpen = true
     }

@@ -37,7 +37,10 @@ enum HelpText {
                         avx512, avx512vnni, avx512bf16, amx; on arm64 neon,
                         dotprod, i8mm
     """
-  static let color = "  NO_COLOR          no dim or bold text when set"
+  static let color = """
+      NO_COLOR          no dim or bold text when set
+      TERM              dumb: no control sequences, a chat goes line by line
+    """
 
   /// Where models are kept.
   static let cache = """

@@ -7,7 +7,11 @@ import Synchronization
 enum Output {
   static let isTerminal = isatty(STDOUT_FILENO) == 1
   static let errorIsTerminal = isatty(STDERR_FILENO) == 1
-  static let usesColor = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR"].map(\.isEmpty) ?? true
+  /// A terminal that shows lines and can do nothing else, such as an editor's shell: control sequences would stand in the text.
+  static let isDumb = ProcessInfo.processInfo.environment["TERM"] == "dumb"
+  static let usesColor = isTerminal && !isDumb && ProcessInfo.processInfo.environment["NO_COLOR"].map(\.isEmpty) ?? true
+  /// Whether a line of standard error can be written anew, as progress likes it.
+  static let rewritesErrorLine = errorIsTerminal && !isDumb
 
   static func write(_ text: String) { write(Array(text.utf8)) }
 
@@ -73,7 +77,7 @@ final class ProgressPrinter: Sendable {
   func print(_ progress: DownloadProgress) {
     lastPrint.withLock { last in
       let now = ContinuousClock.now
-      if Output.errorIsTerminal {
+      if Output.rewritesErrorLine {
         Output.writeError("\r\u{1B}[K\(progress.line(width: Terminal.width(STDERR_FILENO) - 1))")
         last = (now, true, false)
         return

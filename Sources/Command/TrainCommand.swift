@@ -144,12 +144,12 @@ final class TrainingProgress {
     firstStep = first
     heldOut = record.heldOutLoss ?? heldOut
     let isLast = record.step == steps, now = ContinuousClock.now
-    let isDue = lastPrint.map { $0.duration(to: now) >= .seconds(Output.errorIsTerminal ? 0.1 : 5) } ?? true
+    let isDue = lastPrint.map { $0.duration(to: now) >= .seconds(Output.rewritesErrorLine ? 0.1 : 5) } ?? true
     let isNotable = record.heldOutLoss != nil || record.skipped != nil || record.reinforcement?.rewardFailure != nil
     guard isDue || isLast || isNotable else { return }
     lastPrint = now
     let line = line(record, secondsPerStep: start.duration(to: now) / .seconds(1) / Double(record.step - first))
-    if Output.errorIsTerminal {
+    if Output.rewritesErrorLine {
       Output.writeError("\r\u{1B}[K" + String(line.prefix(max(20, Terminal.width(STDERR_FILENO) - 1))))
       isOpen = true
     } else {

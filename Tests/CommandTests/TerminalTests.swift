@@ -102,6 +102,19 @@ import Testing
     try plain.expect("tokens/s")
   }
 
+  @Test func aDumbTerminalGetsLinesAlone() throws {
+    let model = try TinyModels.chat(in: runner.folder, opensThought: true)
+    let session = try TerminalSession(runner, ["chat", model] + Self.forced, environment: ["TERM": "dumb"])
+    var shown = try session.expect(">>> ")
+    session.type("Hi\n")
+    shown += try session.expect("<think>\r\naaa\r\n</think>\r\n")
+    shown += try session.expect("tokens/s")
+    shown += try session.expect(">>> ")
+    session.type("\u{4}")
+    #expect(session.end() == 0)
+    #expect(!shown.contains("\u{1B}"), "\(shown)")
+  }
+
   @Test func theTerminalIsGivenBack() throws {
     let session = try chat(try TinyModels.chat(in: runner.folder))
     session.type("x")
