@@ -36,7 +36,7 @@ final class DistillationProgress: Sendable {
       }
       let line = parts.joined(separator: "  ")
       guard Output.rewritesErrorLine else { return Output.note(line) }
-      Output.writeError("\r\u{1B}[K" + String(line.prefix(max(20, Terminal.width(STDERR_FILENO) - 1))))
+      Output.rewriteErrorLine { _ in line }
       state.isOpen = true
     }
   }

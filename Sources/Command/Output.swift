@@ -39,6 +39,13 @@ enum Output {
   /// Writes to standard error, where nobody may be listening.
   static func writeError(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
 
+  /// Writes the last line of standard error anew: as much of a text as a row of the terminal holds.
+  static func rewriteErrorLine(_ text: (_ width: Int) -> String) {
+    // A full row would leave the cursor on the next one in some terminals.
+    let width = max(1, Terminal.width(STDERR_FILENO) - 1)
+    writeError("\r\u{1B}[K" + text(width).prefix(width))
+  }
+
   static func dim(_ text: String) -> String { usesColor ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
 
   static func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
@@ -78,7 +85,7 @@ final class ProgressPrinter: Sendable {
     lastPrint.withLock { last in
       let now = ContinuousClock.now
       if Output.rewritesErrorLine {
-        Output.writeError("\r\u{1B}[K\(progress.line(width: Terminal.width(STDERR_FILENO) - 1))")
+        Output.rewriteErrorLine { progress.line(width: $0) }
         last = (now, true, false)
         return
       }

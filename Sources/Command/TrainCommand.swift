@@ -150,7 +150,7 @@ final class TrainingProgress {
     lastPrint = now
     let line = line(record, secondsPerStep: start.duration(to: now) / .seconds(1) / Double(record.step - first))
     if Output.rewritesErrorLine {
-      Output.writeError("\r\u{1B}[K" + String(line.prefix(max(20, Terminal.width(STDERR_FILENO) - 1))))
+      Output.rewriteErrorLine { _ in line }
       isOpen = true
     } else {
       Output.note(line)

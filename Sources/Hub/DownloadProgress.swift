@@ -37,14 +37,18 @@ extension DownloadProgress: CustomStringConvertible {
   /// `name  45% 44.1 MB / 98.4 MB  12.3 MB/s  ETA 0:04`; a name of several files has `(2/5)` after it.
   public var description: String { line(width: .max) }
 
-  /// The description in at most `width` columns: a name that is too long loses its middle.
+  /// The description in at most `width` columns, where they are 20 at least: what stands at the end is left out where there is no
+  /// room for it, and a name that is too long loses its middle.
   public func line(width: Int) -> String {
     let percent = String(Int(fraction * 100))
-    var rest = String(repeating: " ", count: max(4 - percent.count, 1)) + percent
-    rest += "% \(ByteCount.text(completedBytes)) / \(ByteCount.text(totalBytes))"
-    if let bytesPerSecond { rest += "  \(ByteCount.text(Int(min(bytesPerSecond, 1e15))))/s" }
-    if let secondsLeft { rest += "  ETA \(Self.clock(secondsLeft))" }
-    if fileCount > 1 { rest = " (\(fileIndex)/\(fileCount))" + rest }
+    var pieces = [
+      (fileCount > 1 ? " (\(fileIndex)/\(fileCount))" : "") + String(repeating: " ", count: max(4 - percent.count, 1)) + percent
+        + "%", " \(ByteCount.text(completedBytes)) / \(ByteCount.text(totalBytes))",
+    ]
+    if let bytesPerSecond { pieces.append("  \(ByteCount.text(Int(min(bytesPerSecond, 1e15))))/s") }
+    if let secondsLeft { pieces.append("  ETA \(Self.clock(secondsLeft))") }
+    while pieces.count > 1, pieces.reduce(min(file.count, 8), { $0 + $1.count }) > width { pieces.removeLast() }
+    let rest = pieces.joined()
     let room = max(width - rest.count, 8)
     guard file.count > room else { return file + rest }
     return file.prefix((room - 1) / 2) + "…" + file.suffix(room / 2) + rest

@@ -168,6 +168,9 @@ import Testing
     progress.file = String(repeating: "a", count: 40) + "-Q4_K_M.gguf"
     #expect(progress.line(width: 60).count == 60)
     #expect(progress.line(width: 60).contains("_M.gguf (1/3)"))
+    progress.bytesPerSecond = 12_345_678
+    #expect((20...80).allSatisfy { progress.line(width: $0).count <= $0 })
+    #expect(progress.line(width: 20).hasSuffix(" (1/3)  45%"))
     #expect(DownloadProgress(file: "x", completedBytes: 0, totalBytes: 0).description == "x 100% 0 B / 0 B")
     #expect(
       DownloadProgress(file: "x", completedBytes: 1, totalBytes: 4_000_000, bytesPerSecond: 1000).description.hasSuffix(
