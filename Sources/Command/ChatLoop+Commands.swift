@@ -1,7 +1,6 @@
 import Foundation
 import Swiftlet
 import SwiftletGeneration
-import SwiftletHub
 
 /// What begins with a slash.
 extension ChatLoop {
@@ -127,11 +126,11 @@ extension ChatLoop {
   private func save(_ file: String) {
     guard !file.isEmpty else { return say("/save needs a file's name.") }
     let path = (file as NSString).expandingTildeInPath
-    do {
-      try Data((session.transcript.json.serialized() + "\n").utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+    do throws(CommandError) {
+      try OutputFile.write(session.transcript.json.serialized() + "\n", to: path)
       say("Saved \(path).")
     } catch {
-      say("\(path) cannot be written: \(FileSystem.reason(error)).")
+      say("\(error).")
     }
   }
 

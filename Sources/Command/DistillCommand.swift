@@ -201,7 +201,7 @@ struct DistillCommand: AsyncParsableCommand {
         "family": .string(answer.group), "sample": .integer(answer.sample), "tokens": .integer(answer.answer.tokens),
       ]
     }
-    try DistilledFiles.write(rows.map { $0.serialized() + "\n" }.joined(), to: output)
+    try OutputFile.write(rows.map { $0.serialized() + "\n" }.joined(), to: output)
     var card = DataCard(
       title: URL(fileURLWithPath: output).lastPathComponent, date: Date().ISO8601Format(), problems: questions.problems,
       samples: samples, isGraded: source.isGraded, result: result, failures: asked.failures)
@@ -212,8 +212,8 @@ struct DistillCommand: AsyncParsableCommand {
     card.files = try [output, stem + ".answers.jsonl"].map {
       (URL(fileURLWithPath: $0).lastPathComponent, try DistilledFiles.sha256($0))
     }
-    try DistilledFiles.write(card.json.serialized() + "\n", to: stem + ".card.json")
-    try DistilledFiles.write(card.markdown, to: stem + ".card.md")
+    try OutputFile.write(card.json.serialized() + "\n", to: stem + ".card.json")
+    try OutputFile.write(card.markdown, to: stem + ".card.md")
     if json { return Output.line(card.json) }
     let dropped = card.json["dropped"]?.members ?? []
     let reasons = dropped.map { "\($0.value.integer ?? 0) \($0.key)" }.joined(separator: ", ")

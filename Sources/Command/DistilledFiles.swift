@@ -14,11 +14,4 @@ enum DistilledFiles {
   static func sha256(_ path: String) throws -> String {
     SHA256.hash(data: try InputFile.bytes(path)).map { String(format: "%02x", $0) }.joined()
   }
-
-  /// Writes a file that appears when it is whole.
-  static func write(_ text: String, to path: String) throws {
-    let writer = try FileWriter(path: path)
-    try writer.write(Array(text.utf8))
-    try writer.commit()
-  }
 }

@@ -135,10 +135,10 @@ struct PlanCommand: AsyncParsableCommand {
 
   private func writePlot(_ sensitivity: Sensitivity, title: String) throws {
     guard let plot else { return }
-    do {
-      try Data(TornadoPlot(sensitivity, title: title).svg.utf8).write(to: URL(fileURLWithPath: plot), options: .atomic)
+    do throws(CommandError) {
+      try OutputFile.write(TornadoPlot(sensitivity, title: title).svg, to: plot)
     } catch {
-      throw CommandError("--plot: \(plot) cannot be written: \(error.localizedDescription)")
+      throw CommandError("--plot: \(error)")
     }
   }
 }

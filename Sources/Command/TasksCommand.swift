@@ -62,11 +62,7 @@ struct TasksCommand: ParsableCommand {
       (worked ? $0.worked(instruction: instruction) : $0.json).serialized() + "\n"
     }.joined()
     guard let output else { return Output.write(lines) }
-    do {
-      try Data(lines.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
-    } catch {
-      throw CommandError("\(output) cannot be written: \(error.localizedDescription)")
-    }
+    try OutputFile.write(lines, to: output)
   }
 
   private func list() throws {

@@ -107,13 +107,7 @@ struct TestTimeReport {
   /// Writes the plots into a folder, which is made where there is none.
   func writePlots(to folder: String) throws {
     try Self.makeFolder(folder)
-    do {
-      for (name, plot) in plots {
-        try Data(plot.svg.utf8).write(to: URL(fileURLWithPath: folder + "/" + name), options: .atomic)
-      }
-    } catch {
-      throw CommandError("\(folder): the plots cannot be written: \(error.localizedDescription)")
-    }
+    for (name, plot) in plots { try OutputFile.write(plot.svg, to: folder + "/" + name) }
   }
 
   /// Makes the folder for plots where there is none, before there is anything to draw.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The few file operations the hub needs, with typed errors.
-public enum FileSystem {
+enum FileSystem {
   /// Bytes that an ordinary user may still write to the file system of `folder` (or of its nearest parent that exists).
   static func freeSpace(_ folder: String) -> Int? {
     var status = statvfs()
@@ -141,7 +141,7 @@ public enum FileSystem {
   static func reason(ofErrno code: Int32) -> String { String(cString: strerror(code)) }
 
   /// The system's own words where Foundation wraps them.
-  public static func reason(_ error: any Error) -> String {
+  static func reason(_ error: any Error) -> String {
     let error = error as NSError
     if let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError, underlying.domain == NSPOSIXErrorDomain {
       return reason(ofErrno: Int32(underlying.code))

@@ -69,6 +69,15 @@ import Testing
     for name in ["zero", "pipe", "folder", "loop"] {
       try await fails(["run", chatter, "--batch", "in.jsonl", "--output", name], naming: [name])
     }
+    for arguments in [["tasks", "--tasks", "parity", "--export", "1", "--output"], ["plan", "deepseek-v3", "--plot"]] {
+      for name in ["zero", "pipe", "folder", "loop"] { try await fails(arguments + [name], naming: [name]) }
+      // What a link leads to is written, and the link stays.
+      _ = try runner.file("target", "old")
+      try? FileManager.default.createSymbolicLink(atPath: runner.folder + "/link", withDestinationPath: "target")
+      #expect(try await runner.run(arguments + ["link"]).status == 0)
+      #expect(try runner.read("target") == runner.read("link") && runner.read("target") != "old")
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: runner.folder + "/link") == "target")
+    }
     // A link to nothing names what is made.
     _ = try await runner.succeed("run", chatter, "--batch", "in.jsonl", "--output", "dangling")
     #expect(try runner.read("nowhere").contains("finish_reason"))
