@@ -23,6 +23,12 @@ struct APIArguments: ParsableArguments {
     try Self.check("requests-per-minute", requestsPerMinute, in: 0.01...1e6)
   }
 
+  /// Refuses what a server has no field for, though it would change the answers of a model here.
+  func check(_ context: ContextArguments, _ template: TemplateArguments) throws {
+    guard api != nil, context.context != nil || template.template != nil else { return }
+    throw ValidationError("--context and --template are of models here; leave them out with --api.")
+  }
+
   var key: String? {
     get throws {
       guard let apiKeyEnv else { return nil }

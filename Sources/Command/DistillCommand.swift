@@ -77,6 +77,7 @@ struct DistillCommand: AsyncParsableCommand {
     guard (model == nil) != (server.api == nil) else {
       throw ValidationError("Name a model, or a server with --api; one of them.")
     }
+    try server.check(context, template)
     try Self.check("samples", samples, in: 1...10_000)
     try Self.check("concurrency", concurrency, in: 1...1024)
     guard output.hasSuffix(".jsonl"), output.split(separator: "/").last != ".jsonl" else {

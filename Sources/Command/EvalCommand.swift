@@ -81,6 +81,7 @@ struct EvalCommand: AsyncParsableCommand {
     guard (model == nil) != (server.api == nil) else {
       throw ValidationError("Name a model, or a server with --api; one of them.")
     }
+    try server.check(context, template)
     try Self.check("problems", problems, in: 1...1_000_000)
     try Self.check("samples", samples, in: 1...10_000)
     try Self.check("parallel", parallel, in: 1...256)

@@ -62,6 +62,8 @@ import Testing
     (["tasks", "--export", "2", "--instruction", "x"], "goes with --worked"),
     (["tasks", "--split", "test"], "expected train, held-out, harder"),
     (["eval"], "Name a model"), (["eval", "m", "--api", "http://x"], "one of them"),
+    (["eval", "--api", "http://x", "--template", "deepseek-v3"], "leave them out with --api"),
+    (["distill", "--api", "http://x", "--output", "a.jsonl", "--context", "64"], "leave them out with --api"),
     (["eval", "m", "--format", "gsm8k"], "goes with --data"), (["eval", "m", "--samples", "0"], "expected 1 to 10000"),
     (["eval", "m", "--api-model", "x"], "go with --api"), (["eval", "m", "--data", "missing.jsonl"], "missing.jsonl"),
     (["eval", "--api", "ftp://x"], "expected an address"), (["eval", "--api", "http://x", "--api-key-env", "NO_KEY"], "NO_KEY"),
