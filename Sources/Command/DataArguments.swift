@@ -6,6 +6,10 @@ struct DataArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of the server's database (SWIFTLET_DATA).", valueName: "folder"))
   var data: String?
 
+  func validate() throws {
+    if data == "" { throw ValidationError("--data: is empty, expected the name of a folder.") }
+  }
+
   private var folder: String { data ?? Store.defaultFolder() }
 
   /// Beginnings of prompts are beside the database: they belong to its keys.

@@ -40,6 +40,7 @@ import Testing
     (["keys", "revoke", "7"], "there is no key '7'"), (["keys", "top-up", "x", "0"], "USD"),
     (["usage", "--since", "yesterday"], "--since"), (["usage", "--by", "week"], "week"),
     (["keys", "list", "--data", "/dev/null"], "server.sqlite cannot be used"),
+    (["cache", "clear", "--prefixes", "--data", ""], "--data: is empty"),
   ]) func whatIsWrongIsNamed(arguments: [String], expected: String) async throws {
     let result = try await runner.run(arguments)
     #expect(result.status != 0 && result.output.isEmpty)
