@@ -168,7 +168,8 @@ struct ChatLoop {
 
   /// Tells the person something that is no answer: beside the answers on a terminal, else to standard error.
   func say(_ text: String) {
-    if Output.isTerminal, !printsJSON { Output.write(Output.dim(text) + "\n") } else { Output.note(text) }
+    // Settings may come from a file of somebody else's.
+    if Output.isTerminal, !printsJSON { Output.write(untrusted: text) { Output.dim($0) + "\n" } } else { Output.note(text) }
   }
 }
 

@@ -42,7 +42,7 @@ struct ShowCommand: AsyncParsableCommand {
       guard let text = shown.template?.text else {
         throw CommandError("\(shown.path) has no chat template; run and chat take one by --template.")
       }
-      return Output.write(text + "\n")
+      return Output.write(untrusted: text + "\n")
     }
     Self.write(Self.groups(shown))
     if tensors { Output.write("\n" + Self.tensorTable(shown)) }

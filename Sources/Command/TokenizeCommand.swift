@@ -58,11 +58,11 @@ struct TokenizeCommand: AsyncParsableCommand {
           do {
             texts += try tokenizer.decode(ids(line, tokenizer.vocabularySize)) + "\n"
           } catch {
-            Output.write(texts)
+            Output.write(untrusted: texts)
             throw CommandError("line \(number): \(error)")
           }
         }
-        Output.write(texts)
+        Output.write(untrusted: texts)
       }
     } else {
       try StandardInput.forEachLines { lines in

@@ -150,5 +150,22 @@ import Testing
     let session = try TerminalSession(runner, ["run", model, "Hi", "--logit-bias", "27=1000", "--max-tokens", "3"])
     #expect(session.end() == 0)
     #expect(session.byteCount == 2)
+
+    try Data("a\u{1B}b".utf8).write(to: URL(fileURLWithPath: model + "/chat_template.jinja"))
+    let template = try TerminalSession(runner, ["show", model, "--template"])
+    try template.expect("ab\r\n")
+    #expect(template.end() == 0)
+    let decoded = try TerminalSession(runner, ["tokenize", model, "--decode"])
+    decoded.type("[97,27,97]\n")
+    try decoded.expect("aa\r\n")
+    decoded.type("\u{4}")
+    #expect(decoded.end() == 0)
+    _ = try runner.file("talk.json", #"[{"role": "system", "content": "a\u001bb"}]"#)
+    let loaded = try chat(try TinyModels.chat(in: runner.folder, opensThought: true))
+    loaded.type("/load talk.json\r/show\r")
+    try loaded.expect("system")
+    try loaded.expect("ab")
+    loaded.type("/bye\r")
+    #expect(loaded.end() == 0)
   }
 }
