@@ -22,7 +22,12 @@ struct ConstraintArguments: ParsableArguments {
   func grammar() throws -> Grammar? {
     guard let jsonSchema else { return jsonObject ? .anyObject : nil }
     let isText = jsonSchema.first { !$0.isWhitespace } == "{"
-    let bytes = try isText ? Array(jsonSchema.utf8) : InputFile.bytes(jsonSchema)
+    let bytes: [UInt8]
+    do throws(CommandError) {
+      bytes = try isText ? Array(jsonSchema.utf8) : InputFile.bytes(jsonSchema)
+    } catch {
+      throw CommandError("--json-schema: \(error); a schema that is no file begins with {")
+    }
     let place = isText ? "--json-schema" : "--json-schema: \(jsonSchema)"
     do {
       return .schema(try JSONSchema(JSONValue(parsing: bytes)))

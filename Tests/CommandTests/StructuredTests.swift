@@ -47,6 +47,7 @@ import Testing
     for (arguments, text) in [
       (["--json-schema", #"{"not":{}}"#], "#/not"), (["--json-schema", "{"], "is no JSON"),
       (["--json-schema", runner.folder + "/none.json"], "none.json"),
+      (["--json-schema", "true"], "--json-schema: true: cannot be opened"),
       (["--json-schema", Self.schema, "--json-object"], "exclude"),
       (["--json-object", "--suffix", "x"], "--suffix"), (["--json-schema", #"{"enum":[]}"#], "no value"),
       (["--json-schema", Self.schema, "--max-tokens", "3"], "3 tokens"),
