@@ -62,6 +62,8 @@ extension ServeCommand {
     let alarm = try file.settings("alarm").map { try AlarmThresholds($0) } ?? AlarmThresholds()
     try file.end()
     try engine.validate()
+    try engine.packing.validate()
+    try data.validate()
     return (prices, alarm)
   }
 }
