@@ -41,7 +41,7 @@ struct TaskArguments: ParsableArguments {
 }
 
 /// A difficulty, or a range of them.
-struct Difficulties: ExpressibleByArgument {
+struct Difficulties: ExpressibleByArgument, CustomStringConvertible {
   let range: ClosedRange<Int>
 
   init(_ range: ClosedRange<Int>) { self.range = range }
@@ -54,7 +54,8 @@ struct Difficulties: ExpressibleByArgument {
     range = low...high
   }
 
-  var defaultValueDescription: String { range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)" }
+  /// As it is typed.
+  var description: String { range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)" }
 }
 
 extension String {

@@ -232,6 +232,7 @@ import Testing
     }
     #expect(try runner.read("one.answers.jsonl") == runner.read("many.answers.jsonl") && lines("one.answers.jsonl").count == 25)
     #expect(try runner.read("one.jsonl") == runner.read("many.jsonl"))
+    #expect(try lines("one.card.json")[0]["prompts"]?["difficulty"]?.string == "1")
     // Nothing may be left.
     let limited = try await runner.run(
       [
