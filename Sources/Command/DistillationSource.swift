@@ -28,8 +28,9 @@ struct DistillationSource: ParsableArguments {
 
   func validate() throws {
     try Self.check("count", count, in: 1...1_000_000)
-    guard [!selection.tasks.isEmpty, problems != nil, prompts != nil].count(where: { $0 }) <= 1 else {
-      throw ValidationError("--tasks, --problems and --prompts exclude each other.")
+    guard [selection.isGiven, problems != nil, prompts != nil].count(where: { $0 }) <= 1 else {
+      throw ValidationError(
+        "--tasks (with --difficulty, --split and --task-seed), --problems and --prompts exclude each other.")
     }
     if problems == nil, format != .jsonl { throw ValidationError("--format goes with --problems.") }
     if problems == nil, prompts == nil, skipBroken {

@@ -85,7 +85,9 @@ struct EvalCommand: AsyncParsableCommand {
     try Self.check("problems", problems, in: 1...1_000_000)
     try Self.check("samples", samples, in: 1...10_000)
     try Self.check("parallel", parallel, in: 1...256)
-    if data != nil, !selection.tasks.isEmpty { throw ValidationError("--data and --tasks exclude each other.") }
+    if data != nil, selection.isGiven {
+      throw ValidationError("--data excludes --tasks, and their --difficulty, --split and --task-seed.")
+    }
     if choosing.choice != nil, samples == 1 {
       throw ValidationError("--vote, --best-by and --grader choose one of several answers: give --samples.")
     }

@@ -15,6 +15,9 @@ struct TaskArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Another seed gives other problems.", valueName: "n"))
   var taskSeed: UInt64 = 0
 
+  /// Whether anything but the defaults was asked for.
+  var isGiven: Bool { !tasks.isEmpty || difficulty.range != 1...1 || split != nil || taskSeed != 0 }
+
   func validate() throws {
     for bound in [difficulty.range.lowerBound, difficulty.range.upperBound] {
       try Self.check("difficulty", bound, in: TaskSet.difficulties)

@@ -63,6 +63,8 @@ import Testing
     (["tasks", "--split", "test"], "expected train, held-out, harder"),
     (["eval"], "Name a model"), (["eval", "m", "--api", "http://x"], "one of them"),
     (["eval", "--api", "http://x", "--template", "deepseek-v3"], "leave them out with --api"),
+    (["eval", "m", "--data", "a.jsonl", "--split", "harder"], "--data excludes --tasks"),
+    (["distill", "m", "--prompts", "a", "--output", "a.jsonl", "--difficulty", "2"], "exclude each other"),
     (["distill", "--api", "http://x", "--output", "a.jsonl", "--context", "64"], "leave them out with --api"),
     (["eval", "m", "--format", "gsm8k"], "goes with --data"), (["eval", "m", "--samples", "0"], "expected 1 to 10000"),
     (["eval", "m", "--api-model", "x"], "go with --api"), (["eval", "m", "--data", "missing.jsonl"], "missing.jsonl"),
