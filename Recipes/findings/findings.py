@@ -384,8 +384,10 @@ def until(work, run, start, budget, steps):
         spent = sum(record["processor_seconds"] for record in log)
         if log and spent >= budget:
             break
-        # The last goes step by step, so that not more than one is too many.
-        missing = int((budget - spent) / (spent / len(log)) * 0.9) if log else steps
+        # As long as the last ones, whose answers may have grown; half of what is missing, at the end step by step, so that no more than
+        # one is too many.
+        last = log[-10:]
+        missing = int((budget - spent) / statistics.fmean(record["processor_seconds"] for record in last) / 2) if log else steps
         work.train(run, "reinforce.yaml", len(log) + max(1, missing), **{"from": f"../{start}/model"})
         log = records(work.folder(run))
     return work.train(run, "reinforce.yaml", len(log), **{"from": f"../{start}/model"})

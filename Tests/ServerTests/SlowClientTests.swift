@@ -36,7 +36,7 @@ import Testing
       for (path, body) in parts {
         #expect(try await server.send("PUT", "/api/chats/" + path, Array(body.serialized().utf8)).status == 200)
       }
-      try await withThrowingTaskGroup(of: Void.self) { group in
+      try await withThrowingTaskGroup(of: Void.self) { group async throws in
         for _ in 0..<4 {
           group.addTask {
             try await server.raw(receiveBuffer: 4096) { _, outbound in
