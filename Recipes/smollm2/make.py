@@ -3,9 +3,10 @@
 
     python3 Recipes/smollm2/make.py --swiftlet .build/release/swiftlet
 
-Before, between and after, it is asked held-out problems, and its perplexity on English is measured. What was stopped goes on when the
-command is given again; all of it lies in runs/smollm2/, the model in runs/smollm2/reinforced. After changes to a recipe or a family,
-delete runs/smollm2 to begin anew. Needs nothing but Python and swiftlet.
+Beside the worked problems it learns answers of its own to plain requests, for its English's sake. Before, between and after, it is asked
+held-out problems, and its perplexity on English is measured. What was stopped goes on when the command is given again; all of it lies in
+runs/smollm2/, the model in runs/smollm2/reinforced. After changes to a recipe or a family, delete runs/smollm2 to begin anew. Needs
+nothing but Python and swiftlet.
 """
 
 import argparse
@@ -22,6 +23,16 @@ INSTRUCTION = "Think step by step."  # as in 2-reinforce.yaml
 TASKS = ["--tasks", ",".join(FAMILIES), "--difficulty", "1-2", "--instruction", INSTRUCTION]
 # English that is no source of the model's, as far as one can know; copied at the start, since documents are edited.
 TEXTS = [ROOT / "docs" / "threat-model.md", ROOT / "docs" / "distillation.md"]
+
+TOPICS = [
+    "the sea", "bread", "volcanoes", "the moon", "bicycles", "honey bees", "winter", "libraries", "trees", "the heart", "friendship", "sleep",
+    "music", "earthquakes", "paper", "the Roman Empire", "rain", "chess", "photosynthesis", "money", "gardens", "trains", "vaccines",
+    "clouds", "cats", "coffee", "the Sahara", "painting", "the printing press", "democracy", "glaciers", "football", "dreams", "bridges",
+    "electricity", "whales", "tea", "salt", "maps", "silence"]
+REQUESTS = [
+    "Tell me about {}.", "Why does {} matter to people?", "Write a very short story in which {} plays a part.",
+    "What should a child know about {}?", "Give me three facts about {}.", "Explain {} in two sentences.",
+    "What did people think of {} a hundred years ago?", "Write a letter to a friend about {}."]
 
 
 def run(*command):
@@ -43,6 +54,15 @@ def measure(swiftlet, model, name):
         partial.write_text(json.dumps(figures))
         partial.rename(target)
     return json.loads(target.read_text())
+
+
+def make_own(swiftlet):
+    """Whole answers of the model as it is to plain requests; those that are cut would teach it to end in the middle."""
+    target, requests = RUNS / "own.jsonl", RUNS / "requests.txt"
+    if not target.exists():
+        requests.write_text("".join(request.format(topic) + "\n" for request in REQUESTS for topic in TOPICS))
+        run(swiftlet, "distill", RUNS / "base", "--prompts", requests, "--keep", "all", "--temperature", 1, "--max-tokens", 400,
+            "--concurrency", 64, "--near-duplicates", 0, "--output", target)
 
 
 def train(swiftlet, stage, base, merged):
@@ -84,6 +104,7 @@ def main():
         run(swiftlet, "convert", "smollm2", "--to", "safetensors", "--type", "bf16", "--output", RUNS / "base")
     if not (RUNS / "worked.jsonl").exists():
         run(swiftlet, "tasks", *TASKS, "--export", 1000, "--worked", "--shuffle", "--split", "train", "--output", RUNS / "worked.jsonl")
+    make_own(swiftlet)
     rows = {"before": measure(swiftlet, RUNS / "base", "before")}
     rows["after the cold start"] = measure(swiftlet, train(swiftlet, "1-cold-start", "base", "cold-start"), "cold-start")
     rows["after GRPO"] = measure(swiftlet, train(swiftlet, "2-reinforce", "cold-start", "reinforced"), "reinforced")
