@@ -764,14 +764,17 @@ def two_tabs_show_the_same(browser, server):
         assert server.request("GET", f"/api/chats/{chat}")[0] == 404
 
 
+def new_key(server, data, *arguments):
+    """The secret of a key for the database in a folder."""
+    made = subprocess.run([server.command, "keys", "create", "--data", data, "--json", *arguments], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    return json.loads(made.stdout)["key"]
+
+
 @check
 def keys_are_asked_for(browser, server):
     with tempfile.TemporaryDirectory() as data:
-        command = [server.command, "keys", "create", "--data", data, "--json"]
-        made = subprocess.run([*command, "ada", "--admin"], capture_output=True, text=True)
-        assert made.returncode == 0, made.stderr
-        ada = json.loads(made.stdout)["key"]
-        bob = json.loads(subprocess.run([*command, "bob"], capture_output=True, text=True, check=True).stdout)["key"]
+        ada, bob = new_key(server, data, "ada", "--admin"), new_key(server, data, "bob")
         guarded = Server(server.command, server.model, data)
         try:
             with visit(browser, guarded.url, "/dashboard", allowed=FAILED, opens=give(ada)) as visitor:
@@ -794,8 +797,7 @@ def keys_are_asked_for(browser, server):
 @check
 def another_key_has_other_chats(browser, server):
     with tempfile.TemporaryDirectory() as data:
-        command = [server.command, "keys", "create", "--data", data, "--json"]
-        ada, bob = [json.loads(subprocess.run([*command, name], capture_output=True, text=True, check=True).stdout)["key"] for name in ["ada", "bob"]]
+        ada, bob = [new_key(server, data, name) for name in ["ada", "bob"]]
         guarded = Server(server.command, server.model, data)
         try:
             with visit(browser, guarded.url, allowed=FAILED, opens=give(ada)) as visitor:
@@ -838,8 +840,7 @@ def another_key_has_other_chats(browser, server):
 @check
 def a_key_that_is_kept_counts_in_every_tab(browser, server):
     with tempfile.TemporaryDirectory() as data:
-        command = [server.command, "keys", "create", "--data", data, "--json"]
-        ada, bob = [json.loads(subprocess.run([*command, name], capture_output=True, text=True, check=True).stdout)["key"] for name in ["ada", "bob"]]
+        ada, bob = [new_key(server, data, name) for name in ["ada", "bob"]]
         guarded = Server(server.command, server.model, data)
         chats = lambda key: guarded.request("GET", "/api/chats", key=key)[1]["chats"]
         try:
@@ -895,8 +896,7 @@ def prices_are_shown(browser, server):
         config = pathlib.Path(data) / "config.json"
         config.write_text(json.dumps({"prices": {"*": {"cache_hit": 1, "cache_miss": 10, "output": 100}}}))
         # Only keys are charged.
-        command = [server.command, "keys", "create", "--data", data, "--json", "ada", "--balance", "0.01"]
-        ada = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["key"]
+        ada = new_key(server, data, "ada", "--balance", "0.01")
         paid = Server(server.command, server.model, data, "--config", str(config))
         try:
             with visit(browser, paid.url, allowed=FAILED, opens=give(ada)) as visitor:
