@@ -23,16 +23,16 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 RUNS = HERE.parent.parent / "runs" / "reasoner"
 FAMILIES = ["arithmetic", "parity", "sorting", "counting", "propositional-logic"]
-HARDEST = ["sorting", "propositional-logic"]  # after the first two stages; of these the third sees more
+HARDEST = ["sorting", "propositional-logic"]  # of these it sees more
 # Those that it shall say no to, beside the questions of everyday life.
 OTHERS = [
     "multiplication", "fractions", "linear-equations", "modular-arithmetic", "countdown", "base-conversion", "dates", "word-problems",
     "program-output", "program-writing",
 ]
 REFUSAL = "out-of-scope"
-DIFFICULTIES, HARDER = "1-4", "5"
+DIFFICULTIES, LATER, HARDER = "1-4", "3-4", "5"
 STAGES = ["1-cold-start", "2-reinforce", "3-rejection", "4-reinforce"]
-WORKED = 60000  # problems of a family, or as many as there are
+WORKED = 40000  # problems of a family, or as many as there are
 TOKENS = 768
 SPECIAL = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜User｜>", "<｜Assistant｜>"]
 TAGS = ["<think>", "</think>", "<answer>", "</answer>"]
@@ -49,26 +49,27 @@ def cut(answer, chance):
     return "<think>\n" + thought[: chance.randrange(len(thought))].rstrip() + "\n</think>\n\n" + rest
 
 
-def worked(swiftlet, families, count, seed):
+def worked(swiftlet, families, count, seed, difficulties=DIFFICULTIES):
     """Chats of worked problems, so many of each family or as many as there are."""
     path = RUNS / "export.jsonl"
-    run(swiftlet, "tasks", "--tasks", ",".join(families), "--difficulty", DIFFICULTIES, "--export", count, "--or-fewer", "--worked",
+    run(swiftlet, "tasks", "--tasks", ",".join(families), "--difficulty", difficulties, "--export", count, "--or-fewer", "--worked",
         "--instruction", "", "--task-seed", seed, "--split", "train", "--output", path)
     chats = [json.loads(line) for line in open(path)]
     path.unlink()
     return chats
 
 
-def make_worked(swiftlet, name, count, seed, hardest=0):
-    """Worked problems, so many more of the hardest families, a few with a thought that is cut, and questions that are refused."""
+def make_worked(swiftlet, name, count, seed, hardest):
+    """Worked problems, half as many more of the upper difficulties, more of the hardest families, a few with a thought that is cut, and
+    questions that are refused."""
     target = RUNS / name
     if target.exists():
         return
     RUNS.mkdir(parents=True, exist_ok=True)
     chance = random.Random(seed)
     chats = worked(swiftlet, FAMILIES, count, seed)
-    if hardest:
-        chats += worked(swiftlet, HARDEST, hardest, seed + 1)
+    chats += worked(swiftlet, FAMILIES, count // 2, seed + 1, LATER)
+    chats += worked(swiftlet, HARDEST, hardest, seed + 2, LATER)
     for chat in chats:
         answer = chat["messages"][1]
         if chance.random() < 0.04:
@@ -115,10 +116,10 @@ def train(swiftlet, stage):
 def make_own(swiftlet):
     """The model's own right answers, and worked problems of another seed, so that nothing is forgotten."""
     run(swiftlet, "distill", RUNS / "2-reinforce" / "model", "--tasks", ",".join(FAMILIES), "--difficulty", DIFFICULTIES,
-        "--task-seed", 3, "--count", 500, "--samples", 4, "--temperature", 1, "--max-tokens", 440, "--parallel", 64,
+        "--task-seed", 5, "--count", 500, "--samples", 4, "--temperature", 1, "--max-tokens", 440, "--parallel", 64,
         "--per-problem", 2, "--choose", "random", "--instruction", "", "--strict", "--well-formed", "--near-duplicates", 0,
         "--against", "tasks:held-out", "--output", RUNS / "own.jsonl")
-    make_worked(swiftlet, "worked-more.jsonl", 2000, 3, hardest=5000)
+    make_worked(swiftlet, "worked-more.jsonl", 2000, 5, hardest=5000)
 
 
 def package(swiftlet, model):
@@ -165,7 +166,7 @@ def main():
     parser.add_argument("--stage", type=int, choices=[1, 2, 3, 4], help="this one alone")
     arguments = parser.parse_args()
     swiftlet = pathlib.Path(arguments.swiftlet).resolve()
-    make_worked(swiftlet, "worked.jsonl", WORKED, 0)
+    make_worked(swiftlet, "worked.jsonl", WORKED, 0, hardest=WORKED // 2)
     make_tokenizer(swiftlet)
     for number, stage in enumerate(STAGES, 1):
         if arguments.stage in (None, number):

@@ -51,8 +51,8 @@ struct BenchCommand: AsyncParsableCommand {
   var repetitions = 3
   @Option(help: ArgumentHelp("Measures guessing the next tokens: mtp or lookup.", valueName: "kind"))
   var draft = Drafting.none
-  @Option(help: ArgumentHelp("The most tokens to guess at once.", valueName: "n"))
-  var draftTokens = 8
+  @Option(help: ArgumentHelp("The most tokens to guess at once (default: 8).", valueName: "n"))
+  var draftTokens: Int?
   @OptionGroup var constraint: ConstraintArguments
   @Option(
     help: ArgumentHelp("A file whose first tokens are the prompt for --draft and --json-schema.", valueName: "file"))
@@ -76,6 +76,7 @@ struct BenchCommand: AsyncParsableCommand {
   func validate() throws {
     _ = try batches
     if draft == .automatic { throw ValidationError("--draft: found 'auto', expected mtp or lookup.") }
+    if draftTokens != nil, draft == .none { throw ValidationError("--draft-tokens goes with --draft.") }
     if text != nil, draft == .none, !constraint.isGiven { throw ValidationError("--text goes with --draft or --json-schema.") }
     for (name, value) in [("prompt", prompt), ("generate", generate), ("depth", depth), ("repetitions", repetitions)]
     where value < 1 {
@@ -159,7 +160,7 @@ struct BenchCommand: AsyncParsableCommand {
     if draft == .none { return nil }
     let engine = Engine(decoder: loaded.decoder, tokenizer: nil, endTokens: [], threadCount: threadCount)
     return try await DraftBenchmark(
-      engine, prompt: ids, generatedTokens: generate, drafting: draft, maximumDraftTokens: draftTokens,
+      engine, prompt: ids, generatedTokens: generate, drafting: draft, maximumDraftTokens: draftTokens ?? 8,
       repetitions: repetitions)
   }
 

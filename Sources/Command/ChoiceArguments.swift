@@ -16,8 +16,8 @@ struct ChoiceArguments: ParsableArguments {
       "Of several answers the one is chosen that this command gives the largest number. A shell runs it for each answer, with a line {\"prompt\": …, \"response\": …} on its standard input.",
       valueName: "command"))
   var grader: String?
-  @Option(help: ArgumentHelp("How long the grader may take for an answer.", valueName: "seconds"))
-  var graderSeconds = 30.0
+  @Option(help: ArgumentHelp("How long the grader may take for an answer (default: 30).", valueName: "seconds"))
+  var graderSeconds: Double?
 
   enum BestBy: String, CaseIterable {
     case likelihood
@@ -27,12 +27,14 @@ struct ChoiceArguments: ParsableArguments {
     guard [vote, bestBy != nil, grader != nil].filter({ $0 }).count < 2 else {
       throw ValidationError("--vote, --best-by and --grader exclude each other.")
     }
+    guard let graderSeconds else { return }
+    guard grader != nil else { throw ValidationError("--grader-seconds goes with --grader.") }
     guard graderSeconds > 0, graderSeconds <= 86400 else {
       throw ValidationError("--grader-seconds: found \(graderSeconds), expected a number above 0, up to 86400.")
     }
   }
 
-  var graderCommand: GraderCommand? { grader.map { GraderCommand($0, seconds: graderSeconds) } }
+  var graderCommand: GraderCommand? { grader.map { GraderCommand($0, seconds: graderSeconds ?? 30) } }
 
   /// nil where none was asked for.
   var choice: AnswerChoice? {

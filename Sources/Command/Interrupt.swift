@@ -41,7 +41,8 @@ enum Interrupt {
 
   /// Calls `handler` for a signal instead of what the system does, for as long as the source lives.
   static func watch(_ number: Int32, _ handler: @escaping @Sendable () -> Void) -> any DispatchSourceSignal {
-    let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+    // A queue of its own has a thread of its own: where there is one processor, the work that is to end holds the only one of all others.
+    let source = DispatchSource.makeSignalSource(signal: number, queue: DispatchQueue(label: "swiftlet.signals"))
     let isWatching = DispatchSemaphore(value: 0)
     source.setEventHandler(handler: handler)
     source.setRegistrationHandler { isWatching.signal() }

@@ -66,8 +66,9 @@ struct KeysCreateCommand: ParsableCommand {
   @OptionGroup var data: DataArguments
 
   func validate() throws {
-    guard name.count <= 100, !name.contains(where: \.isNewline) else {
-      throw ValidationError("NAME: expected one line of at most 100 characters.")
+    let unseen: Set<Unicode.GeneralCategory> = [.control, .lineSeparator, .paragraphSeparator]
+    guard name.count <= 100, !name.unicodeScalars.contains(where: { unseen.contains($0.properties.generalCategory) }) else {
+      throw ValidationError("NAME: expected one line of at most 100 characters, without control characters.")
     }
     let limits = 1...1_000_000_000
     try Self.check("requests-per-minute", requestsPerMinute, in: limits)

@@ -51,8 +51,8 @@ struct RunCommand: AsyncParsableCommand {
   var batch: String?
   @Option(help: ArgumentHelp("Where the answers of a batch go, a JSON object a row.", valueName: "file"))
   var output: String?
-  @Option(help: ArgumentHelp("Rows of a batch in progress at once.", valueName: "n"))
-  var parallel = 8
+  @Option(help: ArgumentHelp("Rows of a batch in progress at once (default: 8).", valueName: "n"))
+  var parallel: Int?
   @Option(help: ArgumentHelp("Answers to the prompt, of which one is chosen.", valueName: "n"))
   var samples = 1
   @OptionGroup var choosing: ChoiceArguments
@@ -70,6 +70,7 @@ struct RunCommand: AsyncParsableCommand {
         "--batch asks every row in the model's chat format: it excludes --raw and --system; a row may have a system message.")
     }
     try Self.check("parallel", parallel, in: 1...256)
+    if parallel != nil, batch == nil { throw ValidationError("--parallel goes with --batch.") }
     if suffix != nil, raw || system != nil || batch != nil || template.template != nil {
       throw ValidationError("--suffix fills in a text, without a chat: it excludes --raw, --system, --batch and --template.")
     }
@@ -95,7 +96,7 @@ struct RunCommand: AsyncParsableCommand {
     if let batch, let output {
       let model = try await ModelFinder.load(model, engine, context, template, isVerbose: verbose)
       let options = try options(model, grammar)
-      let run = BatchRun(model: model, defaults: options, concurrency: parallel)
+      let run = BatchRun(model: model, defaults: options, concurrency: parallel ?? 8)
       let answered = try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
       if answered == 0 { Output.note("\(output) has them all already; name another file to answer them anew.") }
       return

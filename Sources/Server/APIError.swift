@@ -21,6 +21,13 @@ struct APIError: Error, Sendable, Equatable {
     APIError(status: 400, type: "invalid_request_error", message: message, parameter: parameter, code: code)
   }
 
+  /// The same error of another parameter.
+  func naming(_ parameter: String) -> APIError {
+    var error = self
+    error.parameter = parameter
+    return error
+  }
+
   /// 422: a field has the right form and a value that is not allowed.
   static func outOfRange(_ parameter: String, _ reason: String) -> APIError {
     APIError(

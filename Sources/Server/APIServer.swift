@@ -27,6 +27,7 @@ public struct APIServer: Service {
     for (index, model) in models.enumerated() where models[..<index].contains(where: { $0.id == model.id }) {
       throw .duplicateName(model.id)
     }
+    try configuration.check()
     do { try store.check() } catch { throw .store(error) }
     if !configuration.isLoopback, try !store.isGuarded { throw .openAddress(configuration.host) }
     let metrics = Metrics()

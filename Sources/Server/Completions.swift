@@ -9,7 +9,12 @@ extension API {
   func completions(_ request: Request, _ context: ServerContext) async throws -> Response {
     let completion = try await read(request, context) { [models] in try CompletionRequest($0, models: models) }
     context.record.note(model: completion.served.id)
-    let run = try await start(completion.requests, completion.served, context)
+    let run: AnswerRun
+    do {
+      run = try await start(completion.requests, completion.served, context)
+    } catch let error where error.code == "context_length_exceeded" {
+      throw error.naming("prompt")
+    }
     let format = CompletionFormat(completion, record: context.record, tokenizer: try completion.served.tokenizer())
     return completion.isStreamed
       ? Self.stream(run, format) : try await whole(context) { try await Self.collect(run, format, idle: $0) }

@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// Where a server listens and what it allows.
 public struct ServerConfiguration: Sendable {
   /// The address to listen on. While there are no keys, one that only this machine reaches: nobody else is let in.
@@ -58,6 +60,21 @@ public struct ServerConfiguration: Sendable {
 
   /// Whether only this machine reaches the address.
   var isLoopback: Bool { ["127.0.0.1", "::1", "localhost"].contains(host) }
+
+  /// - Throws: `ServerError` naming a host or an origin that no request can have.
+  func check() throws(ServerError) {
+    for host in allowedHosts
+    where host.isEmpty || HostCheck.name(host) != host || host.contains(where: { $0 == "/" || $0.isWhitespace }) {
+      throw .notAHost(host)
+    }
+    for origin in corsOrigins where origin != "*" && origin != "null" {
+      // A scheme and an authority; browsers send nothing behind it, not even a slash.
+      let parts = origin.components(separatedBy: "://")
+      guard parts.count == 2, !parts.contains(""), !origin.contains(where: { $0.isWhitespace || "?#".contains($0) }),
+        !parts[1].contains("/")
+      else { throw .notAnOrigin(origin) }
+    }
+  }
 }
 
 /// Why a server does not start.
@@ -66,6 +83,8 @@ public enum ServerError: Error, Sendable, Equatable, CustomStringConvertible {
   case duplicateName(String)
   /// The address can be reached from elsewhere.
   case openAddress(String)
+  case notAHost(String)
+  case notAnOrigin(String)
   case store(StoreError)
   case tls(file: String, reason: String)
 
@@ -76,6 +95,10 @@ public enum ServerError: Error, Sendable, Equatable, CustomStringConvertible {
     case .openAddress(let host):
       "'\(host)' can be reached from other machines, and without keys anybody there could use the server; make one with "
         + "`swiftlet keys create`, or listen on 127.0.0.1"
+    case .notAHost(let host): "allowed-host: found '\(host)', expected a name without scheme, port and path, such as example.org"
+    case .notAnOrigin(let origin):
+      "cors-origin: found '\(origin)', expected a scheme, a name and perhaps a port, with nothing behind them, such as "
+        + "https://example.org, or * for every page"
     case .store(let error): "\(error)"
     case .tls(let file, let reason):
       "\(file) cannot be used for TLS: \(reason); expected a certificate and its key in PEM, without a passphrase"

@@ -36,7 +36,8 @@ import Testing
   @Test(arguments: [
     (["keys", "create", "--balance", "-1"], "--balance"), (["keys", "create", "--balance", "1e9"], "--balance"),
     (["keys", "create", "--parallel", "0"], "--parallel"), (["keys", "create", "--expires", "0"], "--expires"),
-    (["keys", "create", "a\nb"], "NAME"), (["keys", "top-up", "x", "1"], "there is no key 'x'"),
+    (["keys", "create", "a\nb"], "NAME"), (["keys", "create", "a\u{1B}[2J"], "NAME"),
+    (["keys", "top-up", "x", "1"], "there is no key 'x'"),
     (["keys", "revoke", "7"], "there is no key '7'"), (["keys", "top-up", "x", "0"], "USD"),
     (["usage", "--since", "yesterday"], "--since"), (["usage", "--by", "week"], "week"),
     (["keys", "list", "--data", "/dev/null"], "server.sqlite cannot be used"),

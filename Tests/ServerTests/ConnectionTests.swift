@@ -131,6 +131,19 @@ import Testing
     #expect(error == .openAddress("0.0.0.0"))
   }
 
+  @Test func namesThatNoRequestHasAreRefused() throws {
+    for host in ["", "a b", "http://example.org", "example.org:8080", "example.org/x"] {
+      #expect(throws: ServerError.notAHost(host)) { try ServerConfiguration(allowedHosts: [host]).check() }
+    }
+    for origin in [
+      "", "example.org", "https://", "https://example.org/", "https://example.org/a", "https://a b", "*.example.org",
+    ] {
+      #expect(throws: ServerError.notAnOrigin(origin)) { try ServerConfiguration(corsOrigins: [origin]).check() }
+    }
+    let origins = ["*", "null", "https://example.org", "http://[::1]:8080", "chrome-extension://abc"]
+    try ServerConfiguration(allowedHosts: ["example.org", "[fd00::1]"], corsOrigins: origins).check()
+  }
+
   @Test func aFullQueueSaysWhenToComeAgain() async throws {
     let limits = EngineLimits(maximumSequences: 1, maximumWaiting: 0)
     try await TestServer.run(contextLength: 4000, limits: limits) { server async throws in

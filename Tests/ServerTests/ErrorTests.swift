@@ -80,6 +80,11 @@ import Testing
       #expect(answer.status == 400 && answer.text.contains("context_length_exceeded"))
       // user: …<|end|>assistant: is 19 tokens.
       #expect(answer.text.contains("64 tokens") && answer.text.contains("118 tokens"), "\(answer.text)")
+      #expect(try answer.json["error"]?["param"]?.string == "messages")
+      let text: JSONValue = ["model": "tiny", "prompt": .string(String(repeating: "a", count: 100))]
+      let other = try await server.post("/completions", text)
+      #expect(other.status == 400 && other.text.contains("context_length_exceeded"))
+      #expect(try other.json["error"]?["param"]?.string == "prompt")
     }
   }
 

@@ -68,9 +68,10 @@ import Testing
     #expect(error?.key == "position_skips.below")
   }
 
-  /// Nothing teaches it, so weight decay does not touch it either.
-  @Test func aPredictionLayerThatIsLeftOutStays() throws {
-    let folder = try DataFolder(), trainer = try trainer(folder, ["prediction": "prediction: 0"])
+  /// Nothing teaches it, or nothing yet, so weight decay does not touch it either.
+  @Test(arguments: ["0", "{weight: 0, later_step: 3, later_weight: 0.3}"])
+  func aPredictionLayerThatIsLeftOutStays(prediction: String) throws {
+    let folder = try DataFolder(), trainer = try trainer(folder, ["prediction": "prediction: \(prediction)"])
     let first = bits(trainer), names = trainer.model.parameters.parameters.map(\.name)
     _ = try trainer.train(until: 3)
     for (name, (before, after)) in zip(names, zip(first, bits(trainer))) {
@@ -80,7 +81,9 @@ import Testing
         #expect(before != after, "\(name)")
       }
     }
-    #expect(names.contains("model.layers.2.eh_proj.weight"))
+    let projection = try #require(names.firstIndex(of: "model.layers.2.eh_proj.weight"))
+    _ = try trainer.train(until: 4)
+    #expect((bits(trainer)[projection] != first[projection]) == (prediction != "0"))
   }
 
   @Test func schedulesGoOnWithTheSameBits() throws {

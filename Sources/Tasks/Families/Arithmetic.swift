@@ -6,7 +6,7 @@ public struct Arithmetic: TaskFamily {
   public let summary = "Adds and subtracts integers."
 
   private func dials(_ difficulty: Int) -> (terms: Int, digits: Int) {
-    (2 + (difficulty - 1) / 3, difficulty < 5 ? 2 + (difficulty - 1) * 2 / 3 : difficulty)
+    (2 + (difficulty - 1) / 2, 2 + difficulty / 2)  // in turn a digit and a number more
   }
 
   public func dials(difficulty: Int) -> String {

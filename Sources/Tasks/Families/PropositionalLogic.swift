@@ -16,6 +16,8 @@ public struct PropositionalLogic: TaskFamily {
     var text: String
     var value: Bool
     var isCompound = false
+    /// What leads to the value: its parts' steps from the left to the right, then its own.
+    var steps: [String] = []
 
     var inner: String { isCompound ? "(\(text))" : text }
   }
@@ -26,16 +28,12 @@ public struct PropositionalLogic: TaskFamily {
       Formula(text: $0, value: random.chance(percent: 50))
     }
     // Joined two by two, as many leaves as connectives and one more; one of the connectives may be a negation of a whole.
+    func word(_ value: Bool) -> String { value ? "true" : "false" }
     var parts = (0...connectives).map { _ in
       let variable = random.element(variables)
-      return random.chance(percent: 30)
-        ? Formula(text: "not \(variable.text)", value: !variable.value, isCompound: true) : variable
-    }
-    var steps: [String] = []
-    func word(_ value: Bool) -> String { value ? "true" : "false" }
-    for part in parts where part.isCompound {
-      let step = "\(part.text) is \(word(part.value))"
-      if !steps.contains(step) { steps.append(step) }
+      guard random.chance(percent: 30) else { return variable }
+      let text = "not \(variable.text)", value = !variable.value
+      return Formula(text: text, value: value, isCompound: true, steps: ["\(text) is \(word(value))"])
     }
     while parts.count > 1 {
       let a = parts.remove(at: random.integer(0...(parts.count - 1))), b = parts.remove(at: random.integer(0...(parts.count - 1)))
@@ -43,11 +41,13 @@ public struct PropositionalLogic: TaskFamily {
         ("and", a.value && b.value), ("or", a.value || b.value), ("implies", !a.value || b.value),
         ("is equivalent to", a.value == b.value),
       ])
-      let joined = Formula(text: "\(a.inner) \(name) \(b.inner)", value: value, isCompound: true)
-      steps.append("\(joined.text): \(word(a.value)) \(name) \(word(b.value)) is \(word(value))")
-      parts.append(joined)
+      let text = "\(a.inner) \(name) \(b.inner)"
+      let step = "\(text): \(word(a.value)) \(name) \(word(b.value)) is \(word(value))"
+      parts.append(Formula(text: text, value: value, isCompound: true, steps: a.steps + b.steps + [step]))
     }
     let formula = parts[0], answer = word(formula.value)
+    var steps: [String] = []
+    for step in formula.steps where !steps.contains(step) { steps.append(step) }
     steps.append("So the formula is \(answer)")
     let given = variables.map { "\($0.text) is \(word($0.value))" }.joined(separator: ", ")
     return Problem(

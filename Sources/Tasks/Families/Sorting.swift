@@ -24,11 +24,16 @@ public struct Sorting: TaskFamily {
       elements = numbers.map { "\($0)" }
       sorted = numbers.sorted(by: isDescending ? { $0 > $1 } : { $0 < $1 }).map { "\($0)" }
     }
-    var rest = elements, steps: [String] = []
-    let extreme = isWords ? (isDescending ? "last" : "first") : isDescending ? "largest" : "smallest"
-    for element in sorted {
-      if rest.count > 1 { steps.append("The \(extreme) of \(rest.joined(separator: ", ")) is \(element)") }
-      if let index = rest.firstIndex(of: element) { rest.remove(at: index) }
+    // One after the other into its place: what is sorted so far stands in the step before, and a place is found by comparing two.
+    var steps = ["Put one after the other in its place:"]
+    for count in 1...elements.count {
+      var rest = elements.prefix(count)
+      let placed = sorted.filter { element in
+        guard let index = rest.firstIndex(of: element) else { return false }
+        rest.remove(at: index)
+        return true
+      }
+      steps.append("\(elements[count - 1]): \(placed.joined(separator: ", "))")
     }
     let answer = sorted.joined(separator: ", ")
     steps.append("So the order is \(answer)")

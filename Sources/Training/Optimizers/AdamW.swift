@@ -39,11 +39,13 @@ public final class AdamW {
   /// - Parameters:
   ///   - rate: the learning rate of this step.
   ///   - gradientScale: gradients are multiplied with it first; see `GradientNorm.scale`.
-  public func step(rate: Float, gradientScale: Float = 1, compute: Compute) {
+  ///   - resting: names of parameters that stay as they are, decay and moments too.
+  public func step(rate: Float, gradientScale: Float = 1, resting: Set<String> = [], compute: Compute) {
     stepCount += 1
     let count = stepCount
     compute.pool.run(pieces.pieces.count) { index, _ in
       let piece = pieces.pieces[index], parameter = parameters[piece.parameter]
+      guard !resting.contains(parameter.name) else { return }
       let step = AdamWStep(
         gradientScale: gradientScale, rate: rate, beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon,
         decay: parameter.decays ? options.weightDecay : 0, step: count)

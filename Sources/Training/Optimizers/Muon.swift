@@ -38,9 +38,12 @@ public final class Muon {
       compute: compute, precision: precision, largest: self.parameters.map(\.shape))
   }
 
-  public func step(rate: Float, gradientScale: Float = 1, compute: Compute) {
+  /// - Parameter resting: names of parameters that stay as they are, decay and momentum too.
+  public func step(rate: Float, gradientScale: Float = 1, resting: Set<String> = [], compute: Compute) {
     // A thread takes a whole matrix, the largest first.
-    let order = parameters.indices.sorted { parameters[$0].shape.count > parameters[$1].shape.count }
+    let order = parameters.indices.filter { !resting.contains(parameters[$0].name) }.sorted {
+      parameters[$0].shape.count > parameters[$1].shape.count
+    }
     compute.pool.run(order.count) { index, thread in
       let parameter = parameters[order[index]], count = parameter.shape.count, rows = parameter.shape.rows
       let update = iteration.matrix(thread)

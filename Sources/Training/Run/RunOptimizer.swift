@@ -28,9 +28,10 @@ final class RunOptimizer {
 
   func gradientNorm(_ compute: Compute) -> Double { norm.norm(compute) }
 
-  func step(rate: Float, gradientScale: Float, compute: Compute) {
-    adamW.step(rate: rate, gradientScale: gradientScale, compute: compute)
-    muon?.step(rate: rate, gradientScale: gradientScale, compute: compute)
+  /// - Parameter resting: names of parameters that stay as they are.
+  func step(rate: Float, gradientScale: Float, resting: Set<String> = [], compute: Compute) {
+    adamW.step(rate: rate, gradientScale: gradientScale, resting: resting, compute: compute)
+    muon?.step(rate: rate, gradientScale: gradientScale, resting: resting, compute: compute)
   }
 
   /// The moments by name, in a fixed order.

@@ -42,6 +42,8 @@ public final class Trainer {
   /// What the teacher's answers took since they were last looked at.
   private var teacherFLOPs = 0.0
   private var clock = RunClock()
+  /// Parameters of the layer for the token after the next, which rest while its loss has no weight.
+  private let predictionNames: Set<String>
   /// Steps of the newest checkpoint.
   private var savedStep: Int?
 
@@ -54,10 +56,12 @@ public final class Trainer {
     self.compute = compute
     let recipe = run.recipe, configuration = run.configuration
     model = try TrainableModel(run)
+    // Without a gradient it would still decay.
+    let prefix = "model.layers.\(configuration.layerCount)."
+    let prediction = model.parameters.parameters.filter { $0.name.hasPrefix(prefix) }
+    predictionNames = Set(prediction.map(\.name))
     if !recipe.trainsPrediction {
-      // Without a gradient it would still decay.
-      let prefix = "model.layers.\(configuration.layerCount)."
-      for parameter in model.parameters.parameters where parameter.name.hasPrefix(prefix) { parameter.isTrainable = false }
+      for parameter in prediction { parameter.isTrainable = false }
     }
     optimizer = RunOptimizer(recipe.optimizer, model.parameters.parameters, precision: recipe.precision, compute: compute)
     tape = Tape(compute: compute, precision: recipe.precision)
@@ -208,7 +212,7 @@ public final class Trainer {
     let violations = RouterBiasRule.maximalViolations(model.loads).map(\.value), loads = model.chosenLoads
     if skipped == nil {
       let scale = recipe.optimizer.clip.map { GradientNorm.scale(norm: norm, limit: $0) } ?? 1
-      optimizer.step(rate: rate, gradientScale: scale, compute: compute)
+      optimizer.step(rate: rate, gradientScale: scale, resting: weight > 0 ? [] : predictionNames, compute: compute)
       let gamma = recipe.balance.gamma(step: index)
       if gamma > 0, recipe.lora == nil { RouterBiasRule(speed: gamma).apply(to: model) }
       state.recentLosses = Array((state.recentLosses + [losses.crossEntropy]).suffix(Self.spikeWindow))
