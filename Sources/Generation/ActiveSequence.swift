@@ -72,10 +72,31 @@ final class ActiveSequence {
     self.cache = cache
   }
 
+  /// Whether every position of the prompt has to be computed, with its logits.
+  var scoresPrompt: Bool { request.options.scoresPrompt }
+
+  /// Tells how likely tokens of the prompt are.
+  /// - Parameters:
+  ///   - start: position of the first of `rows` positions that were computed.
+  ///   - logits: of the rows, counted from 0.
+  func score(
+    rows: Int, from start: Int, logits: (Int) -> UnsafeMutableBufferPointer<Float>, kernels: Kernels
+  ) {
+    guard let top = request.options.topLogProbabilities else { return }
+    let next = request.prompt[(start + 1)...].prefix(rows)
+    events.yield(
+      .promptScored(
+        next.enumerated().map { row, token in LogProbabilities(logits(row), top: top, kernels: kernels).of(token) }))
+  }
+
   func noteStart() { if startTime == nil { startTime = .now } }
 
   /// Chooses the next token from the logits of the last, and ends the answer when it is time.
   func advance(logits: UnsafeMutableBufferPointer<Float>, kernels: Kernels) {
+    if request.options.maximumResponseTokens == 0 {
+      notePrompt()
+      return finish(.length)
+    }
     let likelihoods = request.options.topLogProbabilities.map { LogProbabilities(logits, top: $0, kernels: kernels) }
     let token: Int32, isForced: Bool
     switch choose(logits, kernels) {
@@ -83,10 +104,7 @@ final class ActiveSequence {
     case .end: return finish(constraint?.isComplete ?? true ? .stop : .length)
     case .broken: return fail(GenerationError.notANumber(position: tokens.count))
     }
-    if firstTokenTime == nil {
-      firstTokenTime = .now
-      events.yield(.promptDone(tokens: request.prompt.count, cached: cachedTokens, seconds: seconds(from: startTime)))
-    }
+    notePrompt()
     tokens.append(token)
     sampler.accept(token)
     if !ends.contains(token) { constraint?.accept(token) }
@@ -109,6 +127,13 @@ final class ActiveSequence {
       // The last token of a full context is shown, but there is no place to compute what follows it.
       finish(constraint?.isComplete ?? false ? .stop : .length)
     }
+  }
+
+  /// Tells once that the prompt is computed.
+  private func notePrompt() {
+    guard firstTokenTime == nil else { return }
+    firstTokenTime = .now
+    events.yield(.promptDone(tokens: request.prompt.count, cached: cachedTokens, seconds: seconds(from: startTime)))
   }
 
   private enum Choice {

@@ -8,7 +8,8 @@ internal import Synchronization
 final class EngineLoop {
   /// Prompt tokens computed between two tokens of the answers in progress.
   private static let promptChunk = 512
-  /// Rows of a pass over answers in progress, from which on nothing is guessed any more: each has logits of the whole vocabulary.
+  /// Rows of a pass over answers in progress, from which on nothing is guessed any more: each has logits of the whole vocabulary. Of
+  /// prompts that are scored, whose rows have them too, the most in a chunk.
   static let decodedRows = 64
   /// Positions of a kept cache that are given up rather than copied around.
   private static let lossWorthNoCopy = 64
@@ -133,7 +134,7 @@ final class EngineLoop {
     let common = kept.map { kept in
       maySee(kept.tenant, request) ? min(Self.commonCount(kept.tokens[...], prompt), prompt.count - 1) : 0
     }
-    guard let best = common.indices.max(by: { common[$0] < common[$1] }), common[best] > 0 else {
+    guard !request.options.scoresPrompt, let best = common.indices.max(by: { common[$0] < common[$1] }), common[best] > 0 else {
       return decoder.makeCache(capacity: contextLength)
     }
     // The next prompt of a conversation departs near the end of the last one: it lacks the thought, perhaps its opening too.
@@ -157,6 +158,7 @@ final class EngineLoop {
   /// Lets a prompt go on from what was computed meanwhile for another in progress: of several answers to one prompt, each chunk is
   /// computed once.
   private func sharePrefix(with sequence: ActiveSequence) {
+    if sequence.scoresPrompt { return }
     let prompt = sequence.request.prompt
     var best = sequence.cache.count + KeyValueBlocks.blockLength - 1, source: KeyValueCache?
     for (_, other) in active where other !== sequence && !other.isBroken && maySee(other.request.tenant, sequence.request) {
@@ -171,7 +173,7 @@ final class EngineLoop {
   /// Lets a prompt go on from blocks on disk.
   /// - Returns: whether there were any.
   private func readPrefix(of sequence: ActiveSequence) -> Bool {
-    guard let prefixes else { return false }
+    guard let prefixes, !sequence.scoresPrompt else { return false }
     // The last prompt token is computed in any case.
     let prompt = sequence.request.prompt.dropLast()
     let keys = sequence.prefixKeys ?? prefixes.keys(of: prompt, tenant: sequence.request.tenant)
@@ -184,17 +186,18 @@ final class EngineLoop {
   /// Whether a prompt begins as one that is about to be computed does, so that it can go on from there afterwards.
   private func begins(_ sequence: ActiveSequence, like other: ActiveSequence) -> Bool {
     let least = sequence.cache.count + KeyValueBlocks.blockLength
-    return maySee(other.request.tenant, sequence.request) && least < sequence.request.prompt.count
+    return maySee(other.request.tenant, sequence.request) && !sequence.scoresPrompt && least < sequence.request.prompt.count
       && sequence.request.prompt.prefix(least) == other.request.prompt.prefix(least)
   }
 
   /// The next chunk of a prompt, found or computed. Prompts take turns: the one whose last chunk is longest ago is next, and the rest
   /// of others comes along where it finds room in the chunk.
   private func advancePrompts() {
-    var room = Self.promptChunk, inputs: [Decoder.Input] = []
+    var room = Self.promptChunk, scored = Self.decodedRows, inputs: [Decoder.Input] = []
     var computed: [(sequence: ActiveSequence, rows: Range<Int>, start: Int)] = []
     let pending = active.map(\.sequence).filter { !$0.pendingPrompt.isEmpty }
     for sequence in pending.sorted(by: { $0.lastChunk < $1.lastChunk }) where room > 0 {
+      if sequence.scoresPrompt, scored == 0 { continue }
       sharePrefix(with: sequence)
       let isFirst = room == Self.promptChunk
       if !isFirst, sequence.pendingPrompt.count > room || computed.contains(where: { begins(sequence, like: $0.sequence) }) {
@@ -208,8 +211,12 @@ final class EngineLoop {
         room -= sequence.cache.count - start
         continue
       }
-      let chunk = sequence.pendingPrompt.prefix(room), isLast = chunk.count == sequence.pendingPrompt.count
-      inputs.append(.init(tokens: chunk.map(Int.init), cache: sequence.cache, output: isLast ? .last : .none))
+      let chunk = sequence.pendingPrompt.prefix(sequence.scoresPrompt ? min(room, scored) : room)
+      let isLast = chunk.count == sequence.pendingPrompt.count
+      if sequence.scoresPrompt { scored -= chunk.count }
+      inputs.append(
+        .init(
+          tokens: chunk.map(Int.init), cache: sequence.cache, output: sequence.scoresPrompt ? .all : isLast ? .last : .none))
       let first = computed.last?.rows.upperBound ?? 0
       computed.append((sequence, first..<first + chunk.count, start))
       room -= chunk.count
@@ -218,8 +225,15 @@ final class EngineLoop {
     let keepsHidden = computed.contains { $0.sequence.wantsPrediction }
     guard let result = forward(inputs, keepingHidden: keepsHidden, role: .prompt) else { return }
     var output = 0
-    for (sequence, _, _) in computed where sequence.pendingPrompt.isEmpty {
-      sequence.advance(logits: row(output, of: result.logits), kernels: compute.kernels)
+    for (sequence, rows, start) in computed {
+      if sequence.scoresPrompt {
+        sequence.score(
+          rows: rows.count, from: start, logits: { row(output + $0, of: result.logits) }, kernels: compute.kernels)
+        output += rows.count - 1
+      } else if !sequence.pendingPrompt.isEmpty {
+        continue
+      }
+      if sequence.pendingPrompt.isEmpty { sequence.advance(logits: row(output, of: result.logits), kernels: compute.kernels) }
       output += 1
     }
     predict(computed, hidden: result.hidden, role: .prompt)

@@ -34,6 +34,9 @@ public struct GenerationOptions: Sendable, Equatable {
   public var maximumDraftTokens: Int
   /// Each token comes with its log-probability and those of so many most likely ones; nil computes none.
   public var topLogProbabilities: Int?
+  /// Whether the prompt's tokens have log-probabilities too (`GenerationEvent.promptScored`), which `topLogProbabilities` must ask for.
+  /// Nothing of the prompt is taken from a cache then, and `maximumResponseTokens` may be 0.
+  public var scoresPrompt: Bool
   /// What the answer must be, behind a thought; nil for anything. Stop texts still end it, whole or not.
   public var constraint: Grammar?
   /// How long the model thinks before it answers, where its prompt or its answer opens a thought.
@@ -45,7 +48,7 @@ public struct GenerationOptions: Sendable, Equatable {
     frequencyPenalty: Double = 0, presencePenalty: Double = 0, logitBias: [Int32: Double] = [:], seed: UInt64 = 0,
     sampleIndex: Int = 0, stop: [String] = [], maximumResponseTokens: Int? = nil, ignoresEnd: Bool = false,
     drafting: Drafting = .automatic, maximumDraftTokens: Int = 8, topLogProbabilities: Int? = nil,
-    constraint: Grammar? = nil, thinking: ThinkingBudget = ThinkingBudget()
+    scoresPrompt: Bool = false, constraint: Grammar? = nil, thinking: ThinkingBudget = ThinkingBudget()
   ) {
     self.temperature = temperature
     self.topK = topK
@@ -63,6 +66,7 @@ public struct GenerationOptions: Sendable, Equatable {
     self.drafting = drafting
     self.maximumDraftTokens = maximumDraftTokens
     self.topLogProbabilities = topLogProbabilities
+    self.scoresPrompt = scoresPrompt
     self.constraint = constraint
     self.thinking = thinking
   }
@@ -120,8 +124,12 @@ public struct GenerationOptions: Sendable, Equatable {
     }
     try check("frequency_penalty", frequencyPenalty, -100...100)
     try check("presence_penalty", presencePenalty, -100...100)
-    if let maximumResponseTokens, maximumResponseTokens < 1 {
-      throw .invalidOption(name: "max_tokens", reason: "found \(maximumResponseTokens), expected at least 1")
+    let least = scoresPrompt ? 0 : 1
+    if let maximumResponseTokens, maximumResponseTokens < least {
+      throw .invalidOption(name: "max_tokens", reason: "found \(maximumResponseTokens), expected at least \(least)")
+    }
+    guard !scoresPrompt || topLogProbabilities != nil else {
+      throw .invalidOption(name: "scores_prompt", reason: "found no top_logprobs, which say how many are wanted of each token")
     }
     guard (1...64).contains(maximumDraftTokens) else {
       throw .invalidOption(name: "draft_tokens", reason: "found \(maximumDraftTokens), expected 1 to 64")

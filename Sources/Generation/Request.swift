@@ -43,6 +43,9 @@ public struct GenerationRequest: Sendable {
 public enum GenerationEvent: Sendable {
   /// The prompt was computed; `cached` of its tokens were known from an earlier request.
   case promptDone(tokens: Int, cached: Int, seconds: Double)
+  /// How likely the model held the next tokens of the prompt, the first of which are those behind its first token. All of them come
+  /// before `promptDone`, where `GenerationOptions.scoresPrompt` asks.
+  case promptScored([TokenLogProbabilities])
   /// A token was chosen.
   case token(GeneratedToken)
   case finished(GenerationSummary)

@@ -40,6 +40,8 @@ struct ChoiceState: Sendable {
   private(set) var denial: Policy.Rule?
   /// How likely the model held it, where that was asked for.
   private(set) var likelihood = MeanLogProbability()
+  /// Of the prompt's tokens behind the first, where that was asked for.
+  private(set) var promptLogProbabilities: [TokenLogProbabilities] = []
   /// The tokens whose log-probabilities were not taken yet.
   private(set) var logProbabilities: [(token: GeneratedToken, values: TokenLogProbabilities)] = []
 
@@ -58,6 +60,9 @@ struct ChoiceState: Sendable {
     switch event {
     case .promptDone(_, let cached, _):
       cachedTokens = cached
+      return []
+    case .promptScored(let values):
+      promptLogProbabilities += values
       return []
     case .token(let token):
       completionTokens += 1

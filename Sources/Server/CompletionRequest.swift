@@ -12,6 +12,8 @@ struct CompletionRequest: Sendable {
   let answersPerPrompt: Int
   /// Of each prompt, what comes before its answer when `echo` asks for it.
   let echoes: [String]
+  /// Whether what comes before an answer has log-probabilities too.
+  let scoresPrompt: Bool
   let isStreamed: Bool
   let includesUsage: Bool
   let wantsLogProbabilities: Bool
@@ -32,14 +34,23 @@ struct CompletionRequest: Sendable {
     served = choice.served
     modelName = choice.name
     let loaded = served.model.loaded, tokenizer = try served.tokenizer()
+    let echo = try fields.bool("echo") ?? false
+    let suffix = try fields.string("suffix").flatMap { $0.isEmpty ? nil : $0 }
+    // The tokens around a gap are not those of the text before it.
+    let mayScore = echo && suffix == nil
     var options = try GenerationOptions(
-      fields, advised: loaded.advisedOptions, vocabularySize: loaded.configuration.vocabularySize)
+      fields, advised: loaded.advisedOptions, vocabularySize: loaded.configuration.vocabularySize, leastTokens: mayScore ? 0 : 1)
     if fields["max_tokens"] == nil, fields["max_completion_tokens"] == nil { options.maximumResponseTokens = Self.answerTokens }
     options.topLogProbabilities = try fields.integer("logprobs", in: 0...20)
     wantsLogProbabilities = options.topLogProbabilities != nil
+    scoresPrompt = mayScore && wantsLogProbabilities
+    options.scoresPrompt = scoresPrompt
+    if mayScore, options.maximumResponseTokens == 0, !scoresPrompt {
+      options.scoresPrompt = true
+      options.topLogProbabilities = 0
+    }
     isStreamed = try fields.bool("stream") ?? false
     includesUsage = try fields.object("stream_options")?.bool("include_usage") ?? false
-    let echo = try fields.bool("echo") ?? false
     let count = try fields.integer("n", in: 1...16) ?? 1
     if let best = try fields.integer("best_of", in: 1...16), best != count {
       throw APIError.malformed("best_of: is not supported; leave it out", parameter: "best_of", code: "unsupported_parameter")
@@ -49,7 +60,6 @@ struct CompletionRequest: Sendable {
       throw APIError.outOfRange(
         "n", "found \(prompts.count) prompts with \(count) answers each, expected \(Self.mostAnswers) at most")
     }
-    let suffix = try fields.string("suffix").flatMap { $0.isEmpty ? nil : $0 }
     options.constraint = try ResponseFormat.grammar(fields)
     if suffix != nil, options.constraint != nil {
       throw APIError.malformed("response_format: does not go with suffix; leave one of them out", parameter: "response_format")

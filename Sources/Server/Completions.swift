@@ -34,7 +34,7 @@ extension API {
       var choices = [ChoiceState](repeating: ChoiceState(), count: run.streams.count)
       defer { format.note(choices) }
       var offsets = format.firstOffsets
-      for (index, echo) in format.echoes.enumerated() where !echo.isEmpty {
+      for (index, echo) in format.echoes.enumerated() where !echo.isEmpty && !format.scoresPrompt {
         try await events.send(format.chunk(index, text: echo))
       }
       try await events.tellingErrors(format.record) { events in
@@ -42,6 +42,9 @@ extension API {
           switch signal {
           case .event(let index, let event):
             let text = choices[index].add(event).map(\.text).joined()
+            if format.scoresPrompt, case .promptDone = event {
+              try await events.send(format.scoredEcho(index, choices[index]))
+            }
             let reason = choices[index].finishReason
             if !text.isEmpty || reason != nil {
               let logProbabilities = format.logProbabilities(choices[index].takeTokens(), at: &offsets[index])
@@ -81,10 +84,11 @@ struct CompletionFormat: Sendable {
   private let id: String
   private let created = Int(Date.now.timeIntervalSince1970)
   private let model: String
-  private let promptTokens: [Int]
   private let answersPerPrompt: Int
   private let tokenizer: Tokenizer
   private let wantsLogProbabilities: Bool
+  private let prompts: [[Int32]]
+  let scoresPrompt: Bool
   let echoes: [String]
   let includesUsage: Bool
   let record: RequestRecord
@@ -92,9 +96,10 @@ struct CompletionFormat: Sendable {
   init(_ completion: CompletionRequest, record: RequestRecord, tokenizer: Tokenizer) {
     id = "cmpl-" + record.id
     model = completion.modelName
-    promptTokens = completion.requests.map(\.prompt.count)
     answersPerPrompt = completion.answersPerPrompt
     wantsLogProbabilities = completion.wantsLogProbabilities
+    prompts = completion.requests.map(\.prompt)
+    scoresPrompt = completion.scoresPrompt
     echoes = completion.echoes
     includesUsage = completion.includesUsage
     self.record = record
@@ -103,7 +108,7 @@ struct CompletionFormat: Sendable {
 
   private func usage(_ choices: [ChoiceState]) -> Usage {
     stride(from: 0, to: choices.count, by: answersPerPrompt).map { first in
-      Usage(promptTokens: promptTokens[first], choices: Array(choices[first..<min(first + answersPerPrompt, choices.count)]))
+      Usage(promptTokens: prompts[first].count, choices: Array(choices[first..<min(first + answersPerPrompt, choices.count)]))
     }.reduce(Usage(promptTokens: 0, choices: []), +)
   }
 
@@ -113,30 +118,67 @@ struct CompletionFormat: Sendable {
   /// Of each answer, where its first token stands.
   var firstOffsets: [Int] { echoes.map(\.unicodeScalars.count) }
 
+  /// A token with its log-probabilities; the first of a prompt has none.
+  private typealias ScoredToken = (id: Int32, values: TokenLogProbabilities?)
+
+  /// The tokens of an echoed prompt. One that begins the sequence without being part of the text is left out.
+  private func promptTokens(_ index: Int, _ state: ChoiceState) -> [ScoredToken] {
+    guard scoresPrompt else { return [] }
+    let tokens = zip(prompts[index], [nil] + state.promptLogProbabilities.map(Optional.some)).map { ($0, $1) as ScoredToken }
+    guard let first = tokens.first?.id, first == tokenizer.beginningOfSequence,
+      !echoes[index].hasPrefix(tokenizer.decode([first]))
+    else { return tokens }
+    return Array(tokens.dropFirst())
+  }
+
   /// The older shape, in which tokens and their log-probabilities are lists of their own.
-  /// - Parameter offset: where the first token stands in the text, in characters as Python counts them; then that of the next one.
-  func logProbabilities(
-    _ tokens: [(token: GeneratedToken, values: TokenLogProbabilities)], at offset: inout Int
+  /// - Parameters:
+  ///   - echoed: tokens of the text before the answer.
+  ///   - offset: where the first other token stands in the text, in characters as Python counts them; then that of the next one.
+  private func logProbabilities(
+    _ tokens: [(token: GeneratedToken, values: TokenLogProbabilities)], echoed: [ScoredToken], at offset: inout Int
   ) -> JSONValue {
     guard wantsLogProbabilities else { return .null }
+    let all = echoed + tokens.map { ($0.token.id, $0.values) }
     func text(_ id: Int32) -> String { tokenizer.decode([id]) }
-    let top = tokens.map { _, values in
+    let top = all.map { _, values in
+      guard let values else { return JSONValue.null }
       // Parts of characters have one text, and of what has one name the likeliest is told.
       var names: Set<[UInt8]> = []
       let likeliest = values.top.map { (text($0.id), $0.logProbability) }.filter { names.insert(Array($0.0.utf8)).inserted }
-      return JSONValue.object(likeliest.map { JSONMember(key: $0.0, value: .number(max($0.1, -9999))) })
+      return .object(likeliest.map { JSONMember(key: $0.0, value: .number(max($0.1, -9999))) })
     }
-    let texts = tokens.map { text($0.token.id) }
-    var offsets: [JSONValue] = []
-    for text in texts {
-      offsets.append(.integer(offset))
-      offset += text.unicodeScalars.count
+    let texts = all.map { text($0.id) }
+    var offsets: [JSONValue] = [], echoOffset = 0
+    for (index, text) in texts.enumerated() {
+      let length = text.unicodeScalars.count
+      if index < echoed.count {
+        offsets.append(.integer(echoOffset))
+        echoOffset += length
+      } else {
+        offsets.append(.integer(offset))
+        offset += length
+      }
     }
     return [
       "tokens": .array(texts.map { .string($0) }),
-      "token_logprobs": .array(tokens.map { .number(max($0.values.chosen, -9999)) }), "top_logprobs": .array(top),
-      "text_offset": .array(offsets),
+      "token_logprobs": .array(all.map { $0.values.map { .number(max($0.chosen, -9999)) } ?? .null }),
+      "top_logprobs": .array(top), "text_offset": .array(offsets),
     ]
+  }
+
+  /// The same of tokens of an answer alone.
+  func logProbabilities(
+    _ tokens: [(token: GeneratedToken, values: TokenLogProbabilities)], at offset: inout Int
+  ) -> JSONValue {
+    logProbabilities(tokens, echoed: [], at: &offset)
+  }
+
+  /// The text before an answer with its log-probabilities, once all of them are known.
+  func scoredEcho(_ index: Int, _ state: ChoiceState) -> JSONValue {
+    var offset = 0
+    return chunk(
+      index, text: echoes[index], logProbabilities: logProbabilities([], echoed: promptTokens(index, state), at: &offset))
   }
 
   private func object(_ choices: [JSONValue], usage: JSONValue?) -> JSONValue {
@@ -171,7 +213,8 @@ struct CompletionFormat: Sendable {
   func whole(_ choices: [ChoiceState]) -> JSONValue {
     var offsets = firstOffsets
     let values = choices.enumerated().map { index, state in
-      let logProbabilities = logProbabilities(state.logProbabilities, at: &offsets[index])
+      let logProbabilities = logProbabilities(
+        state.logProbabilities, echoed: promptTokens(index, state), at: &offsets[index])
       return choice(index, echoes[index] + state.content, logProbabilities, state.finishReason, state.denial)
     }
     return object(values, usage: usage(choices).json)

@@ -70,7 +70,7 @@ struct PolicyFilter {
     if rules.isEmpty { return [.event(event)] }
     let parts: [AnswerPart]
     switch event {
-    case .promptDone: return [.event(event)]
+    case .promptScored, .promptDone: return [.event(event)]
     case .token(let token): parts = token.parts
     case .finished(let summary): parts = summary.parts
     }

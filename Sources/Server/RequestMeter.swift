@@ -54,7 +54,7 @@ final class RequestMeter: Sendable {
         if token.isReasoning { state.entry.usage.reasoningTokens += 1 }
         admission?.countToken()
         isDue = state.lastWrite.duration(to: now) >= Self.interval
-      case .finished: return
+      case .promptScored, .finished: return
       }
       guard isDue else { return }
       state.lastWrite = now

@@ -7,7 +7,10 @@ extension GenerationOptions {
   ///   - advised: for what the request leaves open. A seed is drawn unless it is named, so that answers differ as those of hosted
   ///     models do.
   ///   - vocabularySize: of the model, for the ids of `logit_bias`.
-  init(_ fields: Fields, advised: GenerationOptions, vocabularySize: Int) throws(APIError) {
+  ///   - leastTokens: the lowest limit of an answer's tokens.
+  init(
+    _ fields: Fields, advised: GenerationOptions, vocabularySize: Int, leastTokens: Int = 1
+  ) throws(APIError) {
     self = advised
     if let value = try fields.number("temperature", in: 0...2) { temperature = value }
     if let value = try fields.number("top_p", in: 0...1) { topP = value }
@@ -19,8 +22,8 @@ extension GenerationOptions {
     seed = try fields.integer("seed").map { UInt64(bitPattern: Int64($0)) } ?? .random(in: 0 ... .max)
     stop = try Self.stops(fields, "stop")
     if let biases = fields["logit_bias"] { logitBias = try Self.biases(biases, vocabularySize: vocabularySize) }
-    let longest = try fields.integer("max_completion_tokens", in: 1 ... .max)
-    if let value = try fields.integer("max_tokens", in: 1 ... .max) ?? longest { maximumResponseTokens = value }
+    let longest = try fields.integer("max_completion_tokens", in: leastTokens ... .max)
+    if let value = try fields.integer("max_tokens", in: leastTokens ... .max) ?? longest { maximumResponseTokens = value }
   }
 
   private static let longestStop = 1000

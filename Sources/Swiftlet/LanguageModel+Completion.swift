@@ -113,7 +113,7 @@ public struct Completion: Sendable {
   public mutating func add(_ event: GenerationEvent) -> [AnswerPart] {
     let parts: [AnswerPart]
     switch event {
-    case .promptDone: parts = []
+    case .promptScored, .promptDone: parts = []
     case .token(let token):
       tokens.append(token.id)
       likelihood.add(token)

@@ -77,7 +77,7 @@ import Testing
         switch event {
         case .token(let token): answer.append(token.id)
         case .finished(let summary): drafts.append(summary.drafts)
-        case .promptDone: break
+        case .promptScored, .promptDone: break
         }
       }
       answers.append(answer)

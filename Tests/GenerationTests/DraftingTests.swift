@@ -25,7 +25,7 @@ import Testing
       case .finished(let summary):
         answer.reason = summary.finishReason
         drafts = summary.drafts
-      case .promptDone: break
+      case .promptScored, .promptDone: break
       }
     }
     return (answer, drafts)
@@ -148,7 +148,7 @@ import Testing
     #expect(lookup.continuation(0) == [])
   }
 
-  private static func checkpoint(_ name: String) throws -> Decoder {
+  static func checkpoint(_ name: String) throws -> Decoder {
     if name.hasSuffix("gguf") {
       return try LoadedModel(path: EngineTests.quantized.appendingPathComponent(name).path).decoder
     }

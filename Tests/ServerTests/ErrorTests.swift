@@ -142,9 +142,20 @@ import Testing
         "/beta/completions", ["model": "tiny", "prompt": "ab", "max_tokens": 3, "temperature": 0, "echo": true, "logprobs": 1])
       let choice = try echoed.json["choices"]?.elements?[0]
       #expect(choice?["text"]?.string?.hasPrefix("ab") == true)
-      #expect(choice?["logprobs"]?["tokens"]?.elements?.count == 3)
+      // Of the prompt's tokens too, the first of which has none.
+      let values = choice?["logprobs"]?["token_logprobs"]?.elements ?? []
+      #expect(values.count == 5 && values.first?.isNull == true && values.dropFirst().allSatisfy { $0.double ?? 1 <= 0 })
       let offsets = choice?["logprobs"]?["text_offset"]?.elements?.compactMap(\.integer) ?? []
-      #expect(offsets.count == 3 && offsets.first == 2 && offsets == offsets.sorted())
+      #expect(offsets.count == 5 && offsets.prefix(3) == [0, 1, 2] && offsets == offsets.sorted())
+      let scored = try await server.post(
+        "/completions", ["model": "tiny", "prompt": "ab", "max_tokens": 0, "echo": true, "logprobs": 1])
+      let only = try scored.json["choices"]?.elements?[0]
+      #expect(only?["text"]?.string == "ab" && only?["finish_reason"]?.string == "length", "\(scored.text)")
+      #expect(only?["logprobs"]?["token_logprobs"]?.elements == Array(values.prefix(2)))
+      #expect(try scored.json["usage"]?["completion_tokens"]?.integer == 0)
+      let bare = try await server.post("/completions", ["model": "tiny", "prompt": "ab", "max_tokens": 0, "echo": true])
+      #expect(try bare.json["choices"]?.elements?[0]["logprobs"]?.isNull == true)
+      #expect(try await server.post("/completions", ["model": "tiny", "prompt": "ab", "max_tokens": 0]).status == 422)
       let ids = try await server.post("/tokenize", ["content": "héllo"]).json["tokens"]
       #expect(ids?.elements?.count == 6)
       #expect(try await server.post("/detokenize", ["tokens": ids ?? .null]).json["content"]?.string == "héllo")

@@ -320,6 +320,29 @@ def texts_are_continued(c):
 
 
 @check
+def texts_are_scored(c):
+    """As evaluations score the answers that they offer: the text is echoed with its own log-probabilities."""
+    prompt = "The capital of France is Paris"
+    ids = c.post("/tokenize", {"content": prompt})["tokens"]
+    arguments = dict(model=c.model, temperature=0, max_tokens=0, echo=True, logprobs=1)
+    scored = c.openai.completions.create(prompt=prompt, **arguments).choices[0]
+    values = scored.logprobs.token_logprobs
+    assert scored.text == prompt and scored.finish_reason == "length" and values[0] is None, scored
+    assert "".join(scored.logprobs.tokens) == prompt and max(values[1:]) <= 0, scored
+    assert c.openai.completions.create(prompt=ids, **arguments).choices[0].logprobs.token_logprobs == values
+    other = c.openai.completions.create(prompt="The capital of France is Banana", **arguments).choices[0].logprobs
+    assert sum(other.token_logprobs[5:]) < sum(values[5:]) and other.token_logprobs[:5] == values[:5], (other, values)
+    answered = {**arguments, "max_tokens": 3, "prompt": prompt}
+    whole = c.openai.completions.create(**answered).choices[0]
+    assert whole.logprobs.token_logprobs[:len(values)] == values and len(whole.logprobs.tokens) == len(values) + 3, whole
+    pieces = [chunk.choices[0] for chunk in c.openai.completions.create(**answered, stream=True)]
+    assert "".join(piece.text for piece in pieces) == whole.text
+    for name in ("tokens", "token_logprobs", "text_offset"):
+        parts = [getattr(piece.logprobs, name) for piece in pieces if piece.logprobs]
+        assert sum(parts, []) == getattr(whole.logprobs, name), (name, parts)
+
+
+@check
 def the_beta_address_works_and_gaps_need_their_tokens(c):
     beta = openai.OpenAI(base_url=c.url + "/beta", api_key="any")
     answer = beta.completions.create(model=c.model, prompt="One, two,", temperature=0, max_tokens=2)

@@ -73,7 +73,7 @@ public final class RolloutEngine {
       var rollout = rollout
       for try await event in events {
         switch event {
-        case .promptDone: break
+        case .promptScored, .promptDone: break
         case .token(let token):
           rollout.tokens.append(token.id)
           rollout.logProbabilities.append(token.logProbabilities.map { Float($0.chosen) } ?? .nan)
