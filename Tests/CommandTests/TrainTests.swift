@@ -72,6 +72,25 @@ import Testing
     #expect(try await runner.succeed("train", recipe, "--out", "run").errors.contains("going on after step"))
   }
 
+  /// Where there is one processor, what watches for signals does not wait for the work that is to end.
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/taskset")))
+  func signalsAreHeardOnOneProcessor() async throws {
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    let allowed = try #require(status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") })
+    let first = try #require(allowed.split(whereSeparator: { !$0.isNumber }).first)
+    let recipe = try smallRecipe(), log = URL(fileURLWithPath: runner.folder + "/run/log.jsonl")
+    let process = try runner.process([])
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/taskset")
+    process.arguments = ["--cpu-list", String(first), try BuiltCommand.path(), "train", recipe, "--out", "run"]
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    while process.isRunning, (try? Data(contentsOf: log))?.isEmpty ?? true { try await Task.sleep(for: .milliseconds(20)) }
+    kill(process.processIdentifier, SIGINT)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 128 + SIGINT)
+  }
+
   /// A file that cannot grow, while a checkpoint is written: half of it is there by then.
   @Test func checkpointsThatCannotBeWrittenLeaveTheOnesBefore() async throws {
     // A cosine would end at the last step of either.
