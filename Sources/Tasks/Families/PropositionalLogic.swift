@@ -27,8 +27,8 @@ public struct PropositionalLogic: TaskFamily {
     let variables = Array(["P", "Q", "R", "S", "T", "U"].prefix(variableCount)).map {
       Formula(text: $0, value: random.chance(percent: 50))
     }
-    // Joined two by two, as many leaves as connectives and one more; one of the connectives may be a negation of a whole.
     func word(_ value: Bool) -> String { value ? "true" : "false" }
+    // Joined two by two: as many leaves as connectives and one more.
     var parts = (0...connectives).map { _ in
       let variable = random.element(variables)
       guard random.chance(percent: 30) else { return variable }
