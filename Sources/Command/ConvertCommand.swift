@@ -64,22 +64,12 @@ struct ConvertCommand: AsyncParsableCommand {
   func run() async throws {
     let threadCount = try threading.checkedThreadCount(), target = try target
     let source = try await ModelFinder.path(model)
-    let printer = ProgressPrinter(), name = URL(fileURLWithPath: output).lastPathComponent
     let (output, force) = (output, force)
-    defer { printer.finish() }
     let start = ContinuousClock.now
     let summary = try await Interrupt.cancelling {
-      let conversion = try Conversion(
-        source: source, target: target, output: output, isReplacing: force, threadCount: threadCount)
-      return try conversion.run { progress in
-        let seconds = start.duration(to: .now) / .seconds(1)
-        printer.print(
-          DownloadProgress(
-            file: name, completedBytes: progress.completedBytes, totalBytes: progress.totalBytes,
-            bytesPerSecond: seconds > 0 ? Double(progress.completedBytes) / seconds : nil))
-      }
+      try Conversion(source: source, target: target, output: output, isReplacing: force, threadCount: threadCount)
+        .runShowingProgress(of: output)
     }
-    printer.finish()
     let seconds = start.duration(to: .now) / .seconds(1)
     if json {
       let types = summary.types.map { JSONMember(key: $0.name, value: .integer($0.count)) }

@@ -63,7 +63,7 @@ struct MergeCommand: AsyncParsableCommand {
       try Conversion(
         source: source, adapter: AdapterFolder(path: folder), target: .safetensors(type), output: output, isReplacing: force,
         threadCount: threadCount
-      ).run()
+      ).runShowingProgress(of: output)
     }
     if json {
       let types = summary.types.map { JSONMember(key: $0.name, value: .integer($0.count)) }

@@ -89,9 +89,12 @@ import Testing
   @Test func figuresAreTheSameHoweverManyAtOnce() async throws {
     let model = try TinyModels.chat(in: runner.folder)
     let one = try await evaluate(model, "--json", "--parallel", "1", "--out", "one.jsonl").json
+    // A link stays one.
+    try FileManager.default.createSymbolicLink(atPath: runner.folder + "/many.jsonl", withDestinationPath: "linked.jsonl")
     let many = try await evaluate(model, "--json", "--parallel", "9", "--out", "many.jsonl").json
     #expect(one.serialized() == many.serialized())
-    #expect(try runner.read("one.jsonl") == runner.read("many.jsonl"))
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: runner.folder + "/many.jsonl") == "linked.jsonl")
+    #expect(try runner.read("one.jsonl") == runner.read("linked.jsonl"))
     #expect(one["overall"]?["problems"]?.integer == 8 && one["overall"]?["samples"]?.integer == 3)
     #expect(one["families"]?.members?.map(\.key) == ["parity", "arithmetic"])
     #expect(

@@ -74,7 +74,9 @@ final class AnswerFile {
   /// Puts all answers in the order of the problems, so that the same evaluation leaves the same file.
   func finish(_ answers: [GradedAnswer]) throws(TaskError) {
     let text = ([header] + answers.map(\.json)).map { $0.serialized() + "\n" }.joined()
-    do { try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic) } catch { throw Self.failure(path, error) }
+    // What is replaced is the file, not a link to it.
+    let url = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+    do { try Data(text.utf8).write(to: url, options: .atomic) } catch { throw Self.failure(path, error) }
   }
 
   private static func failure(_ path: String, _ error: any Error) -> TaskError {
