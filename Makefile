@@ -82,7 +82,7 @@ format:
 oracle:
 	sh Scripts/make-oracles.sh
 
-# A million broken inputs for every parser, with AddressSanitizer, in a build of its own; takes an hour. N=… and SEED=… choose others.
+# A million broken inputs, spread over all parsers, with AddressSanitizer, in a build of its own; takes an hour. N=… and SEED=… choose others.
 N ?= 1000000
 SEED ?= 1
 mutations: install-dependencies

@@ -1,7 +1,7 @@
 import SwiftletMutationCases
 import Testing
 
-/// 25,000 broken inputs for every parser; `make mutations` runs a million.
+/// 25,000 broken inputs, spread over all parsers; `make mutations` runs a million.
 @Suite struct MutationTests {
   @Test(arguments: Campaign.all) func brokenInputsAreRefusedOrUsed(_ campaign: Campaign) throws {
     let cases = 25 * campaign.share
