@@ -21,13 +21,13 @@ public final class LanguageModel: Sendable {
   ///   - contextLength: the most positions of a conversation, which must fit into memory; nil for the model's own, as far as it fits.
   ///   - experts: where the experts of a mixture are. On disk, models run that are larger than memory.
   ///   - memory: how much memory the model may take.
-  ///   - limits: how many requests are served at once and may wait; all caches then stay within the memory there is. nil for any
-  ///     number, and caches as large as they get.
+  ///   - limits: how many requests are served at once and may wait; all caches then stay within the memory there is. nil serves 64
+  ///     at once, lets any number wait, and has caches as large as they get.
   ///   - cache: a folder that keeps weights in the order in which they are computed with, so that the model starts at once from the
   ///     second time on; nil to make that order in memory every time.
   ///   - prefixes: keeps what was computed of prompts' beginnings on disk, so that a conversation goes on at once after a restart;
   ///     several models may have the same. nil to keep the last ones in memory alone.
-  ///   - fastPrompts: computes prompts as llama.cpp does, less exactly: about 1.6 times as fast on CPUs with VNNI but without AMX,
+  ///   - fastPrompts: computes prompts as llama.cpp does, less exactly: up to 1.6 times as fast on CPUs with VNNI but without AMX,
   ///     without effect on others.
   /// - Throws: an error that names the file, the field, what was found and what was expected; `MemoryError` when the model does not
   ///   fit into memory.
