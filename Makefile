@@ -78,7 +78,7 @@ lint:
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Examples
 
-# Makes the oracle fixtures anew; needs Python with the packages that Scripts/oracle-requirements.txt names.
+# Makes the oracle fixtures anew; needs Python, whose packages (Scripts/oracle-requirements.txt) go to a folder of their own, $(ORACLE).
 oracle:
 	sh Scripts/make-oracles.sh
 
