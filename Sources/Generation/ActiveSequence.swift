@@ -52,7 +52,8 @@ final class ActiveSequence {
     self.tokenizer = tokenizer
     decoder = tokenizer.map { StreamingDecoder($0, skippingSpecialTokens: true) }
     stops = StopDetector(request.options.stop)
-    reasoning = ReasoningParser(promptOpensThought: request.promptOpensThought)
+    reasoning = ReasoningParser(
+      promptOpensThought: request.promptOpensThought, continuesThought: request.continuesThought)
     thoughtEnd = request.startsInThought ? ThoughtEnd() : nil
     self.ends = request.options.ignoresEnd ? [] : ends
     // The last token of a full context is not computed.

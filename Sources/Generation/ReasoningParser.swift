@@ -21,8 +21,12 @@ struct ReasoningParser {
   private var state: State
   private var held: [UInt8] = []
 
-  /// - Parameter promptOpensThought: whether the prompt ends with `<think>`.
-  init(promptOpensThought: Bool) { state = promptOpensThought ? .thinking(hasText: false) : .start }
+  /// - Parameters:
+  ///   - promptOpensThought: whether the prompt ends inside of a thought.
+  ///   - continuesThought: whether that has text already; then white space at the start of the answer belongs to it.
+  init(promptOpensThought: Bool, continuesThought: Bool = false) {
+    state = promptOpensThought ? .thinking(hasText: continuesThought) : .start
+  }
 
   /// Whether a rendered prompt leaves a thought open.
   static func opensThought(_ prompt: String) -> Bool { ends(prompt, with: open) }

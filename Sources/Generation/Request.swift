@@ -4,6 +4,8 @@ public struct GenerationRequest: Sendable {
   public var options: GenerationOptions
   /// Whether the prompt ends inside a thought.
   public var promptOpensThought: Bool
+  /// Whether the prompt has a beginning of that thought, so that white space at the start of the answer belongs to it.
+  public var continuesThought = false
   /// Whether thoughts are told apart from the answer; else all is content.
   public var splitsReasoning: Bool
   /// Whether the model may begin a constrained answer with a thought of its own. Without a constraint it always may.

@@ -151,6 +151,7 @@ extension GenerationRequest {
       prompt: tokenizer.encode(text), options: options, promptOpensThought: opensThought,
       mayOpenThought: options.thinking.isEnabled != false && prefix == nil && !ReasoningParser.closesThought(text),
       thoughtLimit: goesOn ? nil : options.thinking.limit(tokenizer))
+    continuesThought = opensThought && prefix?.reasoning.isEmpty == false
   }
 
   /// Whether the answer may have a thought: the prompt opens one, or the model may, with a token of its vocabulary.

@@ -43,6 +43,12 @@ import Testing
     }
   }
 
+  @Test func keepsWhiteSpaceBehindABegunThought() {
+    var parser = ReasoningParser(promptOpensThought: true, continuesThought: true)
+    let parts = parser.append(" by") + parser.append(" digit \n</think>\n\nYes")
+    #expect(parts == [.reasoning(" by"), .reasoning(" digit"), .content("Yes")])
+  }
+
   @Test func seesOpenThoughtInPrompt() {
     #expect(ReasoningParser.opensThought("<｜Assistant｜><think>\n"))
     #expect(!ReasoningParser.opensThought("<think></think>"))

@@ -170,10 +170,11 @@ import Testing
     let request = GenerationRequest(
       renderedPrompt: "x<think>\n", prefix: AnswerPrefix(reasoning: "So"), tokenizer: tokenizer, options: options(.off))
     #expect(tokenizer.decode(request.prompt) == "x<think>\n\n</think>\n\n<think>\nSo")
-    #expect(request.promptOpensThought && request.thoughtLimit == nil)
+    #expect(request.promptOpensThought && request.continuesThought && request.thoughtLimit == nil)
     let said = GenerationRequest(
       renderedPrompt: "x<think>\n", prefix: AnswerPrefix(content: "So"), tokenizer: tokenizer, options: options(.max))
     #expect(tokenizer.decode(said.prompt) == "x<think>\n\n</think>\n\nSo" && !said.promptOpensThought)
+    #expect(!said.continuesThought)
   }
 
   // MARK: Several answers
