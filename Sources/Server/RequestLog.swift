@@ -42,6 +42,8 @@ struct RequestLog: RouterMiddleware {
       response = Self.response(error, request, context)
     }
     if let name = Self.requestID { response.headers[name] = "req_" + context.record.id }
+    // What stood behind these headers would be read as the next answer (RFC 9110, section 9.3.2).
+    if request.method == .head { response = response.createHeadResponse() }
     if response.body.contentLength != nil {
       note(request, context, status: response.status.code)
       return response

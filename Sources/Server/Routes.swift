@@ -6,9 +6,9 @@ internal import NIOCore
 internal import SwiftletJSON
 
 extension API {
-  /// All endpoints. Those of OpenAI's shape are there with and without `/v1`.
+  /// All endpoints. Those of OpenAI's shape are there with and without `/v1`, and HEAD wherever GET is.
   func routes(logger: Logger) -> some HTTPResponder<ServerContext> {
-    let router = Router(context: ServerContext.self)
+    let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
     router.add(middleware: RequestLog(metrics: metrics, logger: logger))
     router.add(middleware: HostCheck(configuration, store: store))
     let check = KeyCheck(store: store, limiter: limiter, isReachable: !configuration.isLoopback)

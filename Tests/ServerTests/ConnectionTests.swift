@@ -85,6 +85,30 @@ import Testing
     }
   }
 
+  @Test func headHasNoBody() async throws {
+    try await TestServer.run { server async throws in
+      let paths = [
+        ("/health", 200), ("/v1/models/tiny", 200), ("/metrics", 200), ("/", 200), ("/nothing", 404),
+        ("/v1/chat/completions", 404),
+      ]
+      let asked =
+        paths.map { "HEAD \($0.0) HTTP/1.1\r\nHost: localhost\r\n\r\n" }.joined()
+        + "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+      let answers = try await server.raw { inbound, outbound in
+        try await outbound.write(ByteBuffer(string: asked))
+        var text = ""
+        while let buffer = try await inbound.next() { text += String(buffer: buffer) }
+        return text
+      }
+      // Each begins where the headers of the one before it end.
+      let heads = answers.components(separatedBy: "\r\n\r\n")
+      #expect(heads.count == paths.count + 2 && heads.last == #"{"status":"ok"}"#, "\(answers)")
+      for (head, (path, status)) in zip(heads, paths) {
+        #expect(head.hasPrefix("HTTP/1.1 \(status) ") && head.lowercased().contains("\r\ncontent-length: "), "\(path): \(head)")
+      }
+    }
+  }
+
   @Test func onlyKnownNamesAndPagesAreServed() async throws {
     try await TestServer.run(change: {
       $0.allowedHosts = ["models.example"]
