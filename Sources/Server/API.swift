@@ -1,5 +1,6 @@
 internal import HTTPTypes
 internal import Hummingbird
+internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -41,6 +42,10 @@ struct API: Sendable {
     _ request: Request, _ context: ServerContext, _ room: RateLimiter.Room, limit: Int
   ) async throws -> [UInt8] {
     var bytes: [UInt8] = []
+    // Who asks first sends nothing before this is said (RFC 9110, section 10.1.1).
+    if request.headers[.expect]?.lowercased() == "100-continue" {
+      try? await context.channel.writeAndFlush(HTTPConnectionStateHandler.OutboundOut.head(HTTPResponse(status: .continue)))
+    }
     do {
       for try await buffer in request.body {
         guard bytes.count + buffer.readableBytes <= limit else { throw tooLarge(context) }

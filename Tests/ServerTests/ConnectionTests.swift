@@ -85,6 +85,23 @@ import Testing
     }
   }
 
+  @Test func whoAsksFirstIsToldToSendItsBody() async throws {
+    try await TestServer.run { server async throws in
+      let body = TestServer.chat().serialized()
+      let head = "POST /chat/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: "
+      let answer = try await server.raw { inbound, outbound in
+        try await outbound.write(ByteBuffer(string: "\(head)\(body.utf8.count)\r\n\r\n"))
+        let first = try await inbound.next().map { String(buffer: $0) } ?? ""
+        #expect(first == "HTTP/1.1 100 Continue\r\n\r\n")
+        try await outbound.write(ByteBuffer(string: body))
+        return try await inbound.next().map { String(buffer: $0) } ?? ""
+      }
+      #expect(answer.hasPrefix("HTTP/1.1 200 "), "\(answer)")
+      // Of a body that is refused nothing need be sent.
+      #expect(try await server.exchange("\(head)99999999\r\n\r\n").hasPrefix("HTTP/1.1 413 "))
+    }
+  }
+
   @Test func headHasNoBody() async throws {
     try await TestServer.run { server async throws in
       let paths = [
