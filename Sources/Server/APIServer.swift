@@ -47,7 +47,7 @@ public struct APIServer: Service {
     quiet.logLevel = max(logger.logLevel, logger.logLevel <= .debug ? .debug : .warning)
     let channel = HTTP1Channel.Configuration(
       additionalChannelHandlers: [
-        ClientWatch(),
+        ConnectionEnd.Adder(), ClientWatch(),
         ClientPatience(requestTimeout: configuration.requestTimeout, answerTimeout: configuration.idleTimeout),
       ],
       idleTimeout: TimeAmount(configuration.idleTimeout),

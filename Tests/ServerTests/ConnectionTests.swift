@@ -102,6 +102,27 @@ import Testing
     }
   }
 
+  @Test func connectionsEndWhereClientsWaitForIt() async throws {
+    try await TestServer.run { server async throws in
+      func exchange(_ text: String) async throws -> String {
+        // Silence would end the connection as well, later.
+        let (answer, time) = try await server.drip(text, "", count: 0)
+        #expect(time < .seconds(30), "\(text)")
+        return answer
+      }
+      let old = try await exchange("GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+      #expect(old.hasPrefix("HTTP/1.0 200 ") && old.hasSuffix(#"{"status":"ok"}"#), "\(old)")
+      let body = TestServer.chat(["stream": true]).serialized()
+      let rest = "Host: localhost\r\nConnection: keep-alive\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+      let stream = try await exchange("POST /chat/completions HTTP/1.0\r\n\(rest)")
+      #expect(!stream.lowercased().contains("transfer-encoding") && stream.hasSuffix("data: [DONE]\n\n"), "\(stream)")
+      for word in ["close", "Close", "TE, close"] {
+        let answer = try await exchange("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: \(word)\r\n\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 200 "), "\(answer)")
+      }
+    }
+  }
+
   @Test func headHasNoBody() async throws {
     try await TestServer.run { server async throws in
       let paths = [
