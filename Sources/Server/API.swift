@@ -30,6 +30,10 @@ struct API: Sendable {
     _ request: Request, _ context: ServerContext, _ make: @escaping @Sendable (JSONValue) throws -> Value
   ) async throws -> Value {
     let limit = configuration.maximumBodyBytes
+    if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+      throw APIError.malformed(
+        "Content-Encoding: found '\(encoding.prefix(40))', but bodies are read as they are; send this one without")
+    }
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge(context) }
     let room = limiter.room(
       of: context.record.key, for: "bytes of requests that are read at once", limit: Self.bodiesAtOnce * limit)

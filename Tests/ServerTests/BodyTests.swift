@@ -115,6 +115,15 @@ import Testing
     }
   }
 
+  @Test func packedBodiesAreRefusedByName() async throws {
+    try await TestServer.run { server async throws in
+      let packed = try await server.send("POST", "/tokenize", [0x1F, 0x8B, 8], headers: ["Content-Encoding": "gzip"])
+      #expect(packed.status == 400 && packed.text.contains("Content-Encoding: found 'gzip'"), "\(packed.text)")
+      let plain = try await server.post("/tokenize", ["content": "a"], headers: ["Content-Encoding": "identity"])
+      #expect(plain.status == 200, "\(plain.text)")
+    }
+  }
+
   @Test func brokenFramesAreRefused() async throws {
     try await TestServer.run { server async throws in
       let head = "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n"
