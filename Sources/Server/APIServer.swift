@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Hummingbird
 internal import HummingbirdCore
 internal import HummingbirdTLS
@@ -52,6 +53,7 @@ public struct APIServer: Service {
       ],
       idleTimeout: TimeAmount(configuration.idleTimeout),
       httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100))
+    let isRunning = Flag()
     let plain = HTTPServerBuilder.http1(configuration: channel)
     let application = Application(
       responder: api.routes(logger: logger), server: try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain,
@@ -59,13 +61,21 @@ public struct APIServer: Service {
         address: .hostname(configuration.host, port: configuration.port), serverName: "swiftlet",
         // Further ones wait in the system's queue.
         availableConnectionsDelegate: .maximum(configuration.maximumConnections ?? OpenFiles.connections(), logger: quiet)),
-      onServerRunning: { [onRunning] in await onRunning($0.localAddress?.port ?? configuration.port) }, logger: quiet)
+      onServerRunning: { [onRunning] channel in
+        isRunning.raise()
+        await onRunning(channel.localAddress?.port ?? configuration.port)
+      }, logger: quiet)
     let history = Task { [api] in await api.history.run(api.metrics, api.models) }
     defer { history.cancel() }
-    try await withGracefulShutdownHandler {
-      try await application.run()
-    } onGracefulShutdown: {
-      api.lifecycle.drain(for: configuration.drainTimeout)
+    do {
+      try await withGracefulShutdownHandler {
+        try await application.run()
+      } onGracefulShutdown: {
+        api.lifecycle.drain(for: configuration.drainTimeout)
+      }
+    } catch let error where !isRunning.isRaised && !(error is CancellationError) {
+      let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+      throw ServerError.cannotListen(host: configuration.host, port: configuration.port, reason: reason)
     }
   }
 }

@@ -83,6 +83,8 @@ public enum ServerError: Error, Sendable, Equatable, CustomStringConvertible {
   case duplicateName(String)
   /// The address can be reached from elsewhere.
   case openAddress(String)
+  /// The address is none of this machine's, or somebody listens there already.
+  case cannotListen(host: String, port: Int, reason: String)
   case notAHost(String)
   case notAnOrigin(String)
   case store(StoreError)
@@ -95,6 +97,8 @@ public enum ServerError: Error, Sendable, Equatable, CustomStringConvertible {
     case .openAddress(let host):
       "'\(host)' can be reached from other machines, and without keys anybody there could use the server; make one with "
         + "`swiftlet keys create`, or listen on 127.0.0.1"
+    case .cannotListen(let host, let port, let reason):
+      "cannot listen on port \(port) of '\(host)': \(reason); --port and --host name others"
     case .notAHost(let host): "allowed-host: found '\(host)', expected a name without scheme, port and path, such as example.org"
     case .notAnOrigin(let origin):
       "cors-origin: found '\(origin)', expected a scheme, a name and perhaps a port, with nothing behind them, such as "

@@ -193,6 +193,15 @@ import Testing
     #expect(error == .openAddress("0.0.0.0"))
   }
 
+  @Test func aPortThatIsTakenIsNamed() async throws {
+    try await TestServer.run { server async throws in
+      let error = await #expect(throws: ServerError.self) {
+        try await TestServer.run(change: { $0.port = server.port }) { _ in }
+      }
+      #expect(error == .cannotListen(host: "127.0.0.1", port: server.port, reason: String(cString: strerror(EADDRINUSE))))
+    }
+  }
+
   @Test func namesThatNoRequestHasAreRefused() throws {
     for host in ["", "a b", "http://example.org", "example.org:8080", "example.org/x"] {
       #expect(throws: ServerError.notAHost(host)) { try ServerConfiguration(allowedHosts: [host]).check() }
