@@ -37,6 +37,10 @@ public struct APIServer: Service {
       lifecycle: Lifecycle(), limiter: RateLimiter(), ledger: Ledger(store: store, logger: logger),
       alarm: ExtractionAlarm(configuration.alarm, metrics: metrics, logger: logger), logger: logger)
     tls = if let files = configuration.tls { try files.configuration() } else { nil }
+    // What such a price was meant for may cost nothing now.
+    for name in configuration.prices.models.keys.sorted() where !models.contains(where: { $0.id == name }) {
+      logger.warning("a price names no model that is served", metadata: ["name": "\(name)"])
+    }
     self.logger = logger
     self.onRunning = onRunning
   }

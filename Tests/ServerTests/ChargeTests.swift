@@ -25,6 +25,13 @@ import Testing
 
   private static func balance(_ server: TestServer) throws -> Int64 { try server.store.findKey("k").balance.picodollars }
 
+  @Test func aPriceOfNoModelIsTold() async throws {
+    try await TestServer.run(change: { $0.prices.models = ["tiny": Self.prices, "deepseek-chat": Self.prices] }) { server in
+      let warnings = server.log.lines.filter { $0.contains("a price names no model") }
+      #expect(warnings.count == 1 && warnings.first?.contains("deepseek-chat") == true, "\(warnings)")
+    }
+  }
+
   @Test func everyShapeIsChargedExactly() async throws {
     try await Self.withServer { server, _, headers async throws in
       var balance = try Self.balance(server)
