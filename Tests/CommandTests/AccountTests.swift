@@ -48,6 +48,17 @@ import Testing
     #expect(result.errors.contains(expected), "\(result.errors)")
   }
 
+  /// A script whose variable is not set revokes no key that happens to have no name.
+  @Test func anEmptyTextNamesNoKey() async throws {
+    _ = try await runner.succeed("keys", "create")
+    for arguments in [["keys", "revoke", ""], ["keys", "top-up", "", "1"]] {
+      let result = try await runner.run(arguments)
+      #expect(result.status == 1 && result.output.isEmpty && result.errors.contains("there is no key ''"), "\(result.errors)")
+    }
+    let key = try #require(try await runner.succeed("keys", "list", "--json").json.elements?.first)
+    #expect(key["state"]?.string == "valid" && key["balance"]?.string == "0.00")
+  }
+
   @Test(arguments: [["keys", "list"], ["usage"], ["serve"]]) func damagedDatabasesAreNamed(arguments: [String]) async throws {
     let folder = runner.folder + "/data"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -47,9 +47,11 @@ extension Store {
     try pool.read { try Row.fetchAll($0, sql: "SELECT * FROM keys ORDER BY id").map(APIKey.init) }
   }
 
-  /// The key with this number, this beginning, this name, or this secret.
+  /// The key with this number, this beginning, this name, or this secret. An empty text, as of a variable that a script did not set,
+  /// names none, though keys may have no name.
   /// - Throws: `KeyError`.
   public func findKey(_ text: String) throws -> APIKey {
+    if text.isEmpty { throw KeyError.notFound(text) }
     let found = try pool.read { database in
       try Row.fetchAll(
         database, sql: "SELECT * FROM keys WHERE id = ? OR prefix = ? OR name = ? OR hash = ?",
