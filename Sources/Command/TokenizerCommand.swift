@@ -79,6 +79,10 @@ struct TokenizerTrainCommand: AsyncParsableCommand {
 
   func run() async throws {
     let threadCount = try threading.checkedThreadCount(), start = ContinuousClock.now
+    let places = InputFile.places(out)
+    if let file = self.documents.files.first(where: { file in InputFile.places(file).contains { places.contains($0) } }) {
+      throw CommandError("--out: \(out) would be written over \(file), which is read; choose another name.")
+    }
     if !force, FileManager.default.fileExists(atPath: out) {
       throw CommandError("\(CheckpointError.excerpt(out, 4096)) is there already; --force replaces it.")
     }

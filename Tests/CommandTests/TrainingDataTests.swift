@@ -65,6 +65,14 @@ import Testing
     #expect(wrong.status != 0 && wrong.errors.contains("--date: found '2025-02-29'"))
   }
 
+  @Test func aTextIsNotOverwrittenWithItsVocabulary() async throws {
+    let runner = try CommandRunner()
+    try write("a.txt", Self.text, runner)
+    let result = try await runner.run(["tokenizer", "train", "a.txt", "--size", "270", "--out", "./a.txt", "--force"])
+    #expect(result.status == 1 && result.errors.contains("which is read; choose another name"), "\(result.errors)")
+    #expect(try runner.read("a.txt") == Self.text)
+  }
+
   @Test func errorsAreNamed() async throws {
     let runner = try CommandRunner()
     try write("a.txt", Self.text, runner)
