@@ -10,7 +10,7 @@ struct ConvertCommand: AsyncParsableCommand {
     abstract: "Writes a model as a GGUF file or as a folder of safetensors.",
     discussion: """
       A GGUF file gets the names, types and metadata that llama.cpp's own tools
-      give it. Ctrl-C leaves nothing behind.
+      give it. Ctrl-C or SIGTERM leaves nothing behind.
 
       EXAMPLES
         swiftlet convert model/ --to gguf --type q4_k_m --output model.gguf
@@ -66,7 +66,7 @@ struct ConvertCommand: AsyncParsableCommand {
     let source = try await ModelFinder.path(model)
     let (output, force) = (output, force)
     let start = ContinuousClock.now
-    let summary = try await Interrupt.cancelling {
+    let summary = try await Interrupt.cancelling(onTermination: true) {
       try Conversion(source: source, target: target, output: output, isReplacing: force, threadCount: threadCount)
         .runShowingProgress(of: output)
     }

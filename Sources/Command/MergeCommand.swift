@@ -59,7 +59,7 @@ struct MergeCommand: AsyncParsableCommand {
     let threadCount = try threading.checkedThreadCount(), type = try storedType
     let source = try await ModelFinder.path(model)
     let (output, force, folder) = (output, force, adapter)
-    let summary = try await Interrupt.cancelling {
+    let summary = try await Interrupt.cancelling(onTermination: true) {
       try Conversion(
         source: source, adapter: AdapterFolder(path: folder), target: .safetensors(type), output: output, isReplacing: force,
         threadCount: threadCount

@@ -92,7 +92,7 @@ struct TokenizerTrainCommand: AsyncParsableCommand {
     let (documents, training, preTokenizer, byLine) = (self.documents, self.training, self.preTokenizer, !wholeTexts)
     let sizes = documents.files.map { (try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int) ?? 0 }
     let total = sizes.reduce(0, +)
-    let (vocabulary, skipped) = try await Interrupt.cancelling {
+    let (vocabulary, skipped) = try await Interrupt.cancelling(onTermination: true) {
       let (words, skipped) = try WordCounts.counting(
         files: documents.files, options: documents.options, preTokenizer: preTokenizer, byLine: byLine, threadCount: threadCount
       ) { bytes in

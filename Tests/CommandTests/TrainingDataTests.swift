@@ -73,6 +73,23 @@ import Testing
     #expect(try runner.read("a.txt") == Self.text)
   }
 
+  /// As job queues and `timeout` send it: no part of a file is left.
+  @Test func terminationLeavesNothingBehind() async throws {
+    let runner = try CommandRunner()
+    try write("a.txt", String(repeating: Self.text, count: 4000), runner)
+    func files() throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: runner.folder).filter { $0.contains("tokenizer.json") }
+    }
+    let result = try await runner.run(["tokenizer", "train", "a.txt", "--size", "270", "--out", "tokenizer.json"]) { process in
+      for _ in 0..<1000 where try files().isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+      // The signal is watched for a moment after the file is begun.
+      try await Task.sleep(for: .milliseconds(100))
+      process.terminate()
+    }
+    #expect(result.status == 143 && result.output.isEmpty, "\(result)")
+    #expect(try files().isEmpty)
+  }
+
   @Test func errorsAreNamed() async throws {
     let runner = try CommandRunner()
     try write("a.txt", Self.text, runner)

@@ -151,7 +151,8 @@ import Testing
         "/completions", ["model": "tiny", "prompt": "ab", "max_tokens": 0, "echo": true, "logprobs": 1])
       let only = try scored.json["choices"]?.elements?[0]
       #expect(only?["text"]?.string == "ab" && only?["finish_reason"]?.string == "length", "\(scored.text)")
-      #expect(only?["logprobs"]?["token_logprobs"]?.elements == Array(values.prefix(2)))
+      let again = only?["logprobs"]?["token_logprobs"]?.elements?.map { $0.serialized() }
+      #expect(again == values.prefix(2).map { $0.serialized() })
       #expect(try scored.json["usage"]?["completion_tokens"]?.integer == 0)
       let bare = try await server.post("/completions", ["model": "tiny", "prompt": "ab", "max_tokens": 0, "echo": true])
       #expect(try bare.json["choices"]?.elements?[0]["logprobs"]?.isNull == true)
