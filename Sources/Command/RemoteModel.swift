@@ -5,11 +5,13 @@ import NIOHTTP1
 import SwiftletHub
 import SwiftletJSON
 import SwiftletTasks
+import Synchronization
 
 /// A model behind OpenAI's /v1/chat/completions.
 struct RemoteModel: Sendable {
   private static let attempts = 7
   private static let longestAnswer = 64 << 20
+  private static let noted = Mutex(Set<String>())
 
   private let base: String
   private let key: String?
@@ -131,12 +133,25 @@ struct RemoteModel: Sendable {
         throw error
       } catch {
         try Task.checkCancellation()
-        failure = "no answer: \(String(describing: error).prefix(200))"
+        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? String(describing: error)
+        failure = "no answer: \(reason.prefix(200))"
       }
-      if attempt + 1 < Self.attempts { try await Task.sleep(for: pause) }
+      if attempt + 1 < Self.attempts {
+        note(failure, of: path)
+        try await Task.sleep(for: pause)
+      }
     }
     throw AnswerFailure(
       "\(base)\(path) failed in \(Self.attempts) attempts, at last with \(failure). What was answered is kept.")
+  }
+
+  /// All attempts take minutes: what is wrong is told at the first one, once for a kind of failure and not for each request.
+  private func note(_ failure: String, of path: String) {
+    let kind = String(failure.prefix { $0 != ":" })
+    guard Self.noted.withLock({ $0.insert(kind).inserted }) else { return }
+    // A line of progress may stand there.
+    if Output.rewritesErrorLine { Output.writeError("\r\u{1B}[K") }
+    Output.note("\(base)\(path): \(failure); it is tried \(Self.attempts) times, with pauses")
   }
 
   /// Why the text of an answer is no answer, where another request may get a whole one: the server was stopped, or had no room.

@@ -54,6 +54,9 @@ import Testing
     server.fail(path, body("The answer is 2."))
     let result = try await distill(server, "--on-error", "skip", "--json", "--teacher-licence", "MIT", "--prompt-licence", "CC0")
     #expect(result.status == 0, "\(result.errors)")
+    for kind in ["429", "503"] {
+      #expect(result.errors.contains("\(path): status \(kind): {\"error\":\"fault\"}; it is tried 7 times"), "\(result.errors)")
+    }
     let card = try result.json
     #expect(card["counts"]?.serialized() == #"{"asked":8,"answered":6,"kept":3}"#)
     #expect(card["dropped"]?.serialized() == #"{"failed":2,"cut":1,"empty":1,"wrong":1}"#)
