@@ -45,6 +45,12 @@ import Testing
     #expect(try await ids("--logit-bias", "100=1000", "--max-tokens", "3") == [100, 100, 100])
   }
 
+  /// A value that begins with a dash is a value.
+  @Test func aPenaltyMayBeBelowZero() async throws {
+    let repeated = try await ids("--temperature", "0", "--frequency-penalty", "-100", "--presence-penalty", "-1")
+    #expect(Set(repeated).count == 1, "\(repeated)")
+  }
+
   @Test func theAnswerEndsWithTheContext() async throws {
     let result = try await runner.succeed(
       "run", TinyModels.gguf("llama-gqa-tied"), "the", "--context", "12", "--logit-bias", "100=1000", "--json")
