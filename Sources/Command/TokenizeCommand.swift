@@ -12,7 +12,7 @@ struct TokenizeCommand: AsyncParsableCommand {
     discussion: """
       Reads standard input line by line; lines end at a line feed only. Adds no
       beginning or end of sequence, and recognises special tokens in the text. A
-      folder needs no more than tokenizer.json.
+      folder needs no more than tokenizer.json, which may also be named itself.
 
       EXAMPLES
         echo "Hello" | swiftlet tokenize smollm2 --json

@@ -149,12 +149,18 @@ public struct LoadedModel: Sendable {
       if let tokenizer = try ModelFolder(path: path).tokenizer() { return tokenizer }
       throw CheckpointError(file: path, field: "folder", reason: "found no tokenizer.json")
     }
+    // One that was trained, under another name.
+    if path.hasSuffix(".json") {
+      return try Tokenizer(tokenizerJSON: RegularFile(path: path).bytes(), configuration: nil, source: path)
+    }
     return try Tokenizer(gguf: GGUFFile(path: path))
   }
 
   /// The chat template of a GGUF file or folder.
   public static func template(path: String) throws -> TemplateSource? {
+    if path.hasSuffix("/tokenizer.json") { return try template(path: String(path.dropLast("/tokenizer.json".count))) }
     if isFolder(path) { return try ModelFolder(path: path).template() }
+    if path.hasSuffix(".json") { return nil }
     return try template(of: GGUFFile(path: path))
   }
 

@@ -61,6 +61,9 @@ import Testing
     for line in lines { #expect(try JSONValue(parsing: Array(line.utf8)).elements != nil) }
     let decoded = try await runner.succeed("tokenize", "model", "--decode", input: result.output)
     #expect(decoded.output == text)
+    // Under another name, as `tokenizer train --out` may call it.
+    try FileManager.default.copyItem(atPath: TinyModels.tokenizer(name), toPath: runner.folder + "/own.json")
+    #expect(try await runner.succeed("tokenize", "own.json", "--json", input: text).output == result.output)
   }
 
   @Test func tokenizeRendersAChat() async throws {
@@ -75,6 +78,8 @@ import Testing
     #expect(ids.filter { $0.integer == TinyModels.endToken }.count == 2)
     let decoded = try await runner.succeed("tokenize", model, "--decode", input: try result.json["ids"]?.serialized() ?? "")
     #expect(decoded.output == text + "\n")
+    let beside = try await runner.succeed("tokenize", model + "/tokenizer.json", "--chat", messages)
+    #expect(beside.output == result.output)
     let closed = try await runner.succeed("tokenize", model, "--chat", messages, "--no-generation-prompt")
     #expect(try closed.json["text"]?.string == "system: Be brief.<|end|>user: Hi é<|end|>")
   }
