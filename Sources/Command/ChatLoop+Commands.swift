@@ -113,7 +113,9 @@ extension ChatLoop {
       case "max_tokens": changed.maximumResponseTokens = integer
       default: changed.seed = number
       }
-    default: return say("There is no setting '\(name) \(value)'; /help shows them.")
+    case "thoughts", "verbose": return say("\(name): found '\(value)', expected on or off.")
+    case "best_by": return say("best_by: found '\(value)', expected vote or likelihood.")
+    default: return say("There is no setting '\(name)'; /help shows them.")
     }
     do {
       try changed.validate(vocabularySize: model.loaded.configuration.vocabularySize)

@@ -40,6 +40,8 @@ import Testing
       /set temperature warm
       /set top_k 3
       /set nothing 1
+      /set verbose maybe
+      /set best_by chance
       /nonsense
       /save talk.json
       /clear
@@ -54,7 +56,9 @@ import Testing
     #expect(result.output == "a\n")
     let output = result.errors
     #expect(output.contains("temperature: found 'warm', expected a number."))
-    #expect(output.contains("There is no setting 'nothing 1'"))
+    #expect(output.contains("There is no setting 'nothing'"))
+    #expect(output.contains("verbose: found 'maybe', expected on or off."))
+    #expect(output.contains("best_by: found 'chance', expected vote or likelihood."))
     #expect(output.contains("There is no command /nonsense"))
     #expect(output.contains("2 messages."))
     #expect(output.contains("max_tokens          1\n") && output.contains("top_k               3\n"))
