@@ -27,7 +27,7 @@ struct TokenizeCommand: AsyncParsableCommand {
   var model: String
   @Flag(help: "Prints a JSON array of ids a line; else ids and the text of each.")
   var json = false
-  @Flag(help: "Reads arrays of ids, writes their texts.")
+  @Flag(help: "Reads arrays of ids, writes their texts as they are.")
   var decode = false
   @Option(
     help: ArgumentHelp(
@@ -40,6 +40,7 @@ struct TokenizeCommand: AsyncParsableCommand {
 
   func validate() throws {
     if chat != nil, decode { throw ValidationError("--chat and --decode exclude each other.") }
+    if decode, json { throw ValidationError("--decode writes texts as they are; leave --json out.") }
     if template.template != nil, chat == nil { throw ValidationError("--template goes with --chat.") }
     if noGenerationPrompt, chat == nil { throw ValidationError("--no-generation-prompt goes with --chat.") }
   }

@@ -66,6 +66,7 @@ import Testing
     (["run", "m", "x", "--samples", "2", "--grader", "c", "--grader-seconds", "0"], "above 0"),
     (["run", "m", "x", "--samples", "2", "--vote", "--grader-seconds", "9"], "goes with --grader"),
     (["run", "m", "x", "--parallel", "9"], "goes with --batch"), (["bench", "m", "--draft-tokens", "9"], "goes with --draft"),
+    (["tokenize", "m", "--decode", "--json"], "leave --json out"),
     (["eval", "m", "--vote"], "give --samples"), (["eval", "m", "--plots", "p"], "goes with --budgets"),
     (["eval", "m", "--budgets", "1,x"], "found 'x'"), (["eval", "m", "--budgets", "1", "--think", "2"], "exclude each other"),
     (["eval", "--api", "http://x", "--samples", "2", "--best-by", "likelihood"], "instead of --api"),
