@@ -32,6 +32,7 @@ struct EvalCommand: AsyncParsableCommand {
         swiftlet eval deepseek-r1:1.5b --difficulty 3 --max-tokens 4096 --out a.jsonl
         swiftlet eval smollm2 --data test.jsonl --format gsm8k --json
         swiftlet eval smollm2 --tasks parity --budgets 0,64,256 --samples 8 --vote
+        swiftlet eval reasoner --tasks arithmetic,sorting --instruction ""
         swiftlet eval --api https://api.deepseek.com --api-key-env DEEPSEEK_API_KEY
 
       ENVIRONMENT
