@@ -18,7 +18,7 @@ enum HelpText {
     }.joined(separator: "\n")
   }
 
-  static let threads = "  SWIFTLET_THREADS  threads at work; the machine's cores unless set"
+  static let threads = "  SWIFTLET_THREADS  threads at work; as many as it may have cores unless set"
   static let experts = "  SWIFTLET_EXPERTS_ON_DISK  1 or a size: as --experts-on-disk"
   static let prompts = "  SWIFTLET_FAST_PROMPTS  1: as --fast-prompts"
   static let context = "  SWIFTLET_CONTEXT  the most tokens of prompt and answer together"

@@ -7,7 +7,7 @@ import SwiftletTensors
 
 /// How many threads work.
 struct ThreadArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Threads at work (default: the machine's cores; SWIFTLET_THREADS).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads at work (default: as many as there are cores for it; SWIFTLET_THREADS).", valueName: "n"))
   var threads: Int?
 
   func validate() throws { try Self.check("threads", threads, in: 1...1024) }
@@ -17,7 +17,7 @@ struct ThreadArguments: ParsableArguments {
     try EngineArguments.checkKernels()
     if let threads { return threads }
     guard let text = ProcessInfo.processInfo.environment["SWIFTLET_THREADS"], !text.isEmpty else {
-      return ProcessInfo.processInfo.activeProcessorCount
+      return ProcessorCount.available
     }
     guard let count = Int(text), (1...1024).contains(count) else {
       throw CommandError("SWIFTLET_THREADS is '\(text)', expected a number from 1 to 1024.")

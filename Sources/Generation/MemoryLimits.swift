@@ -58,46 +58,18 @@ public struct MemoryLimits: Sendable, Equatable {
     return Int(exactly: limit.rlim_cur)
   }
 
-  /// The limits of a process's control groups and of all above them, of version 1 and 2 (kernel documentation, admin-guide/cgroup-v2
-  /// and cgroup-v1/memory).
+  /// The limits of a process's control groups and of all above them.
   /// - Parameters:
   ///   - groups: what /proc/self/cgroup holds.
   ///   - mounts: what /proc/self/mountinfo holds.
   ///   - read: the text of a file; nil when there is none.
   static func controlGroupLimits(groups: String, mounts: String, read: (String) -> String?) -> [Limit] {
-    var limits: [Limit] = []
-    for mount in mounts.split(separator: "\n") {
-      // `31 23 0:28 /root /mount/point options … - type source options`
-      let fields = mount.split(separator: " "), end = fields.firstIndex(of: "-") ?? fields.endIndex
-      guard fields.count > end + 3, end >= 6 else { continue }
-      let isVersion2 = fields[end + 1] == "cgroup2"
-      if !isVersion2 {
-        guard fields[end + 1] == "cgroup", fields[end + 3].split(separator: ",").contains("memory") else { continue }
-      }
-      guard let group = groupPath(groups, isVersion2: isVersion2) else { continue }
-      // In a container the mount shows a part of the tree; the group may be named from its root or from the mount's.
-      let root = fields[3] == "/" ? "" : String(fields[3])
-      var path = group.hasPrefix(root) ? String(group.dropFirst(root.count)) : group
-      while true {
-        for name in isVersion2 ? ["memory.max", "memory.high"] : ["memory.limit_in_bytes"] {
-          let file = fields[4] + path + "/" + name
-          guard let text = read(file)?.trimmingCharacters(in: .whitespacesAndNewlines), let bytes = Int(text) else { continue }
-          limits.append(Limit(bytes: bytes, source: "the control group (\(file))"))
-        }
-        guard let slash = path.lastIndex(of: "/") else { break }
-        path = String(path[..<slash])
+    ControlGroup.all(of: "memory", groups: groups, mounts: mounts).flatMap { group in
+      (group.isVersion2 ? ["memory.max", "memory.high"] : ["memory.limit_in_bytes"]).compactMap { name in
+        let file = group.folder + "/" + name
+        guard let text = read(file)?.trimmingCharacters(in: .whitespacesAndNewlines), let bytes = Int(text) else { return nil }
+        return Limit(bytes: bytes, source: "the control group (\(file))")
       }
     }
-    return limits
-  }
-
-  /// The path of the group that bounds memory: `4:memory:/path`, in version 2 `0::/path`.
-  private static func groupPath(_ groups: String, isVersion2: Bool) -> String? {
-    for line in groups.split(separator: "\n") {
-      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard fields.count == 3 else { continue }
-      if isVersion2 ? fields[0] == "0" : fields[1].split(separator: ",").contains("memory") { return String(fields[2]) }
-    }
-    return nil
   }
 }

@@ -47,7 +47,7 @@ public final class LanguageModel: Sendable {
     if limits != nil, engineLimits.cacheBytes == nil { engineLimits.cacheBytes = loaded.cacheMemory }
     engine = Engine(
       decoder: loaded.decoder, tokenizer: loaded.tokenizer, endTokens: loaded.endTokens,
-      threadCount: threadCount ?? ProcessInfo.processInfo.activeProcessorCount, contextLength: contextLength,
+      threadCount: threadCount ?? ProcessorCount.available, contextLength: contextLength,
       limits: engineLimits, kernels: fastPrompts ? Kernels.best.withFastPrompts() : .best, prefixes: prefixes,
       identity: prefixes == nil ? "" : loaded.identity)
   }
