@@ -6,7 +6,8 @@ public enum ProcessorCount {
   /// threads beyond these would wait for each other. At least 1.
   public static var available: Int {
     func read(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
-    var count = affinity ?? ProcessInfo.processInfo.activeProcessorCount
+    var count = ProcessInfo.processInfo.activeProcessorCount
+    if let allowed = read("/proc/self/status").flatMap({ affinity(status: $0) }) { count = min(count, allowed) }
     if let groups = read("/proc/self/cgroup"), let mounts = read("/proc/self/mountinfo"),
       let quota = quota(groups: groups, mounts: mounts, read: read)
     {
@@ -15,15 +16,12 @@ public enum ProcessorCount {
     return max(1, count)
   }
 
-  /// nil where the system does not tell.
-  private static var affinity: Int? {
-    #if os(Linux)
-    var set = cpu_set_t()
-    guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return nil }
-    return withUnsafeBytes(of: set) { bytes in bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
-    #else
-    return nil
-    #endif
+  /// How many processors the process may run on.
+  /// - Parameter status: what /proc/self/status holds; the processors are bits of `Cpus_allowed: ff,ffffffff`.
+  static func affinity(status: String) -> Int? {
+    let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") }
+    let count = line?.drop { $0 != ":" }.compactMap(\.hexDigitValue).reduce(0) { $0 + $1.nonzeroBitCount }
+    return count == 0 ? nil : count
   }
 
   /// The fewest processors that a control group may have the time of; nil where none is limited.

@@ -28,6 +28,10 @@ import Testing
       #expect(quota("0::/\n", mounts2, ["/sys/fs/cgroup/cpu.max": broken]) == nil)
     }
     #expect(ProcessorCount.available >= 1)
+    #expect(ProcessorCount.affinity(status: "Name:\tx\nCpus_allowed:\tc,0000000f\nCpus_allowed_list:\t0-3,34-35\n") == 6)
+    for broken in ["", "Name: f", "Cpus_allowed:\n", "Cpus_allowed: 0"] {
+      #expect(ProcessorCount.affinity(status: broken) == nil)
+    }
   }
 
   @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/taskset")))
