@@ -24,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 RUNS = HERE.parent.parent / "runs" / "reasoner"
 FAMILIES = ["arithmetic", "parity", "sorting", "counting", "propositional-logic"]
 HARDEST = ["sorting", "propositional-logic"]  # of these it sees more
+WEAKEST = ["sorting", "counting"]  # after the first two stages; of these the third sees more
 # Those that it shall say no to, beside the questions of everyday life.
 OTHERS = [
     "multiplication", "fractions", "linear-equations", "modular-arithmetic", "countdown", "base-conversion", "dates", "word-problems",
@@ -59,8 +60,8 @@ def worked(swiftlet, families, count, seed, difficulties=DIFFICULTIES):
     return chats
 
 
-def make_worked(swiftlet, name, count, seed, hardest):
-    """Worked problems, half as many more of the upper difficulties, more of the hardest families, a few with a thought that is cut, and
+def make_worked(swiftlet, name, count, seed, special, special_count):
+    """Worked problems, half as many more of the upper difficulties, more of special families, a few with a thought that is cut, and
     questions that are refused."""
     target = RUNS / name
     if target.exists():
@@ -69,7 +70,7 @@ def make_worked(swiftlet, name, count, seed, hardest):
     chance = random.Random(seed)
     chats = worked(swiftlet, FAMILIES, count, seed)
     chats += worked(swiftlet, FAMILIES, count // 2, seed + 1, LATER)
-    chats += worked(swiftlet, HARDEST, hardest, seed + 2, LATER)
+    chats += worked(swiftlet, special, special_count, seed + 2, LATER)
     for chat in chats:
         answer = chat["messages"][1]
         if chance.random() < 0.04:
@@ -119,7 +120,7 @@ def make_own(swiftlet):
         "--task-seed", 5, "--count", 500, "--samples", 4, "--temperature", 1, "--max-tokens", 440, "--parallel", 64,
         "--per-problem", 2, "--choose", "random", "--instruction", "", "--strict", "--well-formed", "--near-duplicates", 0,
         "--against", "tasks:held-out", "--output", RUNS / "own.jsonl")
-    make_worked(swiftlet, "worked-more.jsonl", 2000, 5, hardest=5000)
+    make_worked(swiftlet, "worked-more.jsonl", 2000, 5, WEAKEST, 8000)
 
 
 def package(swiftlet, model):
@@ -166,7 +167,7 @@ def main():
     parser.add_argument("--stage", type=int, choices=[1, 2, 3, 4], help="this one alone")
     arguments = parser.parse_args()
     swiftlet = pathlib.Path(arguments.swiftlet).resolve()
-    make_worked(swiftlet, "worked.jsonl", WORKED, 0, hardest=WORKED // 2)
+    make_worked(swiftlet, "worked.jsonl", WORKED, 0, HARDEST, WORKED // 2)
     make_tokenizer(swiftlet)
     for number, stage in enumerate(STAGES, 1):
         if arguments.stage in (None, number):
