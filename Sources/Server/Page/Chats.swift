@@ -101,12 +101,16 @@ extension API {
     try room.take(bytes)
     guard let chat = try await store.chat(id, of: owner) else { throw ChatRefusal.noChat(id) }
     let text = try await Self.apart { ByteBuffer(string: try write(chat)) }
+    let eventLoop = context.channel.eventLoop
     let body = ResponseBody(contentLength: text.readableBytes) { writer in
       defer { room.leave() }
       var rest = text
       // In copies, so that the last ones to be taken do not hold all of it.
       while let piece = rest.readBytes(length: min(rest.readableBytes, 1 << 16)), !piece.isEmpty {
         try await writer.write(ByteBuffer(bytes: piece))
+        // What is written waits for the connection's thread; before that the writer does not see that the client takes no more, and with
+        // a busy thread would take all of the text at once.
+        try await eventLoop.submit {}.get()
       }
       try await writer.finish(nil)
     }
