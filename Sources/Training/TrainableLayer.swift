@@ -6,6 +6,7 @@ internal import SwiftletTensors
 struct TrainingPass {
   let angles: TapeAngles
   let documents: [Range<Int>]
+  let prefixes: [Range<Int>]
   let balance: BalanceLoss?
   /// The balance losses of the layers so far.
   let balanceSum = Sum()
@@ -122,7 +123,8 @@ final class TrainableLayer {
     return tape.attention(
       projected[0], keys: HeadPart(projected[1], headStride: dimension, dimension: dimension),
       values: HeadPart(projected[2], headStride: dimension, dimension: dimension), headCount: configuration.headCount,
-      keyHeadCount: keyHeads, documents: pass.documents, scale: configuration.attentionScale)
+      keyHeadCount: keyHeads, documents: pass.documents, prefixes: pass.prefixes,
+      scale: configuration.attentionScale)
   }
 
   /// The expanded form, which is the definition (DeepSeek-V2 report, section 2.1.2).
@@ -146,7 +148,7 @@ final class TrainableLayer {
       sharedKey: HeadPart(down[1], offset: rank, headStride: 0, dimension: shape.rotaryDimension),
       values: HeadPart(up, offset: shape.plainDimension, headStride: headStride, dimension: shape.valueDimension),
       headCount: configuration.headCount, keyHeadCount: configuration.headCount, documents: pass.documents,
-      scale: configuration.attentionScale)
+      prefixes: pass.prefixes, scale: configuration.attentionScale)
   }
 
   private func mixture(_ x: Value, _ mixture: Mixture, _ tape: Tape, _ pass: TrainingPass) -> Value {

@@ -11,6 +11,9 @@ public struct TrainingBatch: Sendable {
   /// Ranges of rows, one after the other and together all of them: a row sees those before it in its range, and positions count from its
   /// start unless told otherwise.
   public var documents: [Range<Int>]
+  /// Of every document the rows of another one that stand before it, as a prompt does that several answers share; empty for none. No ranges
+  /// are none for all. Only for tapes that match generation.
+  public var prefixes: [Range<Int>] = []
   /// The ranges that the balance loss is a mean over; the documents unless told otherwise. Rows in none of them are padding, whose
   /// choice of experts counts nowhere.
   public var sequences: [Range<Int>]
@@ -30,6 +33,11 @@ public struct TrainingBatch: Sendable {
 
   /// The number of rows with a target.
   public var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
+
+  /// Documents with what stands before them, and so from where on they are counted.
+  var prefixedDocuments: [(rows: Range<Int>, prefixCount: Int)] {
+    documents.indices.map { (documents[$0], prefixes.isEmpty ? 0 : prefixes[$0].count) }
+  }
 
   /// Of every row the target two tokens ahead, from the next row of its document.
   var secondTargets: [Int] {
@@ -341,12 +349,12 @@ public final class TrainableModel {
   /// The way forward up to the last norm, on a tape that was reset: `[rows, hidden]`; and what further layers of the pass need.
   func hidden(_ batch: TrainingBatch, balanceCoefficient coefficient: Float = 0, tape: Tape) -> (Value, TrainingPass) {
     tape.reset()
-    let positions = batch.positions ?? batch.documents.flatMap { 0..<$0.count }
+    let positions = batch.positions ?? batch.prefixedDocuments.flatMap { $1..<$1 + $0.count }
     precondition(
       batch.tokens.count == batch.targets.count && positions.count == batch.tokens.count, "documents must cover all rows")
     let pass = TrainingPass(
       angles: TapeAngles(angles(of: (positions.max() ?? 0) + 1, tape.compute), positions: positions), documents: batch.documents,
-      balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
+      prefixes: batch.prefixes, balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
     ) { layer, routing in
       for (expert, load) in routing.loads(of: batch.sequences).enumerated() { self.loads[layer][expert] += load }
     }

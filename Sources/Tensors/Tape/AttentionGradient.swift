@@ -1,7 +1,8 @@
 internal import CSwiftletKernels
 
 extension AttentionOperation {
-  /// A piece of work is a key head of a document: it writes the gradients of its keys and values and of its query heads alone.
+  /// A piece of work is a key head of a document: it writes the gradients of its own keys and values and of its query heads alone. What
+  /// prefixes get from it is added afterwards, document after document.
   func backward(_ tape: Tape) -> Int {
     defer { release(tape) }
     guard tape.gradient(output) != nil else { return output.index }
@@ -10,6 +11,13 @@ extension AttentionOperation {
     let valueGradient = isJoint ? keyGradient : tape.takeGradient(values.value)
     let shared = sharedKey?.dimension ?? 0
     let sharedGradient = tape.pool.take(max(1, rowCount * keyHeadCount * shared))
+    var prefixStarts: [Int] = [], prefixRows = 0
+    for document in documents {
+      prefixStarts.append(prefixRows)
+      prefixRows += document.prefix.count
+    }
+    let prefixSize = keyHeadCount * (keyDimension + values.dimension)
+    let prefixGradient = tape.pool.take(max(1, prefixRows * prefixSize))
     let targets = Targets(
       queries: queryGradient.floats, keys: keyGradient.floats, values: valueGradient.floats, shared: sharedGradient.floats)
 
@@ -17,13 +25,21 @@ extension AttentionOperation {
     let layout = ScratchLayout(self, longest: longest, products: tape.products)
     tape.compute.reserveScratch(layout.byteCount)
     tape.compute.pool.run(documents.count * keyHeadCount) { piece, thread in
-      let rows = documents[piece / keyHeadCount], keyHead = piece % keyHeadCount
-      var work = Work(self, tape, layout, rows: rows, keyHead: keyHead, scratch: tape.compute.scratchFloats(thread))
+      let document = documents[piece / keyHeadCount], keyHead = piece % keyHeadCount
+      var work = Work(self, tape, layout, document, keyHead: keyHead, scratch: tape.compute.scratchFloats(thread))
       for head in keyHead * (headCount / keyHeadCount)..<(keyHead + 1) * (headCount / keyHeadCount) {
         work.addGradients(head: head, isFirst: head % (headCount / keyHeadCount) == 0, targets)
       }
-      work.store(targets)
+      work.store(targets, prefix: prefixGradient.floats + prefixStarts[piece / keyHeadCount] * prefixSize)
     }
+    if prefixRows > 0 {
+      tape.compute.pool.run(keyHeadCount) { head, _ in
+        for (document, start) in zip(documents, prefixStarts) {
+          addPrefix(tape, document.prefix, keyHead: head, prefixGradient.floats + start * prefixSize, to: targets)
+        }
+      }
+    }
+    tape.pool.release(prefixGradient)
 
     tape.give(queryGradient, to: queries)
     tape.give(keyGradient, to: keys.value)
@@ -41,6 +57,24 @@ extension AttentionOperation {
     }
     tape.pool.release(sharedGradient)
     return output.index
+  }
+
+  /// Adds what a document's work brought for a key head of its prefix: of all heads in turn the keys of all rows, then their values.
+  private func addPrefix(_ tape: Tape, _ rows: Range<Int>, keyHead: Int, _ source: UnsafePointer<Float>, to targets: Targets) {
+    let size = keyDimension, width = values.dimension, table = tape.kernels.table, shared = sharedKey?.dimension ?? 0
+    let keySource = source + keyHead * rows.count * (size + width), valueSource = keySource + rows.count * size
+    for (index, row) in rows.enumerated() {
+      table.pointee.add_scaled(
+        keySource + index * size, 1, keys.dimension,
+        targets.keys + row * keys.value.shape.columns + keys.offset + keyHead * keys.headStride)
+      table.pointee.add_scaled(
+        valueSource + index * width, 1, width,
+        targets.values + row * values.value.shape.columns + values.offset + keyHead * values.headStride)
+      if shared > 0 {
+        table.pointee.add_scaled(
+          keySource + index * size + keys.dimension, 1, shared, targets.shared + (row * keyHeadCount + keyHead) * shared)
+      }
+    }
   }
 
   struct Targets {
@@ -78,7 +112,7 @@ extension AttentionOperation {
       byteCount =
         queryStripBytes + gradientStripBytes + columnStripBytes + keyStripBytes
         + block * (keyRowBytes + valueRowBytes + chunkRowBytes) + chunk * blockRowBytes
-        + (longest * (4 * size + width + 1) + 2 * block * chunk + max(block, chunk) * max(size, width)) * 4 + 2048
+        + (longest * (4 * size + 2 * width + 1) + 2 * block * chunk + max(block, chunk) * max(size, width)) * 4 + 2048
     }
   }
 
@@ -88,7 +122,7 @@ extension AttentionOperation {
     let tape: Tape
     let products: Products
     let layout: ScratchLayout
-    let rows: Range<Int>
+    let document: AttentionDocument
     let keyHead: Int
     let queryStrips: UnsafeMutableRawPointer
     let gradientStrips: UnsafeMutableRawPointer
@@ -103,13 +137,14 @@ extension AttentionOperation {
     let queryGradients: UnsafeMutablePointer<Float>
     let keyGradients: UnsafeMutablePointer<Float>
     let valueGradients: UnsafeMutablePointer<Float>
+    let values: UnsafeMutablePointer<Float>
     let shares: UnsafeMutablePointer<Float>
     let scores: UnsafeMutablePointer<Float>
     let scoreGradients: UnsafeMutablePointer<Float>
     let part: UnsafeMutablePointer<Float>
 
     init(
-      _ operation: AttentionOperation, _ tape: Tape, _ layout: ScratchLayout, rows: Range<Int>, keyHead: Int,
+      _ operation: AttentionOperation, _ tape: Tape, _ layout: ScratchLayout, _ document: AttentionDocument, keyHead: Int,
       scratch start: UnsafeMutablePointer<Float>
     ) {
       let size = operation.keyDimension, width = operation.values.dimension, block = AttentionOperation.blockRows
@@ -117,7 +152,7 @@ extension AttentionOperation {
       self.operation = operation
       self.tape = tape
       self.layout = layout
-      self.rows = rows
+      self.document = document
       self.keyHead = keyHead
       products = tape.products
       var scratch = ScratchCursor(start)
@@ -134,6 +169,7 @@ extension AttentionOperation {
       queryGradients = scratch.floats(longest * size)
       keyGradients = scratch.floats(longest * size)
       valueGradients = scratch.floats(longest * width)
+      values = scratch.floats(longest * width)
       shares = scratch.floats(longest)
       scores = scratch.floats(block * chunk)
       scoreGradients = scratch.floats(block * chunk)
@@ -141,15 +177,17 @@ extension AttentionOperation {
     }
 
     mutating func addGradients(head: Int, isFirst: Bool, _ targets: Targets) {
-      let size = operation.keyDimension, width = operation.values.dimension, count = rows.count, table = products.table
+      let size = operation.keyDimension, width = operation.values.dimension, rows = document.rows, count = rows.count
+      let table = products.table, keyCount = document.count
       let outputStride = operation.output.shape.columns, outputStart = rows.lowerBound * outputStride + head * width
       guard let allGradients = tape.gradient(operation.output) else { return }
       let outputs = tape.floats(operation.output) + outputStart, gradients = allGradients + outputStart
       let logSums = operation.logSums.floats + head * operation.rowCount + rows.lowerBound
       if isFirst {
-        operation.gatherKeys(tape, head: keyHead, rows, to: keys)
-        keyGradients.update(repeating: 0, count: count * size)
-        valueGradients.update(repeating: 0, count: count * width)
+        operation.gatherKeys(tape, head: keyHead, document, 0..<keyCount, to: keys)
+        operation.gatherValues(tape, head: keyHead, document, 0..<keyCount, to: values)
+        keyGradients.update(repeating: 0, count: keyCount * size)
+        valueGradients.update(repeating: 0, count: keyCount * width)
       }
       operation.gatherQueries(tape.floats(operation.queries), head: head, rows, to: queries)
       queryGradients.update(repeating: 0, count: count * size)
@@ -159,8 +197,8 @@ extension AttentionOperation {
       let gradientRows = RowSource(gradients, stride: outputStride, length: width)
       AttentionOperation.makeStrips(products, RowSource(queries, stride: size, length: size), count: count, to: queryStrips)
       AttentionOperation.makeStrips(products, gradientRows, count: count, to: gradientStrips)
-      for first in stride(from: 0, to: count, by: AttentionOperation.blockRows) {
-        addBlock(first..<min(count, first + AttentionOperation.blockRows), gradientRows, logSums)
+      for first in stride(from: 0, to: keyCount, by: AttentionOperation.blockRows) {
+        addBlock(first..<min(keyCount, first + AttentionOperation.blockRows), gradientRows, logSums)
       }
       let queryStride = operation.queries.shape.columns
       for row in 0..<count {
@@ -172,16 +210,15 @@ extension AttentionOperation {
     /// A block of keys against all queries that see some of it.
     private func addBlock(_ block: Range<Int>, _ gradients: RowSource, _ logSums: UnsafePointer<Float>) {
       let size = operation.keyDimension, width = operation.values.dimension, table = products.table, type = products.type
-      let valueStride = operation.values.value.shape.columns
-      let values = RowSource(
-        tape.floats(operation.values.value) + rows.lowerBound * valueStride + operation.values.offset
-          + keyHead * operation.values.headStride, stride: valueStride, length: width)
-      let keyRow = RowSource(keys, stride: size, length: size)
+      let keyRow = RowSource(keys, stride: size, length: size), values = RowSource(values, stride: width, length: width)
+      let queryCount = document.rows.count, prefix = document.prefix.count
       products.prepare(keyRow, rows: block, into: keyRows, rowBytes: layout.keyRowBytes)
       products.prepare(values, rows: block, into: valueRows, rowBytes: layout.valueRowBytes)
       AttentionOperation.makeColumnStrips(products, keyRow.from(block.lowerBound), count: block.count, to: keyStrips)
-      for first in stride(from: block.lowerBound, to: rows.count, by: AttentionOperation.chunkRows) {
-        let count = min(AttentionOperation.chunkRows, rows.count - first), strip = first / Strips.rows
+      // From a whole strip on.
+      let firstQuery = max(0, block.lowerBound - prefix) / Strips.rows * Strips.rows
+      for first in stride(from: firstQuery, to: queryCount, by: AttentionOperation.chunkRows) {
+        let count = min(AttentionOperation.chunkRows, queryCount - first), strip = first / Strips.rows
         // Scores and gradients of weights, `[keys, queries]`.
         table.pointee.strips_product(
           type, queryStrips + strip * products.stripBytes(size), count, keyRows, layout.keyRowBytes, block.count, size, scores,
@@ -192,7 +229,7 @@ extension AttentionOperation {
         for row in 0..<block.count {
           table.pointee.attention_gradient(
             scores + row * count, scoreGradients + row * count, logSums + first, shares + first,
-            min(count, max(0, block.lowerBound + row - first)), count)
+            min(count, max(0, block.lowerBound + row - prefix - first)), count)
         }
         // values' += weightsᵀ · output', keys' += scores'ᵀ · queries
         addProduct(
@@ -223,11 +260,15 @@ extension AttentionOperation {
       products.table.pointee.add_scaled(part, 1, rows * source.length, target)
     }
 
-    func store(_ targets: Targets) {
+    /// - Parameter prefix: where the gradients of the prefix's keys and values go, of all heads in turn.
+    func store(_ targets: Targets, prefix: UnsafeMutablePointer<Float>) {
       let size = operation.keyDimension, width = operation.values.dimension
       let keyPart = operation.keys, valuePart = operation.values
-      let shared = operation.sharedKey?.dimension ?? 0
-      for (index, row) in rows.enumerated() {
+      let shared = operation.sharedKey?.dimension ?? 0, before = document.prefix.count
+      let prefixKeys = prefix + keyHead * before * (size + width)
+      prefixKeys.update(from: keyGradients, count: before * size)
+      (prefixKeys + before * size).update(from: valueGradients, count: before * width)
+      for (index, row) in zip(before..., document.rows) {
         (targets.keys + row * keyPart.value.shape.columns + keyPart.offset + keyHead * keyPart.headStride)
           .update(from: keyGradients + index * size, count: keyPart.dimension)
         (targets.values + row * valuePart.value.shape.columns + valuePart.offset + keyHead * valuePart.headStride)

@@ -18,6 +18,21 @@ public struct HeadPart: Sendable {
   }
 }
 
+/// Rows of which each sees those before it, and before them all rows of the prefix.
+struct AttentionDocument {
+  let rows: Range<Int>
+  /// Rows of another document, which may be the prefix of several; empty for none.
+  let prefix: Range<Int>
+
+  /// How many the last row sees.
+  var count: Int { prefix.count + rows.count }
+
+  /// The row at a position.
+  func row(_ position: Int) -> Int {
+    position < prefix.count ? prefix.lowerBound + position : rows.lowerBound + position - prefix.count
+  }
+}
+
 /// Causal softmax attention inside documents, computed from blocks of queries and keys (FlashAttention-2, Dao 2023): what is kept are
 /// results and each row's logarithm of the sum of exponentials, from which the way back makes the weights again.
 struct AttentionOperation {
@@ -28,7 +43,7 @@ struct AttentionOperation {
   let values: HeadPart
   let headCount: Int
   let keyHeadCount: Int
-  let documents: [Range<Int>]
+  let documents: [AttentionDocument]
   let scale: Float
   let output: Value
   /// `[heads, rows]`
@@ -53,15 +68,30 @@ struct AttentionOperation {
     }
   }
 
-  /// Copies the keys of a head: `[rows, dimension]`.
-  func gatherKeys(_ tape: Tape, head: Int, _ rows: Range<Int>, to target: UnsafeMutablePointer<Float>) {
+  /// Copies the keys of a head at some positions of a document: `[positions, dimension]`.
+  func gatherKeys(
+    _ tape: Tape, head: Int, _ document: AttentionDocument, _ positions: Range<Int>, to target: UnsafeMutablePointer<Float>
+  ) {
     let size = keyDimension, source = tape.floats(keys.value) + keys.offset + head * keys.headStride
     let stride = keys.value.shape.columns
-    for (index, row) in rows.enumerated() { (target + index * size).update(from: source + row * stride, count: keys.dimension) }
+    for (index, position) in positions.enumerated() {
+      (target + index * size).update(from: source + document.row(position) * stride, count: keys.dimension)
+    }
     guard let sharedKey else { return }
     let shared = tape.floats(sharedKey.value) + sharedKey.offset, sharedStride = sharedKey.value.shape.columns
-    for (index, row) in rows.enumerated() {
-      (target + index * size + keys.dimension).update(from: shared + row * sharedStride, count: sharedKey.dimension)
+    for (index, position) in positions.enumerated() {
+      (target + index * size + keys.dimension)
+        .update(from: shared + document.row(position) * sharedStride, count: sharedKey.dimension)
+    }
+  }
+
+  /// Copies the values of a head at some positions of a document: `[positions, dimension]`.
+  func gatherValues(
+    _ tape: Tape, head: Int, _ document: AttentionDocument, _ positions: Range<Int>, to target: UnsafeMutablePointer<Float>
+  ) {
+    let source = tape.floats(values.value) + values.offset + head * values.headStride, stride = values.value.shape.columns
+    for (index, position) in positions.enumerated() {
+      (target + index * values.dimension).update(from: source + document.row(position) * stride, count: values.dimension)
     }
   }
 
@@ -102,14 +132,14 @@ struct AttentionOperation {
     let target = tape.floats(output), targetStride = output.shape.columns
     let group = headCount / keyHeadCount, table = products.table
     tape.compute.pool.run(documents.count * headCount) { piece, thread in
-      let rows = documents[piece / headCount], head = piece % headCount, keyHead = head / group
+      let document = documents[piece / headCount], rows = document.rows, head = piece % headCount, keyHead = head / group
       var scratch = ScratchCursor(tape.compute.scratchFloats(thread))
       let keyStrips = scratch.bytes(keyStripBytes), valueStrips = scratch.bytes(valueStripBytes)
       let preparedQueries = scratch.bytes(block * queryBytes), preparedWeights = scratch.bytes(block * weightBytes)
       let gathered = scratch.floats(longest * size), blockQueries = scratch.floats(block * size)
       let scores = scratch.floats(block * chunk), sums = scratch.floats(block * width), part = scratch.floats(block * width)
       let maximums = scratch.floats(block), totals = scratch.floats(block)
-      gatherKeys(tape, head: keyHead, rows, to: gathered)
+      gatherKeys(tape, head: keyHead, document, 0..<rows.count, to: gathered)
       Self.makeStrips(products, RowSource(gathered, stride: size, length: size), count: rows.count, to: keyStrips)
       for first in stride(from: 0, to: rows.count, by: block) {
         let count = min(block, rows.count - first), start = rows.lowerBound + first
@@ -157,20 +187,26 @@ extension Tape {
   ///   - sharedKey: the last part of the key of every head.
   ///   - values: of each key head.
   ///   - documents: ranges of rows, which together are all of them; rows see those before them in their document.
+  ///   - prefixes: of every document the rows of another one that its rows see too, as if they stood before it; ranges are empty for none,
+  ///     and no ranges are none for all. Only on a tape that `matchesGeneration`.
   ///   - scale: what the dot products are multiplied with.
   /// - Returns: `[rows, heads * valueDimension]`
   public func attention(
     _ queries: Value, keys: HeadPart, sharedKey: HeadPart? = nil, values: HeadPart, headCount: Int, keyHeadCount: Int,
-    documents: [Range<Int>], scale: Float
+    documents: [Range<Int>], prefixes: [Range<Int>] = [], scale: Float
   ) -> Value {
     let rows = queries.shape.rows
+    precondition(
+      prefixes.isEmpty || matchesGeneration && prefixes.count == documents.count, "attention: \(prefixes.count) prefixes")
     precondition(
       documents.reduce(0) { $0 + $1.count } == rows && headCount % keyHeadCount == 0
         && queries.shape.columns == headCount * (keys.dimension + (sharedKey?.dimension ?? 0)), "attention: \(queries.shape)")
     return measured("attention") {
       let operation = AttentionOperation(
         queries: queries, keys: keys, sharedKey: sharedKey, values: values, headCount: headCount, keyHeadCount: keyHeadCount,
-        documents: documents, scale: scale, output: makeValue(Shape(rows, headCount * values.dimension)),
+        documents: documents.indices.map {
+          AttentionDocument(rows: documents[$0], prefix: prefixes.isEmpty ? 0..<0 : prefixes[$0])
+        }, scale: scale, output: makeValue(Shape(rows, headCount * values.dimension)),
         logSums: pool.take(headCount * rows))
       if matchesGeneration { operation.forwardAsGenerated(self) } else { operation.forward(self) }
       record(.attention(operation))

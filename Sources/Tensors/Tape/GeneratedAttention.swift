@@ -8,17 +8,18 @@ extension AttentionOperation {
     let type: ElementType = tape.attentionPrecision == .bfloat16 ? .bfloat16 : .float32
     let keyBytes = heads * length * size * type.blockBytes, blockBytes = keyBytes + heads * length * width * type.blockBytes
     let blocks = documents.flatMap { document in
-      stride(from: document.lowerBound, to: document.upperBound, by: length).map { $0..<min(document.upperBound, $0 + length) }
+      stride(from: 0, to: document.count, by: length).map { (document: document, positions: $0..<min(document.count, $0 + length)) }
     }
     let buffer = tape.pool.take((blocks.count * blockBytes + 3) / 4), memory = buffer.storage.address
     tape.compute.reserveScratch(length * max(size, width) * 4)
     tape.compute.pool.run(blocks.count) { block, thread in
-      let rows = blocks[block], gathered = tape.compute.scratchFloats(thread), target = memory + block * blockBytes
+      let (document, positions) = blocks[block], gathered = tape.compute.scratchFloats(thread)
+      let target = memory + block * blockBytes
       for head in 0..<heads {
-        gatherKeys(tape, head: head, rows, to: gathered)
-        store(tape, gathered, rows.count * size, as: type, at: target + head * length * size * type.blockBytes)
-        gatherValues(tape, head: head, rows, to: gathered)
-        store(tape, gathered, rows.count * width, as: type, at: target + keyBytes + head * length * width * type.blockBytes)
+        gatherKeys(tape, head: head, document, positions, to: gathered)
+        store(tape, gathered, positions.count * size, as: type, at: target + head * length * size * type.blockBytes)
+        gatherValues(tape, head: head, document, positions, to: gathered)
+        store(tape, gathered, positions.count * width, as: type, at: target + keyBytes + head * length * width * type.blockBytes)
       }
     }
     var first = 0
@@ -27,7 +28,7 @@ extension AttentionOperation {
       defer { first += count }
       let addresses = (first..<first + count).map { memory + $0 * blockBytes }
       return AttentionSequence(
-        rows: document, startPosition: 0,
+        rows: document.rows, startPosition: document.prefix.count,
         blocks: KeyValueBlocks(
           keys: addresses, values: addresses, valueOffset: keyBytes, type: type, headCount: heads, keyDimension: size,
           valueDimension: width, valueStride: width))
@@ -50,14 +51,6 @@ extension AttentionOperation {
       tape.kernels.table.pointee.store_bf16(source, count, target.assumingMemoryBound(to: UInt16.self))
     } else {
       target.assumingMemoryBound(to: Float.self).update(from: source, count: count)
-    }
-  }
-
-  /// Copies the values of a head: `[rows, dimension]`.
-  private func gatherValues(_ tape: Tape, head: Int, _ rows: Range<Int>, to target: UnsafeMutablePointer<Float>) {
-    let source = tape.floats(values.value) + values.offset + head * values.headStride, stride = values.value.shape.columns
-    for (index, row) in rows.enumerated() {
-      (target + index * values.dimension).update(from: source + row * stride, count: values.dimension)
     }
   }
 }

@@ -88,7 +88,7 @@ public final class Tape {
     truncateSlots(to: 0)
   }
 
-  /// Gives memory that is not in use back to the system.
+  /// Gives memory that is not in use back to the system, where there is much more than was ever in use.
   public func trimMemory() { pool.trim() }
 
   // MARK: - Values

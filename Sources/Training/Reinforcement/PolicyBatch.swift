@@ -22,7 +22,7 @@ extension PolicyRows {
       targets: batch.targets, oldLogProbabilities: [Float](repeating: 0, count: count),
       referenceLogProbabilities: answers.contains { $0.reference != nil } ? [Float](repeating: 0, count: count) : nil,
       advantages: [Float](repeating: 0, count: count), weights: [Float](repeating: 0, count: count))
-    for ((answer, weight), document) in zip(zip(answers, weights), batch.documents) {
+    for ((answer, weight), document) in zip(zip(answers, weights), batch.answers) {
       let first = document.upperBound - answer.rollout.tokens.count
       for (index, old) in answer.rollout.logProbabilities.enumerated() {
         oldLogProbabilities[first + index] = old
@@ -46,7 +46,6 @@ extension TrainableModel {
     let (normed, pass) = hidden(batch, balanceCoefficient: balanceCoefficient, tape: tape)
     let loss = tape.policyLoss(normed, head, rows, options)
     if tape.recordsGradients { tape.backward() } else { tape.reset() }
-    // The next batch has other rows, for which this one's memory is of no use.
     tape.trimMemory()
     return (loss, pass.balanceSum.value)
   }

@@ -33,15 +33,40 @@ public struct RolloutOptions: Sendable, Equatable {
 }
 
 extension TrainingBatch {
-  /// A document for each rollout: the prompt and the answer, whose tokens are the targets.
-  public init(_ rollouts: [Rollout], prompts: [[Int32]]) {
-    var tokens: [Int] = [], targets: [Int] = [], documents: [Range<Int>] = []
-    for rollout in rollouts {
-      let prompt = prompts[rollout.prompt], start = tokens.count
-      tokens += (prompt + rollout.tokens.dropLast()).map(Int.init)
-      targets += [Int](repeating: -1, count: prompt.count - 1) + rollout.tokens.map(Int.init)
-      documents.append(start..<tokens.count)
+  /// A document for each rollout: the prompt and the answer, whose tokens are the targets. Answers in a row to one prompt share its rows
+  /// where `sharesPrompts` says so: all but the last one, behind which each answer goes on in its own way.
+  public init(_ rollouts: [Rollout], prompts: [[Int32]], sharesPrompts: Bool = false) {
+    self.init(tokens: [], targets: [], documents: [])
+    var first = 0
+    while first < rollouts.count {
+      let prompt = prompts[rollouts[first].prompt]
+      var group = rollouts[first...].prefix { $0.prompt == rollouts[first].prompt }
+      first = group.endIndex
+      let start = tokens.count, isShared = sharesPrompts && group.count > 1 && prompt.count > 1
+      var prefix = 0..<0
+      if isShared {
+        append(prompt.dropLast(), answer: [])
+        prefix = start..<tokens.count
+        prefixes.append(0..<0)
+      }
+      while let rollout = group.popFirst() {
+        append(isShared ? prompt.suffix(1) : prompt[...], answer: rollout.tokens)
+        prefixes.append(prefix)
+        if !isShared { sequences.append(documents[documents.count - 1]) }
+      }
+      if isShared { sequences.append(start..<tokens.count) }
     }
-    self.init(tokens: tokens, targets: targets, documents: documents)
+    if prefixes.allSatisfy(\.isEmpty) { prefixes = [] }
+  }
+
+  /// The documents that answers end, in the order of the rollouts.
+  var answers: [Range<Int>] { documents.filter { targets[$0.upperBound - 1] >= 0 } }
+
+  /// Adds a document, whose targets are the answer's tokens.
+  private mutating func append(_ prompt: ArraySlice<Int32>, answer: [Int32]) {
+    let start = tokens.count
+    tokens += (prompt + answer.dropLast()).map(Int.init)
+    targets += [Int](repeating: -1, count: answer.isEmpty ? prompt.count : prompt.count - 1) + answer.map(Int.init)
+    documents.append(start..<tokens.count)
   }
 }

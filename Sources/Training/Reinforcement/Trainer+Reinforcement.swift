@@ -31,7 +31,7 @@ extension Trainer {
     }
     let seconds = start.duration(to: .now) / .seconds(1)
     // Generation computes what a forward pass does.
-    let batches = collection.groups.map { TrainingBatch($0.rollouts, prompts: collection.prompts) }
+    let batches = collection.groups.map { TrainingBatch($0.rollouts, prompts: collection.prompts, sharesPrompts: true) }
     let flops = update.flops + flops(batches, predicts: false, learns: false)
     func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
     var result = StepRecord(
@@ -92,7 +92,7 @@ extension Trainer {
       for start in starts {
         if first == nil, isCancelled() { return nil }
         let pass = pairs[start..<min(pairs.count, start + recipe.microBatch)]
-        let batch = TrainingBatch(pass.map(\.0.rollout), prompts: collection.prompts)
+        let batch = TrainingBatch(pass.map(\.0.rollout), prompts: collection.prompts, sharesPrompts: tape.matchesGeneration)
         let rows = PolicyRows(pass.map(\.0), weights: pass.map(\.1), batch: batch)
         let coefficient = alpha / Float(starts.underestimatedCount)
         let result = model.policyLoss(batch, rows, settings.clipping, balanceCoefficient: coefficient, tape: tape)
@@ -158,11 +158,11 @@ extension Trainer {
       for start in stride(from: 0, to: answers.count, by: micro) {
         if isCancelled() { return nil }
         let range = start..<min(answers.count, start + micro)
-        let batch = TrainingBatch(answers[range].map(\.rollout), prompts: prompts)
+        let batch = TrainingBatch(answers[range].map(\.rollout), prompts: prompts, sharesPrompts: tape.matchesGeneration)
         let values = model.logProbabilities(of: batch, tape: tape)
         tape.trimMemory()
         operations += flops([batch], predicts: false, learns: false)
-        for (index, document) in zip(range, batch.documents) {
+        for (index, document) in zip(range, batch.answers) {
           answers[index].reference = Array(values[document].suffix(answers[index].rollout.tokens.count))
         }
       }

@@ -318,10 +318,10 @@ private struct PassSize {
   var targets = 0.0
 
   init(_ passes: [TrainingBatch]) {
-    for document in passes.flatMap(\.documents) {
-      let count = Double(document.count)
+    for (rows, prefixCount) in passes.flatMap(\.prefixedDocuments) {
+      let count = Double(rows.count)
       tokens += count
-      pairs += count * TokenFLOPs.meanPositions(count)
+      pairs += count * (Double(prefixCount) + TokenFLOPs.meanPositions(count))
     }
     targets = Double(passes.reduce(0) { $0 + $1.targetCount })
   }
