@@ -354,7 +354,8 @@ public final class TrainableModel {
       batch.tokens.count == batch.targets.count && positions.count == batch.tokens.count, "documents must cover all rows")
     let pass = TrainingPass(
       angles: TapeAngles(angles(of: (positions.max() ?? 0) + 1, tape.compute), positions: positions), documents: batch.documents,
-      prefixes: batch.prefixes, balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
+      prefixes: batch.prefixes,
+      balance: coefficient == 0 ? nil : BalanceLoss(coefficient: coefficient, sequences: batch.sequences)
     ) { layer, routing in
       for (expert, load) in routing.loads(of: batch.sequences).enumerated() { self.loads[layer][expert] += load }
     }

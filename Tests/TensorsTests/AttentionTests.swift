@@ -76,13 +76,10 @@ import Testing
         keys: addresses, values: addresses, keyOffset: 64, valueOffset: form.isLatent ? 64 : 64 + keyBytes, type: type,
         headCount: form.keyHeads, keyDimension: form.keyDimension, valueDimension: form.valueDimension,
         valueStride: form.isLatent ? form.keyDimension : form.valueDimension)
-      compute.store(
-        keys, rows: 0..<self.count, heads: form.keyHeads, into: addresses, blockOffset: 64, type: type, startPosition: 0,
-        offset: 0, stride: form.keyDimension)
+      let sequence = AttentionSequence(rows: 0..<self.count, startPosition: 0, blocks: blocks)
+      compute.store(keys, headStride: form.keyDimension, count: form.keyDimension, as: .keys, sequences: [sequence])
       if !form.isLatent {
-        compute.store(
-          values, rows: 0..<self.count, heads: form.keyHeads, into: addresses, blockOffset: 64 + keyBytes, type: type,
-          startPosition: 0, offset: 0, stride: form.valueDimension)
+        compute.store(values, headStride: form.valueDimension, count: form.valueDimension, as: .values, sequences: [sequence])
       }
       return (blocks, memory)
     }

@@ -171,9 +171,9 @@ import Testing
       keys: storages.map(\.0.address), values: storages.map(\.1.address), type: type, headCount: keyHeads,
       keyDimension: dimension,
       valueDimension: valueDimension, valueStride: valueDimension)
-    for (source, target, size) in [(keys, blocks.keys, dimension), (values, blocks.values, valueDimension)] {
-      compute.store(source, rows: 0..<count, heads: keyHeads, into: target, type: type, startPosition: 0, offset: 0, stride: size)
-    }
+    let stored = [AttentionSequence(rows: 0..<count, startPosition: 0, blocks: blocks)]
+    compute.store(keys, headStride: dimension, count: dimension, as: .keys, sequences: stored)
+    compute.store(values, headStride: valueDimension, count: valueDimension, as: .values, sequences: stored)
     let found = compute.attention(
       queries, heads: heads, sequences: [AttentionSequence(rows: 0..<rows, startPosition: start, blocks: blocks)], scale: 0.3
     ).floatArray()

@@ -135,7 +135,9 @@ import Testing
     let folder = try folder(), keep = "  zero_variance: keep"
     defer { withExtendedLifetime(folder) {} }
     let counts = try ["", "\n  beta: 0.05"].enumerated().map { index, beta -> Double in
-      let trainer = try trainer(folder, ["minibatches": keep + beta, "steps": "steps: 1"], out: "run-\(index)")
+      // Whole groups, whose answers share the rows of their prompt in all passes.
+      let changes = ["minibatches": keep + beta, "steps": "steps: 1", "micro_batch": "micro_batch: 4"]
+      let trainer = try trainer(folder, changes, out: "run-\(index)")
       _ = try trainer.train()
       return try #require(trainer.records.first).flops
     }

@@ -27,15 +27,21 @@ import Testing
     return tape
   }
 
-  /// Compares the log-probabilities of rollouts with the tape's; they are computed together on the tape and each alone.
+  /// Compares the log-probabilities of rollouts with the tape's; they are computed together on the tape, with the rows of a prompt once
+  /// for all answers to it, and each alone.
   private func expectEqual(_ rollouts: [Rollout], _ prompts: [[Int32]], _ model: TrainableModel, _ tape: Tape, _ comment: String)
   {
     let sampled = rollouts.flatMap(\.logProbabilities)
-    func trained(_ rollouts: [Rollout]) -> [Float] {
-      let batch = TrainingBatch(rollouts, prompts: prompts), values = model.logProbabilities(of: batch, tape: tape)
+    func trained(_ rollouts: [Rollout], sharesPrompts: Bool = false) -> [Float] {
+      let batch = TrainingBatch(rollouts, prompts: prompts, sharesPrompts: sharesPrompts)
+      let values = model.logProbabilities(of: batch, tape: tape)
       return batch.targets.indices.filter { batch.targets[$0] >= 0 }.map { values[$0] }
     }
-    for (way, values) in [("together", trained(rollouts)), ("alone", rollouts.flatMap { trained([$0]) })] {
+    let ways = [
+      ("together", trained(rollouts)), ("sharing prompts", trained(rollouts, sharesPrompts: true)),
+      ("alone", rollouts.flatMap { trained([$0]) }),
+    ]
+    for (way, values) in ways {
       let differing = zip(sampled, values).filter { $0.bitPattern != $1.bitPattern }
       let largest = differing.map { abs($0 - $1) }.max() ?? 0
       #expect(

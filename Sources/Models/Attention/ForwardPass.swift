@@ -22,19 +22,6 @@ struct ForwardPass {
   }
 }
 
-extension AttentionSequence {
-  /// Puts the keys and values of its rows, head by head, into its blocks.
-  func store(keys: Tensor, values: Tensor, _ compute: Compute) {
-    for (source, target, start, stride) in [
-      (keys, blocks.keys, blocks.keyOffset, blocks.keyDimension), (values, blocks.values, blocks.valueOffset, blocks.valueStride),
-    ] {
-      compute.store(
-        source, rows: rows, heads: blocks.headCount, into: target, blockOffset: start, type: blocks.type,
-        startPosition: startPosition, offset: 0, stride: stride)
-    }
-  }
-}
-
 /// How latent attention is computed. Both give the same results up to rounding.
 public enum AttentionForm: Sendable {
   /// Queries are brought into the latent space; the cache is read as it is.

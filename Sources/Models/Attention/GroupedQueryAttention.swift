@@ -39,7 +39,8 @@ struct GroupedQueryAttention: Sendable {
         heads, headStride: headDimension, offset: 0, dimension: headDimension, angles: pass.angles, interleaved: isInterleaved)
     }
     let sequences = pass.attentionSequences(layer: layer)
-    for sequence in sequences { sequence.store(keys: keys, values: values, compute) }
+    compute.store(keys, headStride: headDimension, count: headDimension, as: .keys, sequences: sequences)
+    compute.store(values, headStride: headDimension, count: headDimension, as: .values, sequences: sequences)
     let attended = compute.attention(queries, heads: headCount, sequences: sequences, scale: scale)
     return compute.linear(attended, output, role: pass.role)
   }

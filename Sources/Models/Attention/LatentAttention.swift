@@ -92,8 +92,9 @@ struct LatentAttention: Sendable {
     let queries = makeQueries(x, pass)
     let attended: Tensor
     if let keyValueUp {
-      storeExpanded(x, keyValueUp, layer: layer, pass)
-      attended = compute.attention(queries, heads: headCount, sequences: pass.attentionSequences(layer: layer), scale: scale)
+      let sequences = pass.attentionSequences(layer: layer)
+      storeExpanded(x, keyValueUp, sequences, pass)
+      attended = compute.attention(queries, heads: headCount, sequences: sequences, scale: scale)
     } else {
       store(x, layer: layer, pass)
       attended =
@@ -132,22 +133,15 @@ struct LatentAttention: Sendable {
   }
 
   /// Puts keys and values of all heads of every row into the cache.
-  private func storeExpanded(_ x: Tensor, _ keyValueUp: Projection, layer: Int, _ pass: ForwardPass) {
-    let compute = pass.compute, (normed, both) = makeLatents(x, pass), rows = x.shape.rows, rotary = latent.rotaryDimension
-    let plain = latent.plainDimension, value = latent.valueDimension, keyWidth = plain + rotary
+  private func storeExpanded(_ x: Tensor, _ keyValueUp: Projection, _ sequences: [AttentionSequence], _ pass: ForwardPass) {
+    let compute = pass.compute, (normed, both) = makeLatents(x, pass), plain = latent.plainDimension,
+      value = latent.valueDimension
     let up = compute.linear(normed, keyValueUp, role: pass.role)
-    let keys = compute.make(Shape(rows, headCount * keyWidth)), values = compute.make(Shape(rows, headCount * value))
-    let shared = compute.make(Shape(rows, rotary))
-    compute.copyHeads(up, headStride: plain + value, offset: 0, count: plain, to: keys, headStride: keyWidth, offset: 0)
-    compute.copyHeads(up, headStride: plain + value, offset: plain, count: value, to: values, headStride: value, offset: 0)
-    compute.copyHeads(
-      both, headStride: both.shape.columns, offset: latent.keyValueRank, count: rotary, to: shared, headStride: rotary, offset: 0)
-    compute.copyHeads(
-      compute.repeatHeads(shared, heads: headCount), headStride: rotary, offset: 0, count: rotary, to: keys, headStride: keyWidth,
-      offset: plain)
-    for sequence in pass.attentionSequences(layer: layer) {
-      sequence.store(keys: keys, values: values, compute)
-    }
+    compute.store(up, headStride: plain + value, count: plain, as: .keys, sequences: sequences)
+    compute.store(
+      both, headStride: 0, sourceOffset: latent.keyValueRank, count: latent.rotaryDimension, as: .keys, offset: plain,
+      sequences: sequences)
+    compute.store(up, headStride: plain + value, sourceOffset: plain, count: value, as: .values, sequences: sequences)
   }
 
   /// Puts the normed latent and the rotated shared key of every row into the cache.
@@ -155,11 +149,7 @@ struct LatentAttention: Sendable {
     let compute = pass.compute, rank = latent.keyValueRank, width = rank + latent.rotaryDimension
     let (normed, both) = makeLatents(x, pass)
     compute.copyHeads(normed, headStride: rank, offset: 0, count: rank, to: both, headStride: width, offset: 0)
-    for sequence in pass.attentionSequences(layer: layer) {
-      compute.store(
-        both, rows: sequence.rows, heads: 1, into: sequence.blocks.keys, blockOffset: sequence.blocks.keyOffset,
-        type: sequence.blocks.type, startPosition: sequence.startPosition, offset: 0, stride: width)
-    }
+    compute.store(both, headStride: 0, count: width, as: .keys, sequences: pass.attentionSequences(layer: layer))
   }
 
   /// Attention in the latent space: `[rows, heads * value]`.

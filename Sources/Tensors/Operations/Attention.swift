@@ -15,6 +15,10 @@ public struct KeyValueBlocks {
   /// Where in the memory of every block the keys and the values begin, in bytes.
   public var keyOffset: Int
   public var valueOffset: Int
+  public enum Part {
+    case keys, values
+  }
+
   /// F32 or BF16.
   public var type: ElementType
   public var headCount: Int
@@ -54,26 +58,41 @@ public struct AttentionSequence {
 }
 
 extension Compute {
-  /// Stores rows into blocks: value i of head h of row r goes to position `startPosition + r`.
+  /// Stores values of every head of the sequences' rows as keys or as values: row r of a sequence goes to position `startPosition + r`.
   /// - Parameters:
-  ///   - x: `[rows, heads * dimension]`
-  ///   - blockOffset: where in the memory of a block its first position is, in bytes.
-  ///   - offset: where in a stored position the values go (latent attention stores two parts).
-  ///   - stride: values from one stored position to the next.
+  ///   - x: the heads' values begin at `sourceOffset` of its rows, one head `headStride` floats behind the other; with 0 all heads get
+  ///     the same.
+  ///   - count: values of a head.
+  ///   - offset: where in a stored position they go; latent attention stores two parts.
   public func store(
-    _ x: Tensor, rows: Range<Int>, heads: Int, into blocks: [UnsafeMutableRawPointer], blockOffset: Int = 0, type: ElementType,
-    startPosition: Int, offset: Int, stride: Int
+    _ x: Tensor, headStride: Int, sourceOffset: Int = 0, count: Int, as part: KeyValueBlocks.Part, offset: Int = 0,
+    sequences: [AttentionSequence]
   ) {
-    let size = x.shape.columns, dimension = size / heads, length = KeyValueBlocks.blockLength
-    for row in rows {
-      let position = startPosition + row - rows.lowerBound
-      for head in 0..<heads {
-        let source = x.floats + row * size + head * dimension
-        let place = (head * length + position % length) * stride + offset, block = blocks[position / length] + blockOffset
-        if type == .bfloat16 {
-          kernels.table.pointee.store_bf16(source, dimension, block.assumingMemoryBound(to: UInt16.self) + place)
+    guard let rows = sequences.first?.rows.count else { return }
+    let size = x.shape.columns, source = x.floats + sourceOffset
+    forRows(sequences.count, costPerRow: rows * (sequences[0].blocks.headCount * count)) { range in
+      for sequence in sequences[range] {
+        store(source, rowStride: size, headStride: headStride, count: count, as: part, offset: offset, sequence)
+      }
+    }
+  }
+
+  private func store(
+    _ source: UnsafePointer<Float>, rowStride: Int, headStride: Int, count: Int, as part: KeyValueBlocks.Part, offset: Int,
+    _ sequence: AttentionSequence
+  ) {
+    let blocks = sequence.blocks, length = KeyValueBlocks.blockLength, isKeys = part == .keys
+    let addresses = isKeys ? blocks.keys : blocks.values, start = isKeys ? blocks.keyOffset : blocks.valueOffset
+    let stride = isKeys ? blocks.keyDimension : blocks.valueStride
+    for (index, row) in sequence.rows.enumerated() {
+      let position = sequence.startPosition + index, block = addresses[position / length] + start
+      for head in 0..<blocks.headCount {
+        let from = source + row * rowStride + head * headStride
+        let place = (head * length + position % length) * stride + offset
+        if blocks.type == .bfloat16 {
+          kernels.table.pointee.store_bf16(from, count, block.assumingMemoryBound(to: UInt16.self) + place)
         } else {
-          (block.assumingMemoryBound(to: Float.self) + place).update(from: source, count: dimension)
+          (block.assumingMemoryBound(to: Float.self) + place).update(from: from, count: count)
         }
       }
     }
@@ -92,17 +111,20 @@ extension Compute {
     let result = make(Shape(queries.shape.rows, heads * shape.valueDimension))
     attention(
       AttentionWork(
-        table: kernels.table, queries: queries.floats, heads: heads, scale: scale, sequences: sequences, shape: shape,
-        result: result.floats))
+        table: kernels.table, queries: queries.floats, heads: heads, scale: scale, shape: shape, result: result.floats),
+      sequences)
     return result
   }
 
   /// The same from and to memory that the caller has.
-  func attention(_ work: AttentionWork) {
-    let sequences = work.sequences, shape = work.shape, heads = work.heads
+  func attention(_ work: AttentionWork, _ sequences: [AttentionSequence]) {
+    let shape = work.shape, heads = work.heads
+    let blockCount = sequences.reduce(0) { $0 + $1.blocks.keys.count },
+      addressBytes = MemoryLayout<UnsafeMutableRawPointer>.stride
+    let places = make([2 * blockCount * addressBytes / 4]).address.assumingMemoryBound(to: UnsafeMutableRawPointer.self)
     let split = AttentionSplit(sequences, shape: shape, heads: heads, threadCount: pool.threadCount)
     // The list keeps its memory from call to call.
-    split.makePieces(sequences, work, &attentionPieces)
+    split.makePieces(sequences, work, places: places, &attentionPieces)
     reserveScratch(work.scratchSize(rows: split.rowsPerTile) * 4)
     attentionPieces.withUnsafeBufferPointer { pieces in
       if split.splitsSegments {
@@ -112,9 +134,12 @@ extension Compute {
         }
         pool.run(pieces.count) { piece, _ in work.mergeSegments(pieces[piece], states: states) }
       } else {
+        // All heads of a sequence by one thread, where there are enough sequences: they lie one behind the other in memory.
+        let together = max(1, min(shape.headCount, pieces.count / (8 * pool.threadCount)))
         // The last first: they see the most, and short ones at the end keep all threads busy.
-        pool.run(pieces.count) { piece, thread in
-          work.compute(pieces[pieces.count - 1 - piece], scratch: scratchFloats(thread))
+        pool.run((pieces.count + together - 1) / together) { index, thread in
+          let end = pieces.count - index * together
+          for piece in max(0, end - together)..<end { work.compute(pieces[piece], scratch: scratchFloats(thread)) }
         }
       }
     }

@@ -3,7 +3,13 @@ internal import CSwiftletKernels
 /// Query rows that one thread computes: some heads that share a key head, of some tokens of a sequence; all that they see, or the
 /// part of it in one segment of the cache.
 struct AttentionPiece {
-  var sequence: Int
+  /// The sequence's first row, and the position of it.
+  var firstSequenceRow: Int
+  var startPosition: Int
+  /// Where each of the sequence's blocks has its keys and its values. Plain memory: threads that take references from the same arrays
+  /// wait for each other.
+  var keys: UnsafePointer<UnsafeMutableRawPointer>
+  var values: UnsafePointer<UnsafeMutableRawPointer>
   /// Tokens of the sequence in this pass.
   var tokens: Range<Int>
   var keyHead: Int
@@ -16,6 +22,10 @@ struct AttentionPiece {
   var firstState = 0
 
   var rowCount: Int { tokens.count * heads.count }
+  /// The row of the first token.
+  var firstRow: Int { firstSequenceRow + tokens.lowerBound }
+  /// How many positions the first token sees.
+  var firstSeen: Int { startPosition + tokens.lowerBound + 1 }
 }
 
 /// How the work of one call is split. It decides who computes what, never the order of additions.
@@ -59,17 +69,28 @@ struct AttentionSplit {
     return (count + parts - 1) / parts
   }
 
-  func makePieces(_ sequences: [AttentionSequence], _ work: AttentionWork, _ pieces: inout [AttentionPiece]) {
+  /// - Parameter places: room for two addresses of each block of all sequences.
+  func makePieces(
+    _ sequences: [AttentionSequence], _ work: AttentionWork, places: UnsafeMutablePointer<UnsafeMutableRawPointer>,
+    _ pieces: inout [AttentionPiece]
+  ) {
     pieces.removeAll(keepingCapacity: true)
-    var firstState = 0
-    for (index, sequence) in sequences.enumerated() {
+    var firstState = 0, places = places
+    for sequence in sequences {
+      let blocks = sequence.blocks, count = blocks.keys.count, keys = places, values = places + count
+      for index in 0..<count {
+        keys[index] = blocks.keys[index] + blocks.keyOffset
+        values[index] = blocks.values[index] + blocks.valueOffset
+      }
+      places += 2 * count
       for start in stride(from: 0, to: sequence.rows.count, by: tokensPerTile) {
         let tokens = start..<min(start + tokensPerTile, sequence.rows.count)
         for keyHead in 0..<keyHeadCount {
           for first in stride(from: 0, to: group, by: headsPerTile) {
             let firstHead = keyHead * group + first
             var piece = AttentionPiece(
-              sequence: index, tokens: tokens, keyHead: keyHead, heads: firstHead..<firstHead + min(headsPerTile, group - first),
+              firstSequenceRow: sequence.rows.lowerBound, startPosition: sequence.startPosition, keys: keys, values: values,
+              tokens: tokens, keyHead: keyHead, heads: firstHead..<firstHead + min(headsPerTile, group - first),
               segmentCount: sequence.segmentCount(tokens: tokens.upperBound), firstState: firstState)
             if splitsSegments {
               for segment in 0..<piece.segmentCount {
@@ -103,7 +124,7 @@ struct AttentionWork {
   let queries: UnsafeMutablePointer<Float>
   let heads: Int
   let scale: Float
-  let sequences: [AttentionSequence]
+  /// Of any sequence: in what blocks have in common all are alike.
   let shape: KeyValueBlocks
   /// `[rows, heads * valueDimension]`
   let result: UnsafeMutablePointer<Float>
@@ -156,7 +177,7 @@ struct AttentionWork {
   private func packedTile(_ piece: AttentionPiece, _ memory: UnsafeMutablePointer<Float>) -> swiftlet_attention_tile {
     let rows = piece.rowCount, dimension = shape.keyDimension, padded = Self.padded(dimension)
     var target = memory
-    for row in firstRow(piece)..<firstRow(piece) + piece.tokens.count {
+    for row in piece.firstRow..<piece.firstRow + piece.tokens.count {
       for head in piece.heads {
         let source = queries + (row * heads + head) * dimension
         for i in 0..<dimension { target[i] = source[i] * scale }
@@ -178,29 +199,25 @@ struct AttentionWork {
     return tile
   }
 
-  private func firstRow(_ piece: AttentionPiece) -> Int { sequences[piece.sequence].rows.lowerBound + piece.tokens.lowerBound }
-
   /// The positions of one segment, from an empty state.
   private func computeSegment(
     _ segment: Int, of piece: AttentionPiece, _ tile: inout swiftlet_attention_tile, state: UnsafeMutablePointer<Float>
   ) {
-    let rows = piece.rowCount, sequence = sequences[piece.sequence], length = KeyValueBlocks.blockLength
+    let rows = piece.rowCount, length = KeyValueBlocks.blockLength
     tile.sums = state
     tile.maximums = state + rows * tile.sum_stride
     tile.totals = tile.maximums + Self.padded(rows)
     tile.sums.update(repeating: 0, count: rows * tile.sum_stride)
     tile.maximums.update(repeating: -.infinity, count: rows)
     tile.totals.update(repeating: 0, count: rows)
-    let blocks = sequence.blocks, bytes = blocks.type.blockBytes
-    let firstSeen = sequence.startPosition + piece.tokens.lowerBound + 1
-    let seen = sequence.startPosition + piece.tokens.upperBound
+    let bytes = shape.type.blockBytes, seen = piece.startPosition + piece.tokens.upperBound
+    let keyStart = piece.keyHead * length * shape.keyDimension * bytes
+    let valueStart = piece.keyHead * length * shape.valueStride * bytes
     let first = segment * KeyValueBlocks.blocksPerSegment
     for index in first..<min(first + KeyValueBlocks.blocksPerSegment, (seen + length - 1) / length) {
       table.pointee.attend(
-        &tile, blocks.type.rawValue,
-        blocks.keys[index] + blocks.keyOffset + piece.keyHead * length * blocks.keyDimension * bytes, blocks.keyDimension,
-        blocks.values[index] + blocks.valueOffset + piece.keyHead * length * blocks.valueStride * bytes, blocks.valueStride,
-        firstSeen - index * length)
+        &tile, shape.type.rawValue, piece.keys[index] + keyStart, shape.keyDimension, piece.values[index] + valueStart,
+        shape.valueStride, piece.firstSeen - index * length)
     }
   }
 
@@ -211,8 +228,7 @@ struct AttentionWork {
   ) {
     let count = piece.rowCount, stride = Self.padded(shape.valueDimension)
     let maximums = count * stride, totals = maximums + Self.padded(count)
-    let firstSeen = sequences[piece.sequence].startPosition + piece.tokens.lowerBound + 1
-    for row in rows where firstSeen + row / piece.heads.count > segment * KeyValueBlocks.segmentLength {
+    for row in rows where piece.firstSeen + row / piece.heads.count > segment * KeyValueBlocks.segmentLength {
       table.pointee.merge_attention(
         state + maximums + row, state + totals + row, state + row * stride, later[maximums + row], later[totals + row],
         later + row * stride, shape.valueDimension)
@@ -224,7 +240,7 @@ struct AttentionWork {
     let count = piece.rowCount, stride = Self.padded(shape.valueDimension), dimension = shape.valueDimension
     let maximums = state + count * stride, totals = maximums + Self.padded(count)
     for row in rows {
-      let token = firstRow(piece) + row / piece.heads.count, head = piece.heads.lowerBound + row % piece.heads.count
+      let token = piece.firstRow + row / piece.heads.count, head = piece.heads.lowerBound + row % piece.heads.count
       let target = result + (token * heads + head) * dimension, source = state + row * stride, factor = 1 / totals[row]
       logSums?[head * logSumStride + token] = maximums[row] + naturalLogarithm(totals[row])
       for i in 0..<dimension { target[i] = source[i] * factor }

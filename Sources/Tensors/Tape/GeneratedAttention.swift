@@ -8,7 +8,9 @@ extension AttentionOperation {
     let type: ElementType = tape.attentionPrecision == .bfloat16 ? .bfloat16 : .float32
     let keyBytes = heads * length * size * type.blockBytes, blockBytes = keyBytes + heads * length * width * type.blockBytes
     let blocks = documents.flatMap { document in
-      stride(from: 0, to: document.count, by: length).map { (document: document, positions: $0..<min(document.count, $0 + length)) }
+      stride(from: 0, to: document.count, by: length).map {
+        (document: document, positions: $0..<min(document.count, $0 + length))
+      }
     }
     let buffer = tape.pool.take((blocks.count * blockBytes + 3) / 4), memory = buffer.storage.address
     tape.compute.reserveScratch(length * max(size, width) * 4)
@@ -37,8 +39,8 @@ extension AttentionOperation {
       tape.compute.releasing {
         tape.compute.attention(
           AttentionWork(
-            table: tape.kernels.table, queries: tape.floats(queries), heads: headCount, scale: scale, sequences: sequences,
-            shape: shape, result: tape.floats(output), logSums: logSums.floats, logSumStride: rowCount))
+            table: tape.kernels.table, queries: tape.floats(queries), heads: headCount, scale: scale, shape: shape,
+            result: tape.floats(output), logSums: logSums.floats, logSumStride: rowCount), sequences)
       }
     }
     tape.pool.release(buffer)
