@@ -62,7 +62,7 @@ def swiftlet(options, model, prompts, folder):
         os.remove(output)
     start = time.perf_counter()
     subprocess.run(
-        [options.swiftlet, "run", model, "--batch", prompts, "--output", output, "--parallel", str(SEQUENCES), "--raw",
+        [options.swiftlet, "run", model, "--batch", prompts, "--output", output, "--parallel", str(SEQUENCES),
          "--temperature", "1", "--top-p", "1", "--threads", str(options.threads)], check=True, capture_output=True)
     seconds = time.perf_counter() - start
     with open(output) as file:

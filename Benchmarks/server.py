@@ -157,7 +157,7 @@ def run(options):
         rows, output = os.path.join(folder, "in.jsonl"), os.path.join(folder, "out.jsonl")
         with open(rows, "w") as file:
             file.write(json.dumps(row) + "\n")
-        subprocess.run([options.swiftlet, "run", options.model, "--raw", "--batch", rows, "--output", output, "--context", str(options.context),
+        subprocess.run([options.swiftlet, "run", options.model, "--batch", rows, "--output", output, "--context", str(options.context),
                         "--threads", str(options.threads)], capture_output=True, check=True)
         with open(output) as file:
             return json.loads(file.readline())["decode_tokens_per_second"]
