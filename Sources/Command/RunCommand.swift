@@ -99,6 +99,8 @@ struct RunCommand: AsyncParsableCommand {
       let run = BatchRun(model: model, defaults: options, concurrency: parallel ?? 8)
       let answered = try await run.run(input: batch, output: output) { done, all in Output.note("\(done) of \(all) rows") }
       if answered == 0 { Output.note("\(output) has them all already; name another file to answer them anew.") }
+      let failed = try BatchRun.failedRows(output)
+      if failed > 0 { Output.note("rows that failed: \(failed); in \(output) they are the lines with \"error\"") }
       return
     }
     let text = try [prompt, StandardInput.text(isExpected: prompt == nil)].compactMap { $0 }.joined(separator: "\n")

@@ -24,8 +24,8 @@ public struct BatchRun: Sendable {
 
   /// - Parameter progress: called with the rows done and all rows, at the start and after each row.
   /// - Returns: how many rows were answered now; 0 when the output had them all.
-  /// - Throws: `BatchError` when a file cannot be read or written, or the output is not one of this input, model and options. It is
-  ///   left as it was then.
+  /// - Throws: `BatchError` when a file cannot be read or written, the input has no rows, or the output is not one of this input,
+  ///   model and options. It is left as it was then.
   @discardableResult
   public func run(
     input: String, output: String, progress: @Sendable (Int, Int) -> Void = { _, _ in }
@@ -35,6 +35,7 @@ public struct BatchRun: Sendable {
       throw BatchError(file: output, reason: "is the input too; name another output file")
     }
     let rows = Self.rows(data)
+    if rows.isEmpty { throw BatchError(file: input, reason: "has no rows; write one JSON object a line, as {\"prompt\": \"…\"}") }
     let (done, bytes) = try Self.answered(output)
     guard done <= rows.count else {
       throw BatchError(file: output, reason: "has \(done) rows, but \(input) only \(rows.count); name another output file")
@@ -135,6 +136,12 @@ public struct BatchRun: Sendable {
       throw BatchError(file: path, reason: "ends with what is no row of a batch's output; name another output file")
     }
     return (lines.count, whole)
+  }
+
+  /// How many rows of an output are errors, of this run or of one before.
+  public static func failedRows(_ output: String) throws -> Int {
+    let beginning = Array("{\"error\":".utf8)
+    return try contents(output).split(separator: 0x0A).count(where: { $0.starts(with: beginning) })
   }
 
   /// Whether a line is what a batch writes; nil when it is no JSON, as a row that was cut.

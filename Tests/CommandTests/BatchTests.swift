@@ -34,7 +34,8 @@ import Testing
   @Test func rowsAreAnsweredInOrderHoweverManyAtOnce() async throws {
     let model = try TinyModels.chat(in: runner.folder)
     _ = try runner.file("in.jsonl", Self.rows)
-    #expect(try await run(model, "one.jsonl", parallel: 1).output.isEmpty)
+    let first = try await run(model, "one.jsonl", parallel: 1)
+    #expect(first.output.isEmpty && !first.errors.contains("failed"))
     _ = try await run(model, "four.jsonl", parallel: 4)
     let one = try answers("one.jsonl")
     #expect(one.count == 6)
@@ -87,7 +88,8 @@ import Testing
       {"prompt":"good","max_tokens":2}
 
       """)
-    _ = try await run(model, "out.jsonl", parallel: 3)
+    let result = try await run(model, "out.jsonl", parallel: 3)
+    #expect(result.errors.contains("rows that failed: 8; in out.jsonl"), "\(result.errors)")
     let rows = try answers("out.jsonl")
     #expect(rows.count == 10)
     for index in 1...8 { #expect(rows[index].count == 1 && rows[index][0].hasPrefix("error="), "\(rows[index])") }
@@ -108,6 +110,16 @@ import Testing
       #expect(result.status == 1)
       #expect(result.errors.contains("out.jsonl"))
       #expect(try runner.read("out.jsonl") == other)
+    }
+  }
+
+  @Test func aFileWithoutRowsIsRefused() async throws {
+    let model = try TinyModels.chat(in: runner.folder)
+    for text in ["", "\n \r\n"] {
+      _ = try runner.file("in.jsonl", text)
+      let result = try await runner.run(["run", model, "--batch", "in.jsonl", "--output", "out.jsonl"])
+      #expect(result.status == 1 && result.errors.contains("in.jsonl: has no rows"), "\(result.errors)")
+      #expect(!FileManager.default.fileExists(atPath: runner.folder + "/out.jsonl"))
     }
   }
 
