@@ -146,8 +146,18 @@ struct EvalCommand: AsyncParsableCommand {
     case nil: nil
     case .vote: SampleCurve(answers, choice: .vote)
     case .likelihood: SampleCurve(answers, choice: .likelihood)
-    case .grader: SampleCurve(answers, choice: .score)
+    case .grader: isScored(answers) ? SampleCurve(answers, choice: .score) : nil
     }
+  }
+
+  /// Says how many answers have no score.
+  /// - Returns: whether one has: without any there is nothing to choose by.
+  private func isScored(_ answers: [GradedAnswer]) -> Bool {
+    let failed = answers.count(where: { $0.score == nil })
+    if failed == 0 { return true }
+    let rest = failed == answers.count ? "there is no best@k" : "those are chosen only where no answer to the problem has a score"
+    Output.note("the grader gave no score for \(failed) of \(answers.count) answers: \(rest)")
+    return failed < answers.count
   }
 
   /// The budgets that are asked for, or the one that --think gives.

@@ -8,7 +8,7 @@ struct EvaluationReport {
   let samples: Int
   let overall: EvaluationSummary
   let groups: [(name: String, summary: EvaluationSummary)]
-  /// Of all problems; nil where no answer is chosen.
+  /// Of all problems; nil where no answer is chosen, or the grader failed for every one.
   let curve: SampleCurve?
 
   var json: JSONValue {

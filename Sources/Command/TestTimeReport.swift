@@ -10,7 +10,7 @@ struct TestTimeReport {
   struct Row {
     var budget: ThinkingBudget
     var summary: EvaluationSummary
-    /// nil where nothing is chosen.
+    /// nil where nothing is chosen, or the grader failed for every answer.
     var curve: SampleCurve?
     /// Of the clock, an answer; nil where answers of an earlier run were taken.
     var secondsPerAnswer: Double?
@@ -19,6 +19,8 @@ struct TestTimeReport {
   let model: String
   let samples: Int
   let rows: [Row]
+
+  private var firstCurve: SampleCurve? { rows.compactMap(\.curve).first }
 
   var json: JSONValue {
     let values = rows.map { row in
@@ -34,7 +36,7 @@ struct TestTimeReport {
 
   /// A row a budget, per cent with their intervals of 95 %.
   var table: String {
-    let names = rows.first?.curve.map { curve in curve.points.map { curve.name(of: $0) + " %" } } ?? []
+    let names = firstCurve.map { curve in curve.points.map { curve.name(of: $0) + " %" } } ?? []
     var lines = [["budget", "thought", "tokens", "s/answer", "pass@1 %"] + names + ["truncated %"]]
     for row in rows {
       lines.append(
@@ -42,7 +44,7 @@ struct TestTimeReport {
           row.budget.description, String(format: "%.1f", row.summary.reasoningTokens.value),
           String(format: "%.1f", row.summary.tokens.value), row.secondsPerAnswer.map { String(format: "%.3g", $0) } ?? "-",
           EvaluationReport.rate(row.summary.passAt1),
-        ] + (row.curve?.points.map { EvaluationReport.rate($0.accuracy) } ?? [])
+        ] + (row.curve?.points.map { EvaluationReport.rate($0.accuracy) } ?? names.map { _ in "-" })
           + [EvaluationReport.rate(row.summary.truncated)])
     }
     return Output.table(lines)
@@ -58,7 +60,7 @@ struct TestTimeReport {
           points: rows.compactMap { row in x(row).map { ($0, percent(row.summary.passAt1)) } },
           isMarked: true)
       ]
-      if let curve = rows.first?.curve, let last = curve.points.last, last.samples > 1 {
+      if let curve = firstCurve, let last = curve.points.last, last.samples > 1 {
         all.append(
           LinePlot.Series(
             name: curve.name(of: last), color: LinePlot.orange,

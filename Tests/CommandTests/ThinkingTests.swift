@@ -213,5 +213,11 @@ import Testing
     #expect(try graded.json["overall"]?["best@3"] != nil && runner.read("c.jsonl").contains("\"score\":1.5"))
     let broken = try await succeed(arguments + ["--grader", "exit 9"])
     #expect(broken.errors.components(separatedBy: "ended with status 9").count == 2, "told once")
+    #expect(broken.errors.contains("no score for 6 of 6 answers: there is no best@k"), "\(broken.errors)")
+    #expect(try broken.json["overall"]?["pass@1"] != nil && broken.json["overall"]?["best@3"] == nil)
+    let once = "mkdir once 2>/dev/null && echo 1"
+    let partly = try await succeed(arguments + ["--parallel", "1", "--grader", once])
+    #expect(partly.errors.contains("no score for 5 of 6 answers: those are chosen only"), "\(partly.errors)")
+    #expect(try partly.json["overall"]?["best@3"] != nil)
   }
 }
