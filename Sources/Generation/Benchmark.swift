@@ -36,10 +36,13 @@ public struct Benchmark: Sendable {
     {
       guard value >= 1 else { throw GenerationError.invalidOption(name: name, reason: "found \(value), expected at least 1") }
     }
-    // Each is bounded first: the sum must not overflow.
-    for tokens in [promptTokens, generatedTokens, depth, min(generatedTokens, contextLength) + min(depth, contextLength)]
-    where tokens > contextLength {
-      throw GenerationError.promptTooLong(tokens: tokens, contextLength: contextLength)
+    // At least one position stands before the generated tokens.
+    for (name, value, most, others) in [
+      ("prompt", promptTokens, contextLength, ""), ("generate", generatedTokens, contextLength - 1, ", one of them before those"),
+      ("depth", depth, contextLength - generatedTokens, ", \(generatedTokens) of them for generated ones"),
+    ] where value > most {
+      throw GenerationError.invalidOption(
+        name: name, reason: "found \(value), expected at most \(most): the context holds \(contextLength) tokens\(others)")
     }
     // Pages of the mapped weights come in, and threads start, before anything is timed.
     _ = Self.prefill(decoder, sequences: 1, tokens: min(32, promptTokens), compute)

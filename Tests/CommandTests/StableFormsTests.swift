@@ -159,7 +159,18 @@ import Testing
     let wrong = try await runner.run(["bench", TinyModels.gguf("llama-gqa-tied"), "--watts", "nan"])
     #expect(wrong.status == 1 && wrong.errors.contains("--watts: found nan") && wrong.output.isEmpty)
     let long = try await runner.run(["bench", TinyModels.gguf("llama-gqa-tied"), "--prompt", "\(Int.max)", "--draft", "lookup"])
-    #expect(long.status == 1 && long.errors.contains("\(Int.max) tokens, but the context holds"), "\(long.errors)")
+    #expect(long.status == 1 && long.errors.contains("--prompt: found \(Int.max), expected at most 512"), "\(long.errors)")
+  }
+
+  @Test(arguments: [
+    (["--prompt", "513"], "--prompt: found 513, expected at most 512"),
+    (["--generate", "\(Int.max)"], "--generate: found \(Int.max), expected at most 511"),
+    (["--depth", "\(Int.max)", "--generate", "12"], "--depth: found \(Int.max), expected at most 500: the context holds 512"),
+    (["--depth", "501", "--generate", "12"], "--depth: found 501, expected at most 500: the context holds 512"),
+  ]) func benchNamesWhatExceedsTheContext(arguments: [String], error: String) async throws {
+    let prompt = arguments[0] == "--prompt" ? [] : ["--prompt", "16"]
+    let result = try await runner.run(["bench", TinyModels.gguf("llama-gqa-tied")] + prompt + arguments)
+    #expect(result.status == 1 && result.errors.contains(error) && result.output.isEmpty, "\(result.errors)")
   }
 
   @Test func showDescribesAModel() async throws {
