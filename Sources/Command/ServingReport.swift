@@ -43,8 +43,14 @@ struct ServingReport {
       "sequences a device", "experts of a layer", "memory a device", "pass at best", "bound by", "tokens/s each", "a device",
       "cost of output", "energy",
     ]
+    let slowest = plan.setup.tokensPerSecond.value
+    var flaws: [String] = []
+    if !chosen.fits { flaws.append("it does not fit") }
+    if chosen.tokensPerSecondOfSequence < slowest {
+      flaws.append("an answer is slower than the \(PlanText.count(slowest)) tokens/s of --tokens-per-second")
+    }
     let note =
-      "* taken above" + (chosen.fits ? "" : ", although it does not fit")
+      "* taken above" + (flaws.isEmpty ? "" : ", although " + flaws.joined(separator: " and "))
       + "; prompts: \(PlanText.count(plan.prefillTokensPerSecondOfDevice)) tokens/s a device, bound by \(plan.prefillLimit)"
     return PlanReport.section("Generating, by batch", [heads] + points.map { row($0.0, mark: $0.1) }, leftAligned: 0, note: note)
   }

@@ -28,6 +28,16 @@ import Testing
     for assumption in json["assumptions"]?.elements ?? [] { #expect(assumption["source"]?.string?.isEmpty == false) }
   }
 
+  /// Where no number of sequences will do, the smallest is taken, and what it lacks is said.
+  @Test func aBatchThatWillNotDoIsNamed() async throws {
+    let arguments = ["plan", "deepseek-v3", "--serve"], slow = "an answer is slower than the 100K tokens/s"
+    #expect(try await !runner.succeed(arguments).output.contains("although"))
+    let one = try await runner.succeed(arguments + ["--tokens-per-second", "100000"]).output
+    #expect(one.contains("* taken above, although \(slow) of --tokens-per-second; prompts"))
+    let both = try await runner.succeed(arguments + ["--tokens-per-second", "100000", "--positions", "1e8"]).output
+    #expect(both.contains("* taken above, although it does not fit and \(slow)"))
+  }
+
   @Test(arguments: [["deepseek-v3"], ["deepseek-r1", "--serve"]]) func aPlotIsWritten(arguments: [String]) async throws {
     let path = runner.folder + "/cost.svg"
     _ = try await runner.run(["plan"] + arguments + ["--plot", path])
