@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """A small real task for fine-tuning: the section of a Debian package, from its one-line description.
 
-usage: sections.py make FOLDER        train.jsonl and test.jsonl with answers.jsonl, from apt's lists (apt-cache dumpavail)
-       sections.py score FOLDER FILE  FILE is what 'swiftlet run MODEL --batch FOLDER/test.jsonl --output FILE' wrote
+  make FOLDER        train.jsonl and test.jsonl with answers.jsonl, from apt's lists (apt-cache dumpavail)
+  score FOLDER FILE  FILE is what 'swiftlet run MODEL --batch FOLDER/test.jsonl --output FILE' wrote
 
 Descriptions are those of the packages in Debian's main archive, under the packages' own free licences. Sections are equally frequent.
 Packages of one source are all in train.jsonl or all in test.jsonl, and no description is in both. The choice follows from the lists alone.
 """
-import collections, hashlib, json, subprocess, sys
+import argparse, collections, hashlib, json, subprocess, sys
 from pathlib import Path
 
 SECTIONS = ["admin", "electronics", "games", "graphics", "mail", "net", "science", "sound"]
@@ -68,9 +68,20 @@ def score(folder, path):
                       "answers": collections.Counter(text.strip()[:20] for text in texts).most_common(10)}))
 
 
-if len(sys.argv) == 3 and sys.argv[1] == "make":
-    make(Path(sys.argv[2]))
-elif len(sys.argv) == 4 and sys.argv[1] == "score":
-    score(Path(sys.argv[2]), sys.argv[3])
-else:
-    sys.exit(__doc__)
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("make", help="writes the chats")
+    command.add_argument("folder", metavar="FOLDER", type=Path)
+    command = commands.add_parser("score", help="scores answers to the chats of test.jsonl")
+    command.add_argument("folder", metavar="FOLDER", type=Path)
+    command.add_argument("file", metavar="FILE")
+    arguments = parser.parse_args()
+    if arguments.command == "make":
+        make(arguments.folder)
+    else:
+        score(arguments.folder, arguments.file)
+
+
+if __name__ == "__main__":
+    main()

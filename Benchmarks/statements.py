@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """A small real task for filling in the middle: statements of which any part follows from what stands around it.
 
-usage: statements.py make FOLDER        train.jsonl, whole statements for Recipes/fill-in-middle.yaml; test.jsonl with prefix, middle, suffix
+  make FOLDER  train.jsonl, whole statements for Recipes/fill-in-middle.yaml; test.jsonl with prefix, middle, suffix
 
 A statement is one of six forms with the name of a thing and that of a field. The test's pairs of names are in no statement to train with. It is
 cut at two random characters, as in training, and only those cuts count that leave a suffix and where no other statement has the same beginning and end.
 """
-import hashlib, json, random, sys
+import argparse, hashlib, json, random
 from pathlib import Path
 
 THINGS = """account album animal author bakery barrel basket bicycle bird book bottle bridge bus cabin camera candle carpet castle chair church
@@ -62,7 +62,12 @@ def make(folder):
     print(f"{len(train)} statements to train with, {TEST_CASES} cuts of {len(test)} others to test")
 
 
-if len(sys.argv) == 3 and sys.argv[1] == "make":
-    make(Path(sys.argv[2]))
-else:
-    sys.exit(__doc__)
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = parser.add_subparsers(dest="command", required=True).add_parser("make", help="writes the statements")
+    command.add_argument("folder", metavar="FOLDER", type=Path)
+    make(parser.parse_args().folder)
+
+
+if __name__ == "__main__":
+    main()
