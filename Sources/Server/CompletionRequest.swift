@@ -50,7 +50,11 @@ struct CompletionRequest: Sendable {
       options.topLogProbabilities = 0
     }
     isStreamed = try fields.bool("stream") ?? false
-    includesUsage = try fields.object("stream_options")?.bool("include_usage") ?? false
+    let streamOptions = try fields.object("stream_options")
+    if streamOptions != nil, !isStreamed {
+      throw APIError.malformed("stream_options: only goes with \"stream\": true", parameter: "stream_options")
+    }
+    includesUsage = try streamOptions?.bool("include_usage") ?? false
     let count = try fields.integer("n", in: 1...16) ?? 1
     if let best = try fields.integer("best_of", in: 1...16), best != count {
       throw APIError.malformed("best_of: is not supported; leave it out", parameter: "best_of", code: "unsupported_parameter")

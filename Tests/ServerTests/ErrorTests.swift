@@ -132,6 +132,7 @@ import Testing
         (["model": "tiny", "prompt": [[100000]]], 422, "prompt[0]"), (["model": "tiny", "prompt": ["a", 3]], 400, "prompt"),
         (["model": "tiny", "prompt": "a", "suffix": "b"], 400, "suffix"), (["model": "tiny", "prompt": "a", "n": 99], 422, "n"),
         (["model": "tiny", "prompt": ""], 400, "prompt"),
+        (["model": "tiny", "prompt": "a", "stream_options": ["include_usage": true]], 400, "stream_options"),
       ]
       for (body, status, parameter) in cases {
         let answer = try await server.post("/completions", body)
