@@ -178,6 +178,8 @@ struct ChoiceState: Sendable {
 /// What a request is counted with.
 struct Usage: Sendable, Equatable {
   var promptTokens: Int
+  /// Those of prompts that were computed or found in a cache: none of a prompt whose client left before.
+  var donePromptTokens: Int
   var cachedTokens: Int
   var completionTokens: Int
   var reasoningTokens: Int
@@ -185,6 +187,7 @@ struct Usage: Sendable, Equatable {
   /// - Parameter promptTokens: of one prompt each; all choices of a prompt are counted with the first of them.
   init(promptTokens: Int, choices: [ChoiceState]) {
     self.promptTokens = promptTokens
+    donePromptTokens = choices.first?.cachedTokens == nil ? 0 : promptTokens
     cachedTokens = choices.first?.cachedTokens ?? 0
     completionTokens = choices.reduce(0) { $0 + $1.completionTokens }
     reasoningTokens = choices.reduce(0) { $0 + $1.reasoningTokens }
@@ -193,6 +196,7 @@ struct Usage: Sendable, Equatable {
   static func + (a: Usage, b: Usage) -> Usage {
     var sum = a
     sum.promptTokens += b.promptTokens
+    sum.donePromptTokens += b.donePromptTokens
     sum.cachedTokens += b.cachedTokens
     sum.completionTokens += b.completionTokens
     sum.reasoningTokens += b.reasoningTokens

@@ -34,7 +34,7 @@ final class Metrics: Sendable {
 
     var help: String {
       switch self {
-      case .promptTokens: "Tokens of prompts, those from the cache included."
+      case .promptTokens: "Tokens of prompts that were computed or found in the cache."
       case .cachedTokens: "Tokens of prompts that were in the cache."
       case .completionTokens: "Tokens generated."
       case .failures: "Answers that failed when their status, 200, had been sent."

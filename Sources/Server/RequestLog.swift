@@ -97,7 +97,7 @@ struct RequestLog: RouterMiddleware {
     if let model = record.model { metadata["model"] = "\(model)" }
     if let usage = record.usage {
       metrics.observe(.request, seconds)
-      metrics.add(.promptTokens, usage.promptTokens)
+      metrics.add(.promptTokens, usage.donePromptTokens)
       metrics.add(.cachedTokens, usage.cachedTokens)
       metrics.add(.completionTokens, usage.completionTokens)
       metadata["prompt_tokens"] = .stringConvertible(usage.promptTokens)

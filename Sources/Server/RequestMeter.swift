@@ -47,6 +47,7 @@ final class RequestMeter: Sendable {
       case .promptDone(let tokens, let cached, _):
         guard countsPrompt[choice] else { return }
         state.entry.usage.promptTokens += tokens
+        state.entry.usage.donePromptTokens += tokens
         state.entry.usage.cachedTokens += cached
         isDue = true
       case .token(let token):

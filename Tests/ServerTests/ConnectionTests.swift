@@ -47,6 +47,9 @@ import Testing
         }
         #expect(try await server.eventually { server.model.engine.load.waiting == 0 })
         #expect(server.model.engine.load.active == 1)
+        // Nothing of its prompt was computed.
+        #expect(try await server.eventually { try await server.metric("swiftlet_request_seconds_count") == 1 })
+        #expect(try await server.metric("swiftlet_prompt_tokens_total") == 0)
       }
     }
   }
