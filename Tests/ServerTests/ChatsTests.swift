@@ -284,12 +284,24 @@ import Testing
     }
   }
 
-  /// A chat whose messages point at each other is still shown and saved.
+  /// No message follows itself; a chat in which one does, from before that was refused, is still shown and saved.
   @Test func circlesEnd() async throws {
     try await TestServer.run { server async throws in
       #expect(try await Self.put(server, "c", ["title": "Circle", "current": "m1"]).status == 200)
+      // A parent may come later.
       #expect(try await Self.put(server, "c/messages/m1", Self.message("one", parent: "m2")).status == 200)
-      #expect(try await Self.put(server, "c/messages/m2", Self.message("two", parent: "m1")).status == 200)
+      for (id, parent) in [("m2", "m1"), ("m2", "m2"), ("m1", "m1")] {
+        let answer = try await Self.put(server, "c/messages/" + id, Self.message("two", parent: parent))
+        #expect(answer.status == 400 && answer.text.contains("'\(id)'"), "\(answer.text)")
+        #expect(try answer.json["error"]?["param"]?.string == "parent")
+      }
+      #expect(try await Self.put(server, "c/messages/m2", Self.message("two")).status == 200)
+      #expect(try await Self.put(server, "c/messages/m3", Self.message("three", parent: "m1")).status == 200)
+      #expect(try await Self.put(server, "c/messages/m2", Self.message("two", parent: "m3")).status == 400)
+      try await server.store.pool.write { database in
+        try database.execute(sql: "UPDATE messages SET parent = 'm1' WHERE chat = 'c' AND id = 'm2'")
+      }
+      #expect(try await Self.put(server, "c/messages/m4", Self.message("four", parent: "m3")).status == 200)
       #expect(try await server.send("GET", "/api/chats/c/export?format=markdown").status == 200)
     }
   }

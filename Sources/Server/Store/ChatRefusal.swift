@@ -4,6 +4,8 @@ enum ChatRefusal: Error, Equatable {
   case noChat(String)
   /// It was changed since the client read it.
   case changed(String, given: Int, revision: Int)
+  /// A message would follow itself, at once or by way of others.
+  case circle(message: String, parent: String)
   case chatFull(bytes: Int, limit: Int)
   case allFull(bytes: Int, limit: Int)
 }
@@ -17,6 +19,9 @@ extension APIError {
         status: 409, type: "invalid_request_error",
         message: "revision: found \(given), but this \(what) has revision \(revision): it was changed meanwhile; read it again",
         parameter: "revision", code: "revision_conflict", revision: revision)
+    case .circle(let message, let parent):
+      self = .malformed(
+        "parent: message '\(message)' cannot follow '\(parent)', as it would then follow itself", parameter: "parent")
     case .chatFull(let bytes, let limit):
       self.init(
         status: 413, type: "invalid_request_error",

@@ -130,6 +130,9 @@ extension Store {
       if let earlier, earlier.isLike(message) { return earlier.revision }
       let last = earlier?.revision ?? 0
       try Self.check(revision, last, "message")
+      if let parent = message.parent, parent != earlier?.parent {
+        try Self.checkPath(to: message.id, from: parent, chat: id, database)
+      }
       try Self.grow(chat, of: owner, by: message.bytes - (earlier?.bytes ?? 0), limits, database)
       // Also when that is earlier: a chat that was used while the clock was wrong does not stay the newest for ever.
       try database.execute(sql: "UPDATE chats SET updated = ? WHERE id = ?", arguments: [now, id])
@@ -148,6 +151,23 @@ extension Store {
         ])
       return last + 1
     }
+  }
+
+  /// - Throws: `ChatRefusal` when a message is among those that its new parent follows, or is that parent.
+  private static func checkPath(to message: String, from parent: String, chat: String, _ database: Database) throws {
+    // UNION leaves out what was found before, so that a circle that was kept once ends.
+    let isCircle = try Bool.fetchOne(
+      database,
+      sql: """
+        WITH RECURSIVE path (id) AS (
+          SELECT :parent
+          UNION
+          SELECT messages.parent FROM path JOIN messages ON messages.chat = :chat AND messages.id = path.id
+          WHERE messages.parent IS NOT NULL
+        )
+        SELECT EXISTS (SELECT 1 FROM path WHERE id = :message)
+        """, arguments: ["parent": parent, "chat": chat, "message": message])
+    if isCircle == true { throw ChatRefusal.circle(message: message, parent: parent) }
   }
 
   /// - Throws: `ChatRefusal` when a change is based on another revision than the last.
