@@ -32,6 +32,17 @@ struct PerplexityCommand: AsyncParsableCommand {
     guard context >= 4 else { throw ValidationError("--context: found \(context), expected at least 4.") }
   }
 
+  /// Tells how far it has come: on the same line in a terminal, elsewhere with every tenth of the way.
+  private static func tell(_ done: Int, _ all: Int, _ value: Double) {
+    let line = String(format: "window %d of %d: %.4f", done, all, value)
+    if Output.rewritesErrorLine {
+      Output.rewriteErrorLine { _ in line }
+      if done == all { Output.writeError("\n") }
+    } else if done * 10 / all > (done - 1) * 10 / all {
+      Output.note(line)
+    }
+  }
+
   func run() async throws {
     let threadCount = try engine.checkedThreadCount(), experts = try engine.experts()
     let data = try InputFile.bytes(file)
@@ -49,7 +60,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         of: tokens, decoder: loaded.decoder, beginningOfSequence: addsBeginning ? tokenizer.beginningOfSequence : nil,
         context: context, compute: compute
       ) { done, all, value in
-        if !json { Output.note(String(format: "window %d of %d: %.4f", done, all, value)) }
+        if !json { Self.tell(done, all, value) }
       }
     } catch GenerationError.invalidOption("text", let reason) {
       throw CommandError("\(file): \(reason)")

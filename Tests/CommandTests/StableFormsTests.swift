@@ -94,6 +94,9 @@ import Testing
     #expect(try (result.json["tokens"]?.integer ?? 0) % 31 == 0)
     #expect(try result.json["tokens"]?.integer ?? 0 > 0)
     #expect(result.errors.isEmpty)
+    let told = try await runner.succeed("perplexity", TinyModels.gguf("qwen2-untied"), text, "--context", "4", "--threads", "2")
+    let lines = told.errors.split(separator: "\n")
+    #expect(lines.count == 10 && lines.allSatisfy { $0.hasPrefix("window ") }, "\(told.errors)")
   }
 
   @Test func runPrintsOneObject() async throws {
