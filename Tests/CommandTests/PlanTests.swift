@@ -31,10 +31,11 @@ import Testing
   /// Where no number of sequences will do, the smallest is taken, and what it lacks is said.
   @Test func aBatchThatWillNotDoIsNamed() async throws {
     let arguments = ["plan", "deepseek-v3", "--serve"], slow = "an answer is slower than the 100K tokens/s"
-    #expect(try await !runner.succeed(arguments).output.contains("although"))
-    let one = try await runner.succeed(arguments + ["--tokens-per-second", "100000"]).output
+    func output(_ more: String...) async throws -> String { try await runner.run(arguments + more).output }
+    #expect(try await !output().contains("although"))
+    let one = try await output("--tokens-per-second", "100000")
     #expect(one.contains("* taken above, although \(slow) of --tokens-per-second; prompts"))
-    let both = try await runner.succeed(arguments + ["--tokens-per-second", "100000", "--positions", "1e8"]).output
+    let both = try await output("--tokens-per-second", "100000", "--positions", "1e8")
     #expect(both.contains("* taken above, although it does not fit and \(slow)"))
   }
 
