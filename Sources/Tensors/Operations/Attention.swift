@@ -3,6 +3,11 @@ internal import CSwiftletKernels
 /// Keys and values of one sequence and layer, in blocks of `blockLength` positions.
 /// A block holds `[heads, blockLength, dimension]`; values may be the leading part of the keys (latent attention).
 public struct KeyValueBlocks {
+  /// What is stored of a position.
+  public enum Part {
+    case keys, values
+  }
+
   /// Positions of one block.
   public static let blockLength = Int(SWIFTLET_ATTENTION_BLOCK)
   /// Blocks whose positions are added together before they are added to those of earlier blocks, so that a long context can be
@@ -15,10 +20,6 @@ public struct KeyValueBlocks {
   /// Where in the memory of every block the keys and the values begin, in bytes.
   public var keyOffset: Int
   public var valueOffset: Int
-  public enum Part {
-    case keys, values
-  }
-
   /// F32 or BF16.
   public var type: ElementType
   public var headCount: Int
