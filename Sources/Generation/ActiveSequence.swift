@@ -102,7 +102,9 @@ final class ActiveSequence {
     let token: Int32, isForced: Bool
     switch choose(logits, kernels) {
     case .token(let chosen, let forced): (token, isForced) = (chosen, forced)
-    case .end: return finish(constraint?.isComplete ?? true ? .stop : .length)
+    case .end:
+      notePrompt()
+      return finish(constraint?.isComplete ?? true ? .stop : .length)
     case .broken: return fail(GenerationError.notANumber(position: tokens.count))
     }
     notePrompt()

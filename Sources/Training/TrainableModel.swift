@@ -383,6 +383,7 @@ public final class TrainableModel {
   private func predictionLoss(
     _ prediction: Prediction, _ hidden: Value, _ batch: TrainingBatch, _ options: LossOptions, _ tape: Tape, _ pass: TrainingPass
   ) -> Double {
+    precondition(batch.prefixes.isEmpty, "the token behind a prompt that answers share is another one for each")
     let epsilon = configuration.normEpsilon
     let embedded = tape.embedding(prediction.embedding ?? embedding, batch.nextTokens)
     let joined = tape.join([

@@ -199,6 +199,13 @@ extension Tape {
     precondition(
       prefixes.isEmpty || matchesGeneration && prefixes.count == documents.count, "attention: \(prefixes.count) prefixes")
     precondition(
+      prefixes.allSatisfy { prefix in
+        prefix.isEmpty
+          || zip(documents, prefixes).contains {
+            $1.isEmpty && $0.lowerBound <= prefix.lowerBound && prefix.upperBound <= $0.upperBound
+          }
+      }, "attention: a prefix is rows of a document without one")
+    precondition(
       documents.reduce(0) { $0 + $1.count } == rows && headCount % keyHeadCount == 0
         && queries.shape.columns == headCount * (keys.dimension + (sharedKey?.dimension ?? 0)), "attention: \(queries.shape)")
     return measured("attention") {

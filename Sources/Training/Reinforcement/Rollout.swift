@@ -36,6 +36,7 @@ extension TrainingBatch {
   /// A document for each rollout: the prompt and the answer, whose tokens are the targets. Answers in a row to one prompt share its rows
   /// where `sharesPrompts` says so: all but the last one, behind which each answer goes on in its own way.
   public init(_ rollouts: [Rollout], prompts: [[Int32]], sharesPrompts: Bool = false) {
+    precondition(rollouts.allSatisfy { !$0.tokens.isEmpty }, "an answer without tokens")
     self.init(tokens: [], targets: [], documents: [])
     var first = 0
     while first < rollouts.count {

@@ -30,8 +30,11 @@ extension Trainer {
       reference.replace()
     }
     let seconds = start.duration(to: .now) / .seconds(1)
-    // Generation computes what a forward pass does.
-    let batches = collection.groups.map { TrainingBatch($0.rollouts, prompts: collection.prompts, sharesPrompts: true) }
+    // Generation computes what a forward pass does; of a prompt the whole blocks of the cache once for all answers.
+    let batches = collection.groups.map { group in
+      let isLong = group.rollouts.first.map { collection.prompts[$0.prompt].count > KeyValueBlocks.blockLength } ?? false
+      return TrainingBatch(group.rollouts, prompts: collection.prompts, sharesPrompts: isLong)
+    }
     let flops = update.flops + flops(batches, predicts: false, learns: false)
     func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
     var result = StepRecord(
