@@ -58,8 +58,7 @@ import Testing
     }
     try await fails(["perplexity", Self.model, "empty"], naming: ["empty", "tokens"])
     try await fails(["tokenize", chatter, "--chat", "empty"], naming: ["empty", "the end of the text"])
-    // A file without rows has none to answer.
-    _ = try await runner.succeed("run", chatter, "--batch", "empty", "--output", "out.jsonl")
+    try await fails(["run", chatter, "--batch", "empty", "--output", "out.jsonl"], naming: ["empty", "has no rows"])
   }
 
   @Test func asOutputs() async throws {
