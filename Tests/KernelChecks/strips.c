@@ -51,7 +51,7 @@ static struct work work_product(const struct trial *t) {
 // strips_int8: weights [columns, length blocks], activations [rows, length blocks], result [rows, columns].
 
 static const struct size int8_sizes[] = {{1, 1, 1, 0},  {1, 16, 1, 0}, {2, 15, 2, 1}, {3, 33, 3, 2}, {5, 48, 4, 0},
-                                         {17, 31, 3, 5}, {1, 67, 2, 0}, {8, 40, 9, 1}, {33, 16, 2, 0}, {0, 0, 0, 0}};
+                                         {17, 31, 3, 5}, {1, 67, 2, 0}, {8, 40, 9, 1}, {33, 40, 2, 0}, {13, 33, 3, 1}, {0, 0, 0, 0}};
 
 static void prepare_int8(struct trial *t) {
   add_weights(t);

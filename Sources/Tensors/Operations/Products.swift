@@ -37,46 +37,76 @@ private struct PreparedRows {
   var rowBytes = 0
 }
 
+/// What there is to do in several groups.
+private struct Work {
+  var products = 0
+  /// Of weights, as they are stored.
+  var bytes = 0
+
+  init(_ groups: [ProductGroup]) {
+    for group in groups {
+      let weight = group.weight
+      products += group.rows.count * weight.shape.count
+      bytes += weight.shape.rows * weight.storedStripBytes / Strips.rows
+    }
+  }
+}
+
+extension Tensor {
+  /// Of sixteen rows, as products read them.
+  fileprivate var storedStripBytes: Int { strips?.byteCount ?? rowBytes * Strips.rows }
+}
+
 /// Some output columns of a group: what one thread does at a time.
 private struct Piece {
   var group: Int
+  var input: Int
   var columns: Range<Int>
+  /// The weight's strips from these columns on, where the product reads them as they are. Threads that went through the weight for them
+  /// would fight for the count of its references.
+  var strips: UnsafeRawPointer?
 }
 
 extension Compute {
-  /// Bytes of weights that a thread takes at a time when there are enough: they stay in the second-level cache for all rows.
+  /// Bytes of weights that a thread takes at a time: they stay in the second-level cache for all rows. Of weights that are read once it
+  /// may be more, since memory is the faster the longer the stretch.
   private static let pieceBytes = 96 * 1024
+  /// Rows up to which strips of floats are read once. Those of integers are in any case: one meets all rows before the next.
+  private static let rowsAtOnce = 12
   /// Bytes of expanded weights likewise.
   private static let panelBytes = 192 * 1024
 
   /// Runs products, split over output columns only.
   func run(_ groups: [ProductGroup], role: PositionRole) {
     var prepared: [PreparedRows] = []
-    var inputs: [Int] = [], pieces: [Piece] = []
-    let total = groups.reduce(0) { $0 + $1.rows.count * $1.weight.shape.count }
+    var pieces: [Piece] = []
+    let total = Work(groups)
+    var scratch = 0
     for (index, group) in groups.enumerated() {
       let arithmetic = arithmetic(of: group.weight, role)
       let known = prepared.firstIndex {
         $0.source == group.input && $0.arithmetic == arithmetic && $0.rowCount == group.inputRowCount
           && $0.length == group.weight.shape.columns && $0.stride == group.inputStride
       }
-      inputs.append(known ?? prepared.count)
+      let input = known ?? prepared.count
       if known == nil { prepared.append(prepare(group, arithmetic)) }
-      let columns = group.weight.shape.rows
-      let size = pieceColumns(of: group.weight, arithmetic, rowCount: group.rows.count, total: total)
+      let strips = isDirect(group.weight, arithmetic, rowCount: group.rows.count) ? group.weight.strips : nil
+      let columns = group.weight.shape.rows, size = pieceColumns(of: group, arithmetic, total: total)
+      scratch = max(scratch, scratchBytes(of: group, arithmetic, columns: size))
       for start in stride(from: 0, to: columns, by: size) {
-        pieces.append(Piece(group: index, columns: start..<min(columns, start + size)))
+        pieces.append(
+          Piece(
+            group: index, input: input, columns: start..<min(columns, start + size),
+            strips: strips.map { UnsafeRawPointer($0.address(row: start)) }))
       }
     }
-    reserveScratch(groups.reduce(0) { max($0, scratchBytes(of: $1, arithmetic(of: $1.weight, role), total: total)) })
+    reserveScratch(scratch)
     groups.withUnsafeBufferPointer { groups in
       prepared.withUnsafeBufferPointer { prepared in
         pieces.withUnsafeBufferPointer { pieces in
-          inputs.withUnsafeBufferPointer { inputs in
-            pool.run(pieces.count) { piece, thread in
-              let group = pieces[piece].group
-              multiply(groups[group], prepared[inputs[group]], pieces[piece].columns, thread)
-            }
+          pool.run(pieces.count) { index, thread in
+            let piece = pieces[index]
+            multiply(groups, piece, prepared[piece.input], thread)
           }
         }
       }
@@ -103,17 +133,18 @@ extension Compute {
   /// Multiplications that are worth a piece of their own: some ten microseconds.
   private static let pieceProducts = 1 << 19
 
-  /// A multiple of sixteen columns, of nearly the same number for all pieces of a group.
-  /// - Parameter total: multiplications of all groups together.
-  private func pieceColumns(of weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int, total: Int) -> Int {
-    let strips = (weight.shape.rows + Strips.rows - 1) / Strips.rows
+  /// How many of a group's columns one thread does at a time: a multiple of sixteen, of nearly the same number for all pieces of a group.
+  /// - Parameter total: of all groups together.
+  private func pieceColumns(of group: ProductGroup, _ arithmetic: Arithmetic, total: Work) -> Int {
+    let weight = group.weight, rowCount = group.rows.count, strips = (weight.shape.rows + Strips.rows - 1) / Strips.rows
     let direct = isDirect(weight, arithmetic, rowCount: rowCount)
-    let stored = weight.strips?.byteCount ?? weight.rowBytes * Strips.rows
-    let bytes = direct ? stored : panelStripBytes(weight, arithmetic)
+    let bytes = direct ? weight.storedStripBytes : panelStripBytes(weight, arithmetic)
     // Four pieces a thread, so that one that comes late finds something left.
-    let products = max(Self.pieceProducts, total / (4 * pool.threadCount))
+    let shares = 4 * pool.threadCount, isReadOnce = arithmetic == .int8 || rowCount <= Self.rowsAtOnce
+    let products = max(Self.pieceProducts, total.products / shares)
     let share = max(1, products / max(1, rowCount * weight.shape.columns * Strips.rows))
-    let most = max(1, min(share, (direct ? Self.pieceBytes : Self.panelBytes) / max(1, bytes)))
+    let limit = direct ? max(Self.pieceBytes, isReadOnce ? total.bytes / shares : 0) : Self.panelBytes
+    let most = max(1, min(share, limit / max(1, bytes)))
     let pieces = (strips + most - 1) / most, count = (strips + pieces - 1) / pieces
     // For several rows, the kernels do some work once for several strips.
     return (rowCount > 1 ? (count + 3) / 4 * 4 : count) * Strips.rows
@@ -125,12 +156,10 @@ extension Compute {
   }
 
   /// A panel of expanded strips, and sixteen rows, as F32 or packed, from which they are made.
-  private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic, total: Int) -> Int {
+  private func scratchBytes(of group: ProductGroup, _ arithmetic: Arithmetic, columns: Int) -> Int {
     let weight = group.weight
     if isDirect(weight, arithmetic, rowCount: group.rows.count) { return 0 }
-    return pieceColumns(of: weight, arithmetic, rowCount: group.rows.count, total: total) / Strips.rows
-      * panelStripBytes(weight, arithmetic)
-      + Strips.rows * weight.shape.columns * 4
+    return columns / Strips.rows * panelStripBytes(weight, arithmetic) + Strips.rows * weight.shape.columns * 4
   }
 
   /// Rows at a distance that does not put all of them into the same few lines of a cache.
@@ -181,34 +210,33 @@ extension Compute {
     (result.rows, result.rowBytes) = (UnsafeRawPointer(prepared), rowBytes)
   }
 
-  private func multiply(_ group: ProductGroup, _ rows: PreparedRows, _ columns: Range<Int>, _ thread: Int) {
-    let weight = group.weight, table = kernels.table, output = group.output + columns.lowerBound
+  private func multiply(_ groups: UnsafeBufferPointer<ProductGroup>, _ piece: Piece, _ rows: PreparedRows, _ thread: Int) {
+    let table = kernels.table, columns = piece.columns
+    let range = groups[piece.group].rows, stride = groups[piece.group].outputStride
+    let output = groups[piece.group].output + columns.lowerBound
     switch rows.arithmetic {
     case .int8:
       var int8 = rows.int8
-      var strips = weight.strips.map { UnsafeRawPointer($0.address(row: columns.lowerBound)) }
-      if !isDirect(weight, .int8, rowCount: group.rows.count) {
-        strips = packPanel(weight, columns, scratch: scratchFloats(thread))
+      let type = groups[piece.group].weight.type.rawValue
+      var strips = piece.strips
+      if strips == nil, !isDirect(groups[piece.group].weight, .int8, rowCount: range.count) {
+        strips = packPanel(groups[piece.group].weight, columns, scratch: scratchFloats(thread))
       }
       if let strips {
-        table.pointee.strips_int8(
-          weight.type.rawValue, strips, columns.count, &int8, group.rows.lowerBound, group.rows.count, output,
-          group.outputStride)
+        table.pointee.strips_int8(type, strips, columns.count, &int8, range.lowerBound, range.count, output, stride)
       } else {
+        let weight = groups[piece.group].weight
         table.pointee.product_int8(
-          weight.type.rawValue, weight.rowAddress(columns.lowerBound), weight.rowBytes, columns.count, &int8,
-          group.rows.lowerBound, group.rows.count, output, group.outputStride)
+          type, weight.rowAddress(columns.lowerBound), weight.rowBytes, columns.count, &int8, range.lowerBound, range.count,
+          output, stride)
       }
     case .strips(let type):
-      let panel: UnsafeRawPointer
-      if let strips = weight.strips, !weight.type.isQuantized {
-        panel = UnsafeRawPointer(strips.address(row: columns.lowerBound))
-      } else {
-        panel = expandPanel(weight, type, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
-      }
+      let panel =
+        piece.strips
+        ?? expandPanel(groups[piece.group].weight, type, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
       table.pointee.strips_product(
-        type, panel, columns.count, rows.rows.map { $0 + group.rows.lowerBound * rows.rowBytes }, rows.rowBytes, group.rows.count,
-        rows.length, output, group.outputStride)
+        type, panel, columns.count, rows.rows.map { $0 + range.lowerBound * rows.rowBytes }, rows.rowBytes, range.count,
+        rows.length, output, stride)
     }
   }
 
