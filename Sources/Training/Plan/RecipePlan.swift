@@ -162,7 +162,8 @@ public struct RecipePlan: Sendable {
     if let teacher { add("teacher, as it is stored", Double(teacher.base.byteCount)) }
     if let settings = recipe.reinforcement {
       let width = (settings.rolloutPrecision ?? recipe.precision) == .bfloat16 ? 2.0 : 4
-      let together = Double(min(RolloutEngine.mostSequences, recipe.batch)) * Double(recipe.sequenceLength)
+      let sequences = RolloutEngine.sequences(configuration, length: recipe.sequenceLength)
+      let together = Double(min(sequences, recipe.batch)) * Double(recipe.sequenceLength)
       add("weights that answers are drawn from", width * Double(configuration.parameterCount.total))
       add("cache of answers, at most", width * together * Double(configuration.expandedCachedValuesPerPosition))
       if settings.clipping.beta > 0 { add("reference", 4 * values.count) }

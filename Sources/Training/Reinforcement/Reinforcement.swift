@@ -23,7 +23,9 @@ final class Reinforcement {
       settings: settings.rewards, isStrict: settings.isStrict, maximumTokens: settings.maximumTokens,
       folder: recipe.resolved("."), pool: tape.compute.pool)
     let sampler = settings.rolloutPrecision.map { Tape(compute: tape.compute, precision: $0) } ?? tape
-    engine = try RolloutEngine(model, tape: sampler, endTokens: problems.endTokens)
+    engine = try RolloutEngine(
+      model, tape: sampler, endTokens: problems.endTokens,
+      maximumSequences: RolloutEngine.sequences(model.configuration, length: recipe.sequenceLength))
     reference = settings.clipping.beta > 0 ? ReferencePolicy(model.parameters) : nil
   }
 

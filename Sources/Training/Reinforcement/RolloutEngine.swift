@@ -13,8 +13,10 @@ public final class RolloutEngine {
   private let endTokens: Set<Int32>
   private let maximumSequences: Int
   private var engine: Engine
-  /// Answers that are generated together, unless told otherwise.
-  public static let mostSequences = 64
+  /// Answers that are generated together, unless told otherwise, and the most: every pass reads all weights, for however many.
+  public static let fewestSequences = 64, mostSequences = 256
+  /// What caches of more than the fewest may take together.
+  private static let cacheBytes = 1e9
   /// Of weights that never change, as products read them.
   private var frozen: [String: Tensor]
 
@@ -24,7 +26,7 @@ public final class RolloutEngine {
   ///   - maximumSequences: how many answers are generated together at most.
   /// - Throws: `RolloutError` for a tape in FP8.
   public init(
-    _ model: TrainableModel, tape: Tape, endTokens: Set<Int32>, maximumSequences: Int = RolloutEngine.mostSequences
+    _ model: TrainableModel, tape: Tape, endTokens: Set<Int32>, maximumSequences: Int = RolloutEngine.fewestSequences
   ) throws {
     guard tape.precision != .float8 else {
       throw RolloutError("rollouts need precision bfloat16 or float32, found fp8: generation has no products in FP8 of training")
@@ -35,6 +37,13 @@ public final class RolloutEngine {
     self.maximumSequences = maximumSequences
     frozen = [:]
     engine = try Self.engine(model, tape, endTokens, maximumSequences, &frozen)
+  }
+
+  /// How many answers to generate together. Which ones are beside an answer does not change it.
+  /// - Parameter length: positions of the longest prompt with its answer.
+  static func sequences(_ configuration: ModelConfiguration, length: Int) -> Int {
+    let bytes = 4 * Double(length) * Double(configuration.expandedCachedValuesPerPosition)
+    return max(fewestSequences, Int(min(Double(mostSequences), cacheBytes / max(1, bytes))))
   }
 
   /// Takes the model's weights as they are now; to be called after they changed. No tape may run meanwhile.
