@@ -90,6 +90,9 @@ struct operation {
   struct work (*work)(const struct trial *trial);
 
   const int *types;  // the element types it is done for, ended by -1; NULL: `type` is all
+
+  // Whether a variant has it; NULL: all do.
+  int (*is_there)(const struct swiftlet_kernels *kernels);
 };
 
 // The table: lists of operations that end with one without a name, and NULL.

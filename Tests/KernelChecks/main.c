@@ -246,7 +246,7 @@ int main(int count, char **arguments) {
     }
     for (const struct operation *const *list = table; *list; list++)
       for (const struct operation *operation = *list; operation->name; operation++) {
-        if (strncmp(operation->name, only, strlen(only))) continue;
+        if (strncmp(operation->name, only, strlen(only)) || (operation->is_there && !operation->is_there(kernels))) continue;
         const int one[] = {operation->type, -1}, *types = operation->types ? operation->types : one;
         for (; *types >= 0; types++) {
           if (speed) measure(kernels, operation, *types);

@@ -280,6 +280,50 @@ static struct work work_panel(const struct trial *t) {
   return (struct work){2 * m * n * k, (double)t->operands[4].bytes};
 }
 
+// Quantised strips as they are: [columns, length blocks], with rows for codes [rows, length]; result [rows, columns]. Inputs alone are
+// rounded, to BF16.
+
+static int are_codes_multiplied(const struct swiftlet_kernels *k) { return k->multiplies_codes; }
+static size_t codes_stride(const struct trial *t) { return t->kernels->input_bytes(SWIFTLET_CODES, length_of(t)) + 4 * t->size.gap; }
+// Operands 0: stored rows, 1: strips, 2: source [rows, length], 3: input rows, 4: result.
+static void prepare_codes(struct trial *t) {
+  size_t length = length_of(t), columns = t->size.columns;
+  add_weights(t);
+  fill_floats(t, add_operand(t, "source", FLOATS, READ, t->size.rows * length, 4), t->size.rows * length);
+  uint8_t *rows = add_operand(t, "input rows", BYTES, READ, t->size.rows * codes_stride(t), 4);
+  memset(rows, 0, t->size.rows * codes_stride(t));
+  for (size_t m = 0; m < t->size.rows; m++)
+    t->kernels->prepare_input(SWIFTLET_CODES, (float *)t->operands[2].data + m * length, length, rows + m * codes_stride(t));
+  add_operand(t, "result", FLOATS, WRITE, (t->size.rows - 1) * (columns + t->size.gap) + columns, 4);
+}
+static void run_codes(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
+  size_t stride = t->size.columns + t->size.gap;
+  k->strips_product(t->type, strips_from(t, p.first_column), p.column_count,
+                    (uint8_t *)t->operands[3].data + p.first_row * codes_stride(t), codes_stride(t), p.row_count, length_of(t),
+                    (float *)t->operands[4].data + p.first_row * stride + p.first_column, stride);
+}
+static void reference_codes(const struct trial *t, double *expected, double *bound) {
+  size_t length = length_of(t), stride = t->size.columns + t->size.gap, row_bytes = t->size.length * swiftlet_block_bytes(t->type);
+  int has_minimums = t->type == SWIFTLET_Q4_1 || t->type == SWIFTLET_Q5_1 || t->type == SWIFTLET_Q4_K || t->type == SWIFTLET_Q5_K;
+  for (size_t i = 0; i < t->operands[4].count; i++) bound[i] = -1;
+  for (size_t m = 0; m < t->size.rows; m++)
+    for (size_t n = 0; n < t->size.columns; n++) {
+      double sum = 0, magnitude = 0, values = 0;
+      for (size_t k = 0; k < length; k++) {
+        struct stored v = stored_value(t->type, bytes(t, 0) + n * row_bytes, k);
+        double x = floats(t, 2)[m * length + k], weight = fabs(v.scaled) + fabs(v.offset);
+        sum += x * v.scaled;
+        if (has_minimums) sum += x * v.offset;
+        magnitude += fabs(x) * weight;
+        values += fabs(x) + weight;
+      }
+      expected[m * stride + n] = sum;
+      // Where the hardware takes subnormal numbers for zeros, it does so with inputs and with sums of codes times inputs.
+      bound[m * stride + n] =
+          (0x1.01p-8 + ROUNDING * (2 * (double)length + 16)) * magnitude + 0x1p-126 * (2 * values + 2 * (double)length);
+    }
+}
+
 static const struct size no_sizes[] = {{0, 0, 0, 0}};
 
 // expand_strip: only its speed; what it makes is checked above.
@@ -303,6 +347,7 @@ const struct operation strip_operations[] = {
     {"prepare_input", 0, row_sizes, {{1, 1, 4096, 0}}, ALL, 0, 0, 0, prepare_rounding, run_rounding, reference_rounding, NULL, work_rounding, float_types},
     {"make_strip", 0, strip_sizes, {{16, 1, 2048, 0}}, ALL, 0, 0, 1, prepare_making, run_making, reference_making, NULL, work_making, float_types},
     {"panel_product", 0, panel_sizes, {{64, 64, 2048, 0}}, ALL, 1, 16, 0, prepare_panel, run_panel, reference_panel, NULL, work_panel, block_types},
+    {"codes_product", 0, int8_sizes, {{12, 1408, 2048, 0}, {64, 64, 2048, 0}}, ALL, 1, 16, 0, prepare_codes, run_codes, reference_codes, NULL, work_product, strip_types, are_codes_multiplied},
     {"expand_strip", 0, no_sizes, {{1, 16, 2048, 0}}, NORMAL, 0, 0, 0, prepare_expand, run_expand, NULL, NULL, work_expand, strip_types},
     {0},
 };

@@ -30,6 +30,8 @@ enum {
   SWIFTLET_F8_E4M3 = 1000,
   // Only in strips: 16-bit integers with a scale for every 128 values of a row, what some variants expand quantised weights to.
   SWIFTLET_INT16 = 1001,
+  // Only of input rows: BF16, for quantised strips as they are, and the sum of every 32 values.
+  SWIFTLET_CODES = 1002,
 };
 
 // Rows of attention are padded with zeros to a multiple of this many values.
@@ -136,13 +138,18 @@ struct swiftlet_kernels {
   // What expand_strip makes: SWIFTLET_BF16, or SWIFTLET_INT16 where 16-bit integers are multiplied faster than floats.
   int panel_type;
 
+  // Whether strips_product takes strips of quantised types as they are, with rows for SWIFTLET_CODES: faster than by panels where a weight
+  // meets few rows, which do not pay for expanding it, and slower where it meets many.
+  int multiplies_codes;
+
   // Bytes of an input row of `length` values for strips of F32, BF16 or panel_type, and how such a row is made, aligned to 4: as it is,
-  // rounded to BF16 (to the nearest, ties to even), or as integers. Zeros follow up to a multiple of SWIFTLET_STRIP_PADDING.
+  // rounded to BF16 (to the nearest, ties to even), or as integers. Zeros follow up to a multiple of SWIFTLET_STRIP_PADDING. SWIFTLET_CODES
+  // likewise where multiplies_codes.
   size_t (*input_bytes)(int type, size_t length);
   void (*prepare_input)(int type, const float *source, size_t length, void *row);
 
-  // result[m, n] = sum over k of rows[m, k] * weight row n, for strips of F32, BF16 or panel_type. The variant fixes the order of the
-  // sum, which depends on nothing but `length`. Rows are as prepare_input makes them; row_stride in bytes, result_stride in floats.
+  // result[m, n] = sum over k of rows[m, k] * weight row n, for strips of F32, BF16 or panel_type, or
+  // quantised ones where multiplies_codes. The variant fixes the order of the sum, which depends on nothing but `length`. Rows are as prepare_input makes them; row_stride in bytes, result_stride in floats.
   void (*strips_product)(int type, const void *strips, size_t column_count, const void *rows, size_t row_stride, size_t row_count,
                          size_t length, float *result, size_t result_stride);
 

@@ -18,6 +18,7 @@
 #define INT8_IS_FASTEST 1
 static inline __m512i rows_dot(__m512i sum, __m512i codes, __m512i x) { return _mm512_dpbusd_epi32(sum, codes, x); }
 #define STRIPS_INT8 "../x86/strips_int8.inc"
+#define STRIPS_CODES "../x86/strips_codes.inc"
 #define EXPAND_STRIP "../x86/expand_bf16.inc"
 #define PAIRS_BF16 "../x86/pairs_bf16.inc"
 #define STRIPS_BF16 "../x86/strips_bf16.inc"

@@ -82,7 +82,7 @@ extension Compute {
             output: result.floats + rows.lowerBound * outputs, outputStride: outputs))
       }
     }
-    run(groups, role: role)
+    run(groups, role: role, ofExperts: true)
     return results
   }
 }

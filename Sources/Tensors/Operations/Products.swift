@@ -23,6 +23,8 @@ private enum Arithmetic: Equatable {
   case int8
   /// For strips of this type of the kernels: F32, BF16, or what they expand quantised weights to.
   case strips(Int32)
+  /// For quantised strips as they are: BF16 and sums.
+  case codes
 }
 
 /// The rows of an input in that form.
@@ -77,13 +79,14 @@ extension Compute {
   private static let panelBytes = 192 * 1024
 
   /// Runs products, split over output columns only.
-  func run(_ groups: [ProductGroup], role: PositionRole) {
+  /// - Parameter ofExperts: whether the weights are those of experts, of which each gets some rows.
+  func run(_ groups: [ProductGroup], role: PositionRole, ofExperts: Bool = false) {
     var prepared: [PreparedRows] = []
     var pieces: [Piece] = []
     let total = Work(groups)
     var scratch = 0
     for (index, group) in groups.enumerated() {
-      let arithmetic = arithmetic(of: group.weight, role)
+      let arithmetic = arithmetic(of: group.weight, role, ofExperts: ofExperts)
       let known = prepared.firstIndex {
         $0.source == group.input && $0.arithmetic == arithmetic && $0.rowCount == group.inputRowCount
           && $0.length == group.weight.shape.columns && $0.stride == group.inputStride
@@ -113,9 +116,12 @@ extension Compute {
     }
   }
 
-  private func arithmetic(of weight: Tensor, _ role: PositionRole) -> Arithmetic {
+  private func arithmetic(of weight: Tensor, _ role: PositionRole, ofExperts: Bool) -> Arithmetic {
     if weight.type.isQuantized {
-      return role == .prompt && kernels.distinguishesRoles(weight) ? .strips(kernels.table.pointee.panel_type) : .int8
+      guard role == .prompt, kernels.distinguishesRoles(weight) else { return .int8 }
+      // Few rows of a prompt meet an expert, where many meet any other weight.
+      let areCodes = ofExperts && kernels.table.pointee.multiplies_codes != 0 && weight.hasStripForm
+      return areCodes ? .codes : .strips(kernels.table.pointee.panel_type)
     }
     let isRounded = weight.type == .bfloat16 || weight.type == .float8E4M3
     return .strips((isRounded ? ElementType.bfloat16 : .float32).rawValue)
@@ -126,8 +132,11 @@ extension Compute {
 
   /// Whether a product reads the weight as it is, not made into strips, or expanded.
   private func isDirect(_ weight: Tensor, _ arithmetic: Arithmetic, rowCount: Int) -> Bool {
-    if arithmetic == .int8 { return weight.strips != nil || rowCount < Self.rowsWorthStrips || !weight.hasStripForm }
-    return weight.strips != nil && !weight.type.isQuantized
+    switch arithmetic {
+    case .int8: weight.strips != nil || rowCount < Self.rowsWorthStrips || !weight.hasStripForm
+    case .strips: weight.strips != nil && !weight.type.isQuantized
+    case .codes: weight.strips != nil
+    }
   }
 
   /// Multiplications that are worth a piece of their own: some ten microseconds.
@@ -140,7 +149,7 @@ extension Compute {
     let direct = isDirect(weight, arithmetic, rowCount: rowCount)
     let bytes = direct ? weight.storedStripBytes : panelStripBytes(weight, arithmetic)
     // Four pieces a thread, so that one that comes late finds something left.
-    let shares = 4 * pool.threadCount, isReadOnce = arithmetic == .int8 || rowCount <= Self.rowsAtOnce
+    let shares = 4 * pool.threadCount, isReadOnce = arithmetic == .int8 || arithmetic == .codes || rowCount <= Self.rowsAtOnce
     let products = max(Self.pieceProducts, total.products / shares)
     let share = max(1, products / max(1, rowCount * weight.shape.columns * Strips.rows))
     let limit = direct ? max(Self.pieceBytes, isReadOnce ? total.bytes / shares : 0) : Self.panelBytes
@@ -172,6 +181,7 @@ extension Compute {
     switch arithmetic {
     case .int8: prepareInt8(group, length, &result)
     case .strips(let type): prepareRows(group, length, type, &result)
+    case .codes: prepareRows(group, length, Int32(SWIFTLET_CODES), &result)
     }
     return result
   }
@@ -234,10 +244,21 @@ extension Compute {
       let panel =
         piece.strips
         ?? expandPanel(groups[piece.group].weight, type, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
-      table.pointee.strips_product(
-        type, panel, columns.count, rows.rows.map { $0 + range.lowerBound * rows.rowBytes }, rows.rowBytes, range.count,
-        rows.length, output, stride)
+      multiply(panel, of: type, piece, rows, range, output, stride)
+    case .codes:
+      let weight = groups[piece.group].weight
+      let strips = piece.strips ?? packPanel(weight, columns, scratch: UnsafeMutableRawPointer(scratchFloats(thread)))
+      multiply(strips, of: weight.type.rawValue, piece, rows, range, output, stride)
     }
+  }
+
+  private func multiply(
+    _ strips: UnsafeRawPointer, of type: Int32, _ piece: Piece, _ rows: PreparedRows, _ range: Range<Int>,
+    _ output: UnsafeMutablePointer<Float>, _ stride: Int
+  ) {
+    kernels.table.pointee.strips_product(
+      type, strips, piece.columns.count, rows.rows.map { $0 + range.lowerBound * rows.rowBytes }, rows.rowBytes, range.count,
+      rows.length, output, stride)
   }
 
   /// Rows of a quantised weight as strips.
