@@ -143,13 +143,14 @@ struct swiftlet_kernels {
   int multiplies_codes;
 
   // Bytes of an input row of `length` values for strips of F32, BF16 or panel_type, and how such a row is made, aligned to 4: as it is,
-  // rounded to BF16 (to the nearest, ties to even), or as integers. Zeros follow up to a multiple of SWIFTLET_STRIP_PADDING. SWIFTLET_CODES
-  // likewise where multiplies_codes.
+  // rounded to BF16 (to the nearest, ties to even), or as integers. Zeros follow up to a multiple of SWIFTLET_STRIP_PADDING. Where
+  // multiplies_codes, SWIFTLET_CODES is such a type too.
   size_t (*input_bytes)(int type, size_t length);
   void (*prepare_input)(int type, const float *source, size_t length, void *row);
 
-  // result[m, n] = sum over k of rows[m, k] * weight row n, for strips of F32, BF16 or panel_type, or
-  // quantised ones where multiplies_codes. The variant fixes the order of the sum, which depends on nothing but `length`. Rows are as prepare_input makes them; row_stride in bytes, result_stride in floats.
+  // result[m, n] = sum over k of rows[m, k] * weight row n, for strips of F32, BF16 or panel_type, or quantised ones where
+  // multiplies_codes. The variant fixes the order of the sum, which depends on nothing but `length`. Rows are as prepare_input makes
+  // them; row_stride in bytes, result_stride in floats.
   void (*strips_product)(int type, const void *strips, size_t column_count, const void *rows, size_t row_stride, size_t row_count,
                          size_t length, float *result, size_t result_stride);
 
