@@ -147,7 +147,9 @@ struct ModelMetadata {
       let mixture = configuration.mixture
       set("leading_dense_block_count", .uint32(mixture?.leadingDenseLayers ?? configuration.layerCount))
       set("vocab_size", .uint32(configuration.vocabularySize))
-      set("attention.q_lora_rank", latent.queryRank.map { .uint32($0) })
+      // Without compressed queries llama.cpp wants a rank of 0, but for as many layers as V2-Lite has.
+      let rank = latent.queryRank ?? (configuration.layerCount == 26 || configuration.layerCount == 27 ? nil : 0)
+      set("attention.q_lora_rank", rank.map { .uint32($0) })
       set("attention.kv_lora_rank", .uint32(latent.keyValueRank))
       set("attention.key_length_mla", .uint32(latent.plainDimension + latent.rotaryDimension))
       set("attention.value_length_mla", .uint32(latent.valueDimension))

@@ -33,7 +33,7 @@ extension ModelConfiguration {
       }
       attention = .latent(
         Latent(
-          queryRank: try keys.optionalInteger("attention.q_lora_rank"),
+          queryRank: try keys.optionalInteger("attention.q_lora_rank").flatMap { $0 == 0 ? nil : $0 },
           keyValueRank: try keys.integer("attention.kv_lora_rank"), plainDimension: keyLength - rotaryDimension,
           rotaryDimension: rotaryDimension,
           valueDimension: try keys.integer(
