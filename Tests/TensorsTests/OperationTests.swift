@@ -90,10 +90,14 @@ import Testing
           let found = Array(grouped[rows.lowerBound * 24..<rows.upperBound * 24])
           let alone = compute.groupedLinear(x.rows(rows), [experts[expert]], offsets: [0, rows.count], role: role)
           #expect(found == alone.floatArray())
-          // An expert's weights may have an arithmetic of their own.
           let plain = compute.linear(x.rows(rows), experts[expert], role: role).floatArray()
-          let largest = plain.map(abs).max() ?? 0
-          #expect(zip(found, plain).allSatisfy { abs($0 - $1) <= 0.004 * largest })
+          // Here experts in prompts are multiplied as codes, other weights by panels.
+          if variant == "avx512bf16" && role == .prompt && type != .float32 {
+            let largest = plain.map(abs).max() ?? 0
+            #expect(zip(found, plain).allSatisfy { abs($0 - $1) <= 0.004 * largest })
+          } else {
+            #expect(found == plain)
+          }
         }
         // Four heads of 80 values, of which the first 64 are used.
         let wide = samples.tensor(Shape(3, 4 * 80))
