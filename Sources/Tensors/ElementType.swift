@@ -34,6 +34,9 @@ public enum ElementType: Int32, Sendable, CaseIterable {
   /// Whether values come in blocks that share a scale.
   public var isQuantized: Bool { blockLength > 1 }
 
+  /// Whether products with such weights take their inputs in F32; all others round them.
+  public var keepsInputs: Bool { self == .float32 || self == .float16 }
+
   /// Bytes of `count` consecutive values; nil when count is no multiple of the block or the size overflows.
   public func byteCount(of count: Int) -> Int? {
     guard count >= 0, count % blockLength == 0 else { return nil }

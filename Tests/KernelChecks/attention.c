@@ -28,6 +28,15 @@ static size_t seen_by(const struct trial *t, size_t row) {
 // Operands of `attend`.
 enum { QUERIES, KEYS, VALUES, SCORES, FACTORS, PANEL, MAXIMUMS, TOTALS, SUMS };
 
+// Cut to what BF16 holds.
+static float upper_half(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  bits &= 0xFFFF0000;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
 // Values of one kind, where no row sees them no numbers.
 static void fill_positions(struct trial *t, void *to, size_t stride, size_t count) {
   size_t seen = seen_by(t, t->size.rows - 1);
@@ -54,7 +63,12 @@ static void prepare_attend(struct trial *t) {
   for (size_t m = 0; m < rows; m++) {
     fill_floats(t, queries + m * query_stride, t->size.length);
     // Scores of some ten, as of trained models.
-    for (size_t k = 0; k < t->size.length; k++) queries[m * query_stride + k] /= sqrtf((float)t->size.length);
+    for (size_t k = 0; k < t->size.length; k++) {
+      float *query = &queries[m * query_stride + k];
+      *query /= sqrtf((float)t->size.length);
+      // Rounded tiles take them so; how they are rounded, prepare_input's checks tell.
+      if (is_bf16) *query = upper_half(*query);
+    }
   }
   size_t key_count = (POSITIONS - 1) * key_stride(t) + t->size.length;
   void *keys = add_operand(t, "keys", is_bf16 ? BF16S : FLOATS, READ, key_count, is_bf16 ? 2 : 4);
@@ -79,18 +93,28 @@ static void prepare_attend(struct trial *t) {
   }
 }
 
-static void run_attend(const struct swiftlet_kernels *k, struct trial *t, struct part p) {
+static void run_tile(const struct swiftlet_kernels *k, struct trial *t, struct part p, int is_rounded) {
   size_t query_stride = rounded_up(t->size.length), sum_stride = rounded_up(value_dimension(t));
-  float *data[9];
+  float *data[9], *queries = NULL;
   for (int i = 0; i < 9; i++) data[i] = t->operands[i].data;
+  if (is_rounded) {
+    queries = malloc(p.row_count * query_stride * 4);
+    for (size_t m = 0; m < p.row_count; m++)
+      k->prepare_input(SWIFTLET_BF16, data[QUERIES] + (p.first_row + m) * query_stride, t->size.length, queries + m * query_stride);
+  }
   struct swiftlet_attention_tile tile = {
       .rows = p.row_count, .rows_per_token = t->size.columns, .key_dimension = t->size.length, .value_dimension = value_dimension(t),
-      .queries = data[QUERIES] + p.first_row * query_stride, .query_stride = query_stride, .maximums = data[MAXIMUMS] + p.first_row,
+      .is_rounded = is_rounded, .queries = queries ? queries : data[QUERIES] + p.first_row * query_stride, .query_bytes = query_stride * 4, .maximums = data[MAXIMUMS] + p.first_row,
       .totals = data[TOTALS] + p.first_row, .sums = data[SUMS] + p.first_row * sum_stride, .sum_stride = sum_stride,
       .scores = data[SCORES] + p.first_row * POSITIONS, .factors = data[FACTORS] + p.first_row, .panel = data[PANEL]};
   k->attend(&tile, t->type, data[KEYS], key_stride(t), are_shared(t) ? data[KEYS] : data[VALUES], value_stride(t),
             first_visible(t) + (ptrdiff_t)(p.first_row / t->size.columns));
+  free(queries);
 }
+
+static void run_attend(const struct swiftlet_kernels *k, struct trial *t, struct part p) { run_tile(k, t, p, 0); }
+static void run_attend_rounded(const struct swiftlet_kernels *k, struct trial *t, struct part p) { run_tile(k, t, p, 1); }
+static int attends_rounded(const struct swiftlet_kernels *k) { return k->attends_bf16; }
 
 // What a row is after the block, and how far from it may be what was computed, relative to the sum of magnitudes.
 struct row_state {
@@ -124,7 +148,8 @@ static struct row_state row_after(const struct trial *t, size_t m) {
   return state;
 }
 
-static void reference_attend(const struct trial *t, double *expected, double *bound) {
+// `rounding`: of the weights of values, relative.
+static void expect_sums(const struct trial *t, double rounding, double *expected, double *bound) {
   size_t sum_stride = rounded_up(value_dimension(t));
   for (size_t m = 0; m < t->size.rows; m++) {
     struct row_state state = row_after(t, m);
@@ -141,10 +166,12 @@ static void reference_attend(const struct trial *t, double *expected, double *bo
         magnitude += fabs(value);
       }
       expected[at] = sum;
-      bound[at] = state.error * magnitude + 2e-38 * POSITIONS * 4;
+      bound[at] = (state.error + rounding) * magnitude + 2e-38 * POSITIONS * 4;
     }
   }
 }
+static void reference_attend(const struct trial *t, double *expected, double *bound) { expect_sums(t, 0, expected, bound); }
+static void reference_attend_rounded(const struct trial *t, double *expected, double *bound) { expect_sums(t, 0x1p-8, expected, bound); }
 
 static void verify_attend(struct trial *t) {
   for (size_t m = 0; m < t->size.rows; m++) {
@@ -202,6 +229,7 @@ static struct work work_merge(const struct trial *t) { return (struct work){3 * 
 
 const struct operation attention_operations[] = {
     {"attend", 0, attention_sizes, {{16, 16, 576, 8}, {64, 2, 128, 8}}, NORMAL | ZEROS | DENORMAL, 16, 0, 0, prepare_attend, run_attend, reference_attend, verify_attend, work_attend, attention_types},
+    {"attend_rounded", SWIFTLET_BF16, attention_sizes, {{16, 16, 576, 8}, {64, 2, 128, 8}}, NORMAL | ZEROS | DENORMAL, 16, 0, 0, prepare_attend, run_attend_rounded, reference_attend_rounded, verify_attend, work_attend, NULL, attends_rounded},
     {"merge_attention", 0, merge_sizes, {{1, 1, 512, 0}}, NORMAL | ZEROS | DENORMAL | SPECIAL, 0, 0, 0, prepare_merge, run_merge, reference_merge, verify_merge, work_merge, NULL},
     {0},
 };

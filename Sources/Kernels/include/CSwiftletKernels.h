@@ -62,21 +62,26 @@ struct swiftlet_int8_rows {
 #define SWIFTLET_ATTENTION_BLOCK 64
 
 // Query rows that attend to the same keys, and what they have gathered so far. Rows are [tokens, rows_per_token], tokens in
-// ascending order of position. All memory is F32; what `attend` uses as scratch may hold anything.
+// ascending order of position. Memory is F32 where it is not said; what `attend` uses as scratch may hold anything.
 struct swiftlet_attention_tile {
   size_t rows;
   size_t rows_per_token;
   size_t key_dimension;
   size_t value_dimension;
-  const float *queries;  // [rows, query_stride], times the scale of the scores; zeros from key_dimension on
-  size_t query_stride;   // floats, key_dimension rounded up to a multiple of SWIFTLET_PADDING
+  int is_rounded;        // 1: queries are rows as prepare_input makes them for BF16, and weights of values are rounded to BF16, over keys
+                         // and values of BF16 and where the variant `attends_bf16`
+  const void *queries;   // [rows, query_bytes], times the scale of the scores; if not so, F32, with zeros from key_dimension on up to a
+                         // multiple of SWIFTLET_PADDING
+  size_t query_bytes;
   float *maximums;       // [rows]: the largest score so far; -infinity before the first block
   float *totals;         // [rows]: sum of exp(score - maximum); 0 before the first block
   float *sums;           // [rows, sum_stride]: sums of exp(score - maximum) * value; zeros before the first block
   size_t sum_stride;     // floats, value_dimension rounded up to a multiple of SWIFTLET_PADDING; the rest may hold anything
   float *scores;         // scratch [rows, SWIFTLET_ATTENTION_BLOCK]
   float *factors;        // scratch [rows]
-  float *panel;          // scratch [max(4 * query_stride, SWIFTLET_ATTENTION_BLOCK * 4 * SWIFTLET_PADDING)]
+  const void *next_keys;    // keys and values that are read next, in the layout of this block's: to be fetched meanwhile, or NULL
+  const void *next_values;
+  float *panel;          // scratch [max(4 * padded key_dimension, SWIFTLET_ATTENTION_BLOCK * 4 * SWIFTLET_PADDING)]
 };
 
 // What one step of AdamW does to every value.
@@ -112,6 +117,9 @@ struct swiftlet_kernels {
   // as it is, and what a row does not see has no influence. A row's bits depend on its query, what it sees, and its state alone.
   void (*attend)(const struct swiftlet_attention_tile *tile, int type, const void *keys, size_t key_stride, const void *values,
                  size_t value_stride, ptrdiff_t visible);
+
+  // Whether `attend` takes tiles that are rounded, which are faster.
+  int attends_bf16;
 
   // Adds the state of a row over later positions to its state so far; `dimension` sums.
   void (*merge_attention)(float *maximum, float *total, float *sums, float later_maximum, float later_total,

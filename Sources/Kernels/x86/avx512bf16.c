@@ -17,6 +17,7 @@
 #define HAS_VNNI 1
 #define INT8_IS_FASTEST 1
 static inline __m512i rows_dot(__m512i sum, __m512i codes, __m512i x) { return _mm512_dpbusd_epi32(sum, codes, x); }
+#define ATTENTION_BF16 "../x86/attention_bf16.inc"
 #define STRIPS_INT8 "../x86/strips_int8.inc"
 #define STRIPS_CODES "../x86/strips_codes.inc"
 #define EXPAND_STRIP "../x86/expand_bf16.inc"

@@ -41,7 +41,8 @@ struct GroupedQueryAttention: Sendable {
     let sequences = pass.attentionSequences(layer: layer)
     compute.store(keys, headStride: headDimension, count: headDimension, as: .keys, sequences: sequences)
     compute.store(values, headStride: headDimension, count: headDimension, as: .values, sequences: sequences)
-    let attended = compute.attention(queries, heads: headCount, sequences: sequences, scale: scale)
+    let attended = compute.attention(
+      queries, heads: headCount, sequences: sequences, scale: scale, isExact: output.weight.type.keepsInputs)
     return compute.linear(attended, output, role: pass.role)
   }
 }

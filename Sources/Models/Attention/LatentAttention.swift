@@ -94,7 +94,8 @@ struct LatentAttention: Sendable {
     if let keyValueUp {
       let sequences = pass.attentionSequences(layer: layer)
       storeExpanded(x, keyValueUp, sequences, pass)
-      attended = compute.attention(queries, heads: headCount, sequences: sequences, scale: scale)
+      attended = compute.attention(
+        queries, heads: headCount, sequences: sequences, scale: scale, isExact: output.weight.type.keepsInputs)
     } else {
       store(x, layer: layer, pass)
       attended =
@@ -162,7 +163,8 @@ struct LatentAttention: Sendable {
       queries, headStride: headWidth, offset: latent.plainDimension, count: latent.rotaryDimension, to: latentQueries,
       headStride: latentWidth, offset: rank)
     let sums = compute.attention(
-      latentQueries, heads: headCount, sequences: pass.attentionSequences(layer: layer), scale: scale)
+      latentQueries, heads: headCount, sequences: pass.attentionSequences(layer: layer), scale: scale,
+      isExact: output.weight.type.keepsInputs)
     return compute.headwiseLinear(sums, headStride: rank, valueUp, outputHeadStride: latent.valueDimension, role: pass.role)
   }
 

@@ -106,13 +106,17 @@ extension Compute {
   /// - Parameters:
   ///   - queries: `[rows, heads * keyDimension]`
   ///   - scale: what the dot products are multiplied with.
+  ///   - isExact: whether queries and the weights of values stay F32 over a cache of BF16, also where rounding them is faster.
   /// - Returns: `[rows, heads * valueDimension]`
-  public func attention(_ queries: Tensor, heads: Int, sequences: [AttentionSequence], scale: Float) -> Tensor {
+  public func attention(_ queries: Tensor, heads: Int, sequences: [AttentionSequence], scale: Float, isExact: Bool = false)
+    -> Tensor
+  {
     guard let shape = sequences.first?.blocks else { return queries }
     let result = make(Shape(queries.shape.rows, heads * shape.valueDimension))
     attention(
       AttentionWork(
-        table: kernels.table, queries: queries.floats, heads: heads, scale: scale, shape: shape, result: result.floats),
+        table: kernels.table, queries: queries.floats, heads: heads, scale: scale, shape: shape, result: result.floats,
+        isExact: isExact),
       sequences)
     return result
   }
@@ -129,6 +133,8 @@ extension Compute {
     reserveScratch(work.scratchSize(rows: split.rowsPerTile) * 4)
     attentionPieces.withUnsafeBufferPointer { pieces in
       if split.splitsSegments {
+        var work = work
+        work.segmentStep = pool.threadCount
         let states = make([pieces.last.map { $0.firstState + $0.segmentCount * work.stateSize(rows: $0.rowCount) } ?? 0]).floats
         pool.run(pieces.count) { piece, thread in
           work.computeSegment(pieces[piece], states: states, scratch: scratchFloats(thread))

@@ -128,9 +128,13 @@ struct AttentionWork {
   let shape: KeyValueBlocks
   /// `[rows, heads * valueDimension]`
   let result: UnsafeMutablePointer<Float>
+  /// Whether queries and the weights of values stay F32 over a cache of BF16, also where rounding them is faster.
+  var isExact = false
   /// Where training wants them, each row's logarithm of the sum of exponentials: `[heads, rows]`, heads `logSumStride` apart.
   var logSums: UnsafeMutablePointer<Float>?
   var logSumStride = 0
+  /// Which segment after one is probably the next that the same thread computes.
+  var segmentStep = 1
 
   private static func padded(_ count: Int) -> Int {
     (count + Int(SWIFTLET_PADDING) - 1) / Int(SWIFTLET_PADDING) * Int(SWIFTLET_PADDING)
@@ -176,26 +180,30 @@ struct AttentionWork {
   /// Packs the queries into the memory given, behind which lies the kernel's own.
   private func packedTile(_ piece: AttentionPiece, _ memory: UnsafeMutablePointer<Float>) -> swiftlet_attention_tile {
     let rows = piece.rowCount, dimension = shape.keyDimension, padded = Self.padded(dimension)
-    var target = memory
+    let isRounded = !isExact && shape.type == .bfloat16 && table.pointee.attends_bf16 != 0
+    var tile = swiftlet_attention_tile(), target = memory
+    let scores = memory + rows * padded, factors = scores + rows * KeyValueBlocks.blockLength, panel = factors + Self.padded(rows)
     for row in piece.firstRow..<piece.firstRow + piece.tokens.count {
       for head in piece.heads {
-        let source = queries + (row * heads + head) * dimension
-        for i in 0..<dimension { target[i] = source[i] * scale }
-        (target + dimension).update(repeating: 0, count: padded - dimension)
+        let source = queries + (row * heads + head) * dimension, scaled = isRounded ? panel : target
+        for i in 0..<dimension { scaled[i] = source[i] * scale }
+        if isRounded {
+          table.pointee.prepare_input(ElementType.bfloat16.rawValue, scaled, dimension, target)
+        } else {
+          (target + dimension).update(repeating: 0, count: padded - dimension)
+        }
         target += padded
       }
     }
-    var tile = swiftlet_attention_tile()
     tile.rows = rows
     tile.rows_per_token = piece.heads.count
     tile.key_dimension = dimension
     tile.value_dimension = shape.valueDimension
-    tile.queries = UnsafePointer(memory)
-    tile.query_stride = padded
+    tile.is_rounded = isRounded ? 1 : 0
+    tile.queries = UnsafeRawPointer(memory)
+    tile.query_bytes = padded * MemoryLayout<Float>.stride
     tile.sum_stride = Self.padded(shape.valueDimension)
-    tile.scores = target
-    tile.factors = target + rows * KeyValueBlocks.blockLength
-    tile.panel = tile.factors + Self.padded(rows)
+    (tile.scores, tile.factors, tile.panel) = (scores, factors, panel)
     return tile
   }
 
@@ -214,7 +222,11 @@ struct AttentionWork {
     let keyStart = piece.keyHead * length * shape.keyDimension * bytes
     let valueStart = piece.keyHead * length * shape.valueStride * bytes
     let first = segment * KeyValueBlocks.blocksPerSegment
-    for index in first..<min(first + KeyValueBlocks.blocksPerSegment, (seen + length - 1) / length) {
+    let count = (seen + length - 1) / length, last = min(first + KeyValueBlocks.blocksPerSegment, count) - 1
+    for index in first..<last + 1 {
+      let next = index < last ? index + 1 : first + segmentStep * KeyValueBlocks.blocksPerSegment
+      tile.next_keys = next < count ? UnsafeRawPointer(piece.keys[next] + keyStart) : nil
+      tile.next_values = next < count ? UnsafeRawPointer(piece.values[next] + valueStart) : nil
       table.pointee.attend(
         &tile, shape.type.rawValue, piece.keys[index] + keyStart, shape.keyDimension, piece.values[index] + valueStart,
         shape.valueStride, piece.firstSeen - index * length)

@@ -123,8 +123,7 @@ extension Compute {
       let areCodes = ofExperts && kernels.table.pointee.multiplies_codes != 0 && weight.hasStripForm
       return areCodes ? .codes : .strips(kernels.table.pointee.panel_type)
     }
-    let isRounded = weight.type == .bfloat16 || weight.type == .float8E4M3
-    return .strips((isRounded ? ElementType.bfloat16 : .float32).rawValue)
+    return .strips((weight.type.keepsInputs ? ElementType.float32 : .bfloat16).rawValue)
   }
 
   /// Rows from which on a weight that is not kept in strips is worth making them for an int8 product.
