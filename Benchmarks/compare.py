@@ -150,7 +150,8 @@ class Bench:
         elif run.kind == "batch":
             further = ["--batch", ",".join(map(str, run.numbers))]
         elif run.kind == "depth":
-            generate = DEPTH_GENERATE
+            # The prompt goes through all of the file: what is mapped is slow to read for the first time.
+            prompt, generate = PREFILL, DEPTH_GENERATE
             # Depth 0 is plain decoding.
             further = ["--depth", str(self.size(run.numbers[0]))] if run.numbers[0] else []
         elif run.kind == "memory":
