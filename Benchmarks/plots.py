@@ -86,11 +86,12 @@ def panel(title, sides, axis, doubles):
             shown = x(number)
             parts.append(label(x(number), bottom + 18, number_text(number), size=11))
     parts.append(label((LEFT + right) / 2, bottom + 37, axis, size=11))
-    # Names at the ends of the lines, kept apart.
+    # Names at the ends of the lines, kept apart. A side that took too long has none.
     ends = {side: y(points[-1][2]) for side, points in sides.items()}
-    upper, lower = sorted(ends, key=ends.get)
-    overlap = max(0, 16 - (ends[lower] - ends[upper])) / 2
-    ends[upper], ends[lower] = ends[upper] - overlap, ends[lower] + overlap
+    if len(ends) == 2:
+        upper, lower = sorted(ends, key=ends.get)
+        overlap = max(0, 16 - (ends[lower] - ends[upper])) / 2
+        ends[upper], ends[lower] = ends[upper] - overlap, ends[lower] + overlap
     for side, points in sides.items():
         colour = SIDES[side]
         path = "L".join(f"{x(number):.1f} {y(median):.1f}" for number, _, median, _ in points)
